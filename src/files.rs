@@ -1,0 +1,115 @@
+//! Where the project's files live, and writing them whole or not at all.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context, Result};
+
+/// The project's folder: `$ROR_HOME`, or else the folder this crate was built from.
+pub fn home() -> PathBuf {
+    std::env::var_os("ROR_HOME")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from)
+}
+
+/// Where derived files (unpacked archives, resized pictures) are kept: `$ROR_CACHE`, or else
+/// `data/cache` in the project. Everything below it can be deleted at any time.
+pub fn cache() -> PathBuf {
+    std::env::var_os("ROR_CACHE").map_or_else(|| home().join("data").join("cache"), PathBuf::from)
+}
+
+/// Where models live: `$ROR_MODELS`, or else `models` in the project. Those trained here go
+/// into its folder `runs`.
+pub fn models() -> PathBuf {
+    std::env::var_os("ROR_MODELS").map_or_else(|| home().join("models"), PathBuf::from)
+}
+
+/// A name beside `path` that no other thread or process uses, for a file in the making.
+pub(crate) fn temporary(path: &Path) -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    // The ending is kept: tch chooses a file format by it.
+    path.with_file_name(format!(".{}-{count}-{name}", std::process::id()))
+}
+
+/// Has `make` write a file under a temporary name and then renames it to `path`, so that a
+/// reader sees the old file or the new one and never half of one.
+///
+/// # Errors
+/// What `make` returns, or the folder or the rename failing; the temporary file is removed.
+pub fn write_whole(path: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    }
+    let half = temporary(path);
+    make(&half)
+        .and_then(|()| {
+            fs::rename(&half, path).with_context(|| format!("cannot rename to {}", path.display()))
+        })
+        .with_context(|| {
+            format!(
+                "cannot write {} (is the disk full, or read-only?)",
+                path.display()
+            )
+        })
+        .inspect_err(|_| {
+            // The first error is the one to report.
+            let _ = fs::remove_file(&half);
+        })
+}
+
+/// [`write_whole`] for contents in memory, or made piece by piece.
+///
+/// # Errors
+/// As [`write_whole`].
+pub fn write_with(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    write_whole(path, |half| {
+        let mut file = BufWriter::new(File::create(half)?);
+        fill(&mut file)?;
+        file.flush()?;
+        file.into_inner().map_err(|e| e.into_error())?.sync_all()?;
+        Ok(())
+    })
+}
+
+/// Reads JSON from a file.
+///
+/// # Errors
+/// The file missing or not of the expected form, with its path.
+pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+    let text =
+        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_str(&text)
+        .with_context(|| format!("{} is not what it should be", path.display()))
+}
+
+/// Writes a value as indented JSON, whole or not at all.
+///
+/// # Errors
+/// As [`write_whole`].
+pub fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<()> {
+    let text = serde_json::to_string_pretty(value)?;
+    write_with(path, |file| Ok(writeln!(file, "{text}")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_no_litter() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("card.json");
+        write_json(&path, &"first").unwrap();
+        let failed = write_with(&path, |file| {
+            file.write_all(b"half of the sec")?;
+            anyhow::bail!("no space left")
+        });
+        assert!(format!("{:#}", failed.unwrap_err()).contains("no space left"));
+        assert_eq!(read_json::<String>(&path).unwrap(), "first");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

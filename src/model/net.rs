@@ -1,0 +1,221 @@
+//! A net with its parameters: made, run, saved and loaded.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use tch::{Device, Kind, Tensor, nn};
+
+use super::{Architecture, Coded, NetConfig, Ror, Summary};
+use crate::files;
+
+#[derive(Debug)]
+enum Layers {
+    Ror(Ror),
+    Coded(Coded),
+}
+
+/// A net with its parameters, on one device.
+///
+/// ```
+/// use ror::model::{Net, NetConfig};
+/// use tch::{Device, Kind, Tensor};
+///
+/// # fn main() -> anyhow::Result<()> {
+/// let net = Net::new(&NetConfig::ror(12), Device::Cpu, 0)?;
+/// let pictures = Tensor::zeros([2, 32, 32, 3], (Kind::Uint8, Device::Cpu));
+/// assert_eq!(net.logits(&pictures)?.size(), [2, 12]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Net {
+    config: NetConfig,
+    layers: Layers,
+    variables: nn::VarStore,
+}
+
+impl Net {
+    /// Makes a net with random parameters, the same for the same seed.
+    ///
+    /// # Errors
+    /// A config that [`NetConfig::check`] refuses.
+    pub fn new(config: &NetConfig, device: Device, seed: i64) -> Result<Self> {
+        config.check()?;
+        tch::manual_seed(seed);
+        let variables = nn::VarStore::new(device);
+        let root = variables.root();
+        let layers = match config.architecture {
+            Architecture::Ror => Layers::Ror(Ror::new(&root, config)),
+            Architecture::Coded => Layers::Coded(Coded::new(&root, config)),
+        };
+        Ok(Self {
+            config: config.clone(),
+            layers,
+            variables,
+        })
+    }
+
+    /// Loads a net of this shape from a `.safetensors` file.
+    ///
+    /// # Errors
+    /// A file that is missing, cut off or of another shape: what differs is named.
+    pub fn load(config: &NetConfig, weights: &Path, device: Device) -> Result<Self> {
+        let net = Self::new(config, device, 0)?;
+        let saved = Tensor::read_safetensors(weights).with_context(|| {
+            format!(
+                "cannot load weights from {} (missing, or cut off?)",
+                weights.display()
+            )
+        })?;
+        let mut saved: BTreeMap<String, Tensor> = saved.into_iter().collect();
+        let mut own = net.variables.variables();
+        let wrong =
+            |what: String| format!("{} is not a net of this shape: {what}", weights.display());
+        for (name, variable) in &mut own {
+            let Some(value) = saved.remove(name) else {
+                bail!(wrong(format!("it has no {name}")));
+            };
+            ensure!(
+                value.size() == variable.size(),
+                wrong(format!(
+                    "its {name} is {:?}, not {:?}",
+                    value.size(),
+                    variable.size()
+                ))
+            );
+            tch::no_grad(|| variable.f_copy_(&value))?;
+        }
+        if let Some(name) = saved.keys().next() {
+            bail!(wrong(format!(
+                "it has {} more tensors, such as {name}",
+                saved.len()
+            )));
+        }
+        Ok(net)
+    }
+
+    /// Saves parameters and running statistics as `.safetensors`, whole or not at all.
+    ///
+    /// # Errors
+    /// A path that can't be written.
+    pub fn save(&self, weights: &Path) -> Result<()> {
+        let mut variables: Vec<_> = self.variables.variables().into_iter().collect();
+        variables.sort_by(|a, b| a.0.cmp(&b.0));
+        let tensors = variables
+            .into_iter()
+            .map(|(name, tensor)| {
+                Ok((
+                    name,
+                    tensor
+                        .f_detach()?
+                        .f_to_device(Device::Cpu)?
+                        .f_contiguous()?,
+                ))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        files::write_whole(weights, |half| {
+            Ok(Tensor::write_safetensors(&tensors, half)?)
+        })
+    }
+
+    /// The net's shape.
+    pub fn config(&self) -> &NetConfig {
+        &self.config
+    }
+
+    /// Where its parameters are.
+    pub fn device(&self) -> Device {
+        self.variables.device()
+    }
+
+    /// Parameters and running statistics by name, in order of the names.
+    pub fn variables(&self) -> BTreeMap<String, Tensor> {
+        self.variables.variables().into_iter().collect()
+    }
+
+    /// How many numbers are learnt.
+    pub fn parameters(&self) -> usize {
+        self.variables
+            .trainable_variables()
+            .iter()
+            .map(Tensor::numel)
+            .sum()
+    }
+
+    /// A table of the layers: name, output shape, parameters.
+    ///
+    /// # Errors
+    /// The net failing on a picture of its input size.
+    pub fn summary(&self) -> Result<Summary> {
+        Summary::of(self)
+    }
+
+    /// Pictures as the layers want them: u8 `[n, size, size, 3]` to `[n, 3, size, size]`
+    /// around 0, channels last in memory.
+    pub(crate) fn normalise(&self, pictures: &Tensor, kind: Kind) -> Result<Tensor> {
+        let side = i64::from(self.config.input);
+        ensure!(
+            pictures.size().get(1..) == Some(&[side, side, 3]),
+            "pictures of shape {:?} for a net that takes [n, {side}, {side}, 3]",
+            pictures.size()
+        );
+        let scaled = pictures
+            .f_to_device(self.device())?
+            .f_to_kind(Kind::Float)?
+            .f_sub_scalar(127.5)?
+            .f_div_scalar(64.0)?;
+        Ok(scaled.f_to_kind(kind)?.f_permute([0, 3, 1, 2])?)
+    }
+
+    /// Logits (f32, `[n, outputs]`) of u8 pictures `[n, size, size, 3]`, without gradients.
+    ///
+    /// # Errors
+    /// Pictures of another size, or the device failing.
+    pub fn logits(&self, pictures: &Tensor) -> Result<Tensor> {
+        tch::no_grad(|| {
+            self.forward(
+                &self.normalise(pictures, Kind::Float)?,
+                false,
+                &mut |_, _| Ok(()),
+            )
+        })
+    }
+
+    /// Probability of each class for u8 pictures `[n, size, size, 3]`, one row a picture; the
+    /// mean over the picture and its mirror image.
+    ///
+    /// # Errors
+    /// As [`Net::logits`].
+    pub fn probabilities(&self, pictures: &Tensor) -> Result<Vec<Vec<f64>>> {
+        let one_way = |pictures: &Tensor| -> Result<Tensor> {
+            let logits = self.logits(pictures)?;
+            if self.config().outputs == 1 {
+                let female = logits.f_sigmoid()?;
+                Ok(Tensor::f_cat(
+                    &[female.f_neg()?.f_add_scalar(1.0)?, female],
+                    1,
+                )?)
+            } else {
+                Ok(logits.f_softmax(1, Kind::Float)?)
+            }
+        };
+        let mean = one_way(pictures)?
+            .f_add(&one_way(&pictures.f_flip([2])?)?)?
+            .f_div_scalar(2.0)?;
+        Ok(Vec::<Vec<f64>>::try_from(mean.f_to_kind(Kind::Double)?)?)
+    }
+
+    /// Runs the layers on normalised pictures; `tap` sees each layer's output.
+    pub(crate) fn forward(
+        &self,
+        x: &Tensor,
+        train: bool,
+        tap: &mut dyn FnMut(&str, &Tensor) -> Result<()>,
+    ) -> Result<Tensor> {
+        match &self.layers {
+            Layers::Ror(ror) => ror.forward(x, train, tap),
+            Layers::Coded(coded) => coded.forward(x, train, tap),
+        }
+    }
+}

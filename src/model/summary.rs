@@ -1,0 +1,137 @@
+//! A table of a net's layers, as Keras prints it.
+
+use std::fmt;
+
+use anyhow::Result;
+use tch::{Device, Kind, Tensor};
+
+use super::Net;
+use crate::progress::thousands;
+
+/// One layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// Its name, as in the weights.
+    pub name: String,
+    /// Shape of its output without the batch: channels, height, width; or features.
+    pub output: Vec<i64>,
+    /// Numbers in it: learnt ones and running statistics.
+    pub parameters: usize,
+}
+
+/// The layers of a net in the order a picture passes them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// The layers.
+    pub layers: Vec<Layer>,
+    /// All learnt numbers.
+    pub trainable: usize,
+    /// All running statistics.
+    pub statistics: usize,
+}
+
+impl Summary {
+    pub(super) fn of(net: &Net) -> Result<Self> {
+        let variables = net.variables();
+        let side = i64::from(net.config().input);
+        let picture = Tensor::f_zeros([1, side, side, 3], (Kind::Uint8, Device::Cpu))?;
+        let mut outputs: Vec<(String, Vec<i64>)> = vec![];
+        let _logits = tch::no_grad(|| {
+            net.forward(
+                &net.normalise(&picture, Kind::Float)?,
+                false,
+                &mut |name, output| {
+                    outputs.push((name.to_owned(), output.size()[1..].to_vec()));
+                    Ok(())
+                },
+            )
+        })?;
+        // A variable belongs to the layer with the longest name that starts its own.
+        let mut layers: Vec<Layer> = outputs
+            .into_iter()
+            .map(|(name, output)| Layer {
+                name,
+                output,
+                parameters: 0,
+            })
+            .collect();
+        let mut rest = 0;
+        for (variable, tensor) in &variables {
+            let owner = layers
+                .iter_mut()
+                .filter(|layer| {
+                    variable
+                        .strip_prefix(layer.name.as_str())
+                        .is_some_and(|left| left.starts_with('.'))
+                })
+                .max_by_key(|layer| layer.name.len());
+            match owner {
+                Some(layer) => layer.parameters += tensor.numel(),
+                None => rest += tensor.numel(),
+            }
+        }
+        // What no tapped layer owns is the normalisation before the average pooling.
+        if let Some(average) = layers.iter_mut().find(|layer| layer.name == "average") {
+            average.parameters += rest;
+        }
+        let all: usize = variables.values().map(Tensor::numel).sum();
+        let trainable = net.parameters();
+        Ok(Self {
+            layers,
+            trainable,
+            statistics: all - trainable,
+        })
+    }
+
+    fn shape(output: &[i64]) -> String {
+        output
+            .iter()
+            .map(i64::to_string)
+            .collect::<Vec<_>>()
+            .join(" x ")
+    }
+
+    fn totals(&self) -> String {
+        format!(
+            "{} parameters: {} learnt, {} running statistics",
+            thousands(self.trainable + self.statistics),
+            thousands(self.trainable),
+            thousands(self.statistics)
+        )
+    }
+
+    /// The table as HTML.
+    pub fn to_html(&self) -> String {
+        let rows: String = self
+            .layers
+            .iter()
+            .map(|layer| {
+                format!(
+                    "<tr><td style='text-align:left'>{}</td><td style='text-align:left'>{}</td><td style='text-align:right'>{}</td></tr>",
+                    layer.name, Self::shape(&layer.output), thousands(layer.parameters)
+                )
+            })
+            .collect();
+        format!(
+            "<table><thead><tr><th style='text-align:left'>layer</th><th style='text-align:left'>output</th>\
+             <th style='text-align:right'>parameters</th></tr></thead><tbody>{rows}</tbody></table><p>{}</p>",
+            self.totals()
+        )
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:<28} {:<16} {:>12}", "layer", "output", "parameters")?;
+        for layer in &self.layers {
+            writeln!(
+                f,
+                "{:<28} {:<16} {:>12}",
+                layer.name,
+                Self::shape(&layer.output),
+                thousands(layer.parameters)
+            )?;
+        }
+        f.write_str(&self.totals())
+    }
+}

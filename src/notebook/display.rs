@@ -1,0 +1,122 @@
+//! `evcxr_display` of this crate's types.
+
+use std::fmt::{Display, Write};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::dataset::{Faces, Split};
+use crate::evaluate::{Evaluation, Metrics};
+use crate::model::{Net, Summary};
+use crate::plot;
+use crate::predict::Prediction;
+use crate::train::{Search, Trained};
+
+/// Sends one block of content to the notebook.
+fn block(mime: &str, content: impl Display) {
+    println!("EVCXR_BEGIN_CONTENT {mime}\n{content}\nEVCXR_END_CONTENT");
+}
+
+/// As plain text, in the words of `Display`.
+macro_rules! show_as_text {
+    ($($type:ty),+) => {$(
+        impl $type {
+            /// Shows it in a notebook cell.
+            pub fn evcxr_display(&self) {
+                block("text/plain", self);
+            }
+        }
+    )+};
+}
+
+show_as_text!(Faces, Split, Metrics, Evaluation);
+
+impl Summary {
+    /// Shows the table in a notebook cell.
+    pub fn evcxr_display(&self) {
+        block("text/plain", self);
+        block("text/html", self.to_html());
+    }
+}
+
+impl Net {
+    /// Shows the net's layers in a notebook cell.
+    pub fn evcxr_display(&self) {
+        match self.summary() {
+            Ok(summary) => summary.evcxr_display(),
+            Err(error) => eprintln!("the net can't be shown: {error:#}"),
+        }
+    }
+}
+
+impl Trained {
+    /// Shows in a notebook cell how the training went.
+    pub fn evcxr_display(&self) {
+        let card = &self.card;
+        let best = card.history.best().map_or(0, |epoch| epoch.epoch);
+        block(
+            "text/plain",
+            format!(
+                "{}: {} parameters, epoch {best} of {} kept, {:.1} minutes on {} ({}), {}\nvalidation, {}",
+                card.task,
+                crate::progress::thousands(card.parameters),
+                card.history.epochs.len(),
+                card.minutes,
+                card.hardware,
+                card.precision,
+                card.date,
+                card.validation
+            ),
+        );
+    }
+}
+
+impl Search {
+    /// Shows the search's plot in a notebook cell.
+    pub fn evcxr_display(&self) {
+        match self.plot() {
+            Ok(figure) => figure.evcxr_display(),
+            Err(error) => eprintln!("the search can't be drawn: {error:#}"),
+        }
+    }
+}
+
+impl Prediction {
+    /// Prints the original's four lines and shows the picture beside the probabilities.
+    pub fn evcxr_display(&self) {
+        println!("{self}");
+        block("text/html", self.to_html());
+    }
+
+    /// The picture and the probabilities as HTML.
+    pub fn to_html(&self) -> String {
+        let kind = if self.picture.starts_with(&[0xFF, 0xD8]) {
+            "jpeg"
+        } else {
+            "png"
+        };
+        let mut html = format!(
+            "<div style='display:flex;align-items:center;gap:16px;flex-wrap:wrap'>\
+             <img width='200' height='200' alt='picture {}' src='data:image/{kind};base64,{}'>",
+            self.index,
+            STANDARD.encode(&self.picture)
+        );
+        let answer = &self.answer;
+        let gender = [
+            ("male".to_owned(), 1.0 - answer.female),
+            ("female".to_owned(), answer.female),
+        ];
+        for figure in [
+            plot::probabilities("Gender", &gender, Some(self.truth.gender as usize)),
+            plot::probabilities("Age group", &answer.groups, Some(self.true_group())),
+        ] {
+            match figure {
+                Ok(figure) => html.push_str(figure.svg()),
+                // Writing to a String can't fail.
+                Err(error) => drop(write!(html, "<p>{error:#}</p>")),
+            }
+        }
+        html.push_str("</div>");
+        html
+    }
+}

@@ -1,0 +1,314 @@
+//! The finished figure: shown in a notebook or saved to a file.
+
+use std::fmt;
+use std::fs;
+use std::io::Cursor;
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+use anyhow::{Context, Result, anyhow, bail};
+use image::{ImageFormat, RgbImage};
+use resvg::tiny_skia::{Color, FilterQuality, IntSize, Pixmap, PixmapPaint, Transform};
+use resvg::usvg::{Options, Tree, fontdb};
+
+/// PNG pixels per SVG pixel, so that text stays sharp on dense screens.
+const SCALE: f32 = 2.0;
+
+/// The one font of PNG files: they come out alike on every machine, also on
+/// those without fonts.
+static FONTS: LazyLock<Arc<fontdb::Database>> = LazyLock::new(|| {
+    let mut fonts = fontdb::Database::new();
+    fonts.load_font_data(epaint_default_fonts::UBUNTU_LIGHT.to_vec());
+    let family = fonts
+        .faces()
+        .next()
+        .and_then(|face| face.families.first())
+        .map(|(name, _)| name.clone());
+    if let Some(family) = family {
+        fonts.set_sans_serif_family(family.clone());
+        fonts.set_serif_family(family.clone());
+        fonts.set_monospace_family(family);
+    }
+    Arc::new(fonts)
+});
+
+/// An encoded picture and its place on the figure, in SVG pixels.
+#[derive(Clone)]
+pub(crate) struct Placed {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) left: f32,
+    pub(crate) top: f32,
+    pub(crate) width: f32,
+    pub(crate) height: f32,
+}
+
+/// A drawn plot: an SVG document of fixed size in pixels.
+///
+/// A notebook cell that ends in a figure displays it.
+#[derive(Clone)]
+pub struct Figure {
+    svg: String,
+    width: u32,
+    height: u32,
+    /// Also in the SVG; kept because the PNG renderer is built without
+    /// picture decoders.
+    pictures: Arc<[Placed]>,
+}
+
+impl Figure {
+    /// Wraps an SVG document of `width` x `height` pixels.
+    pub(crate) fn new(svg: String, width: u32, height: u32) -> Self {
+        Self {
+            svg,
+            width,
+            height,
+            pictures: Arc::new([]),
+        }
+    }
+
+    /// Adds SVG elements on top of what is drawn.
+    pub(crate) fn with_elements(mut self, elements: &str) -> Self {
+        if let Some(end) = self.svg.rfind("</svg>") {
+            self.svg.insert_str(end, elements);
+        }
+        self
+    }
+
+    /// Notes the pictures that the SVG embeds, for the PNG export.
+    pub(crate) fn with_pictures(mut self, pictures: Vec<Placed>) -> Self {
+        self.pictures = pictures.into();
+        self
+    }
+
+    /// The SVG document.
+    pub fn svg(&self) -> &str {
+        &self.svg
+    }
+
+    /// The width in SVG pixels; a PNG file is twice as wide.
+    pub fn width(&self) -> u32 {
+        self.width
+    }
+
+    /// The height in SVG pixels; a PNG file is twice as high.
+    pub fn height(&self) -> u32 {
+        self.height
+    }
+
+    /// Saves the figure as `.svg` or `.png`, by the extension of `path`.
+    ///
+    /// A PNG file has a white background, twice the figure's pixels, and an
+    /// embedded font. The file appears whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// When the extension is another one, or the file cannot be drawn or
+    /// written.
+    ///
+    /// ```
+    /// # fn main() -> anyhow::Result<()> {
+    /// let bars = [("male".to_string(), 0.9), ("female".to_string(), 0.1)];
+    /// let figure = ror::plot::probabilities("Gender", &bars, None)?;
+    /// let folder = tempfile::tempdir()?;
+    /// figure.save(folder.path().join("gender.png"))?;
+    /// assert!(figure.save(folder.path().join("gender.pdf")).is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let extension = path
+            .extension()
+            .map(|extension| extension.to_string_lossy().to_lowercase());
+        match extension.as_deref() {
+            Some("svg") => write_whole(path, self.svg.as_bytes()),
+            Some("png") => write_whole(path, &self.png()?),
+            _ => bail!(
+                "cannot save a figure as {}: name a file that ends in .svg or .png",
+                path.display()
+            ),
+        }
+    }
+
+    /// Shows the figure in a notebook cell; evcxr calls this itself.
+    pub fn evcxr_display(&self) {
+        println!(
+            "EVCXR_BEGIN_CONTENT text/html\n{}\nEVCXR_END_CONTENT",
+            self.html()
+        );
+    }
+
+    /// HTML and not SVG, because only HTML shrinks with the notebook's column.
+    fn html(&self) -> String {
+        format!(
+            "<div style=\"max-width:{}px\">{}</div>",
+            self.width, self.svg
+        )
+    }
+
+    fn png(&self) -> Result<Vec<u8>> {
+        let options = Options {
+            fontdb: FONTS.clone(),
+            ..Options::default()
+        };
+        let tree = Tree::from_str(&self.svg, &options).context("the figure's SVG is malformed")?;
+        let (width, height) = (self.width * SCALE as u32, self.height * SCALE as u32);
+        let mut page = Pixmap::new(width, height)
+            .ok_or_else(|| anyhow!("a figure of {width} x {height} pixels cannot be drawn"))?;
+        page.fill(Color::WHITE);
+        resvg::render(
+            &tree,
+            Transform::from_scale(SCALE, SCALE),
+            &mut page.as_mut(),
+        );
+        for picture in self.pictures.iter() {
+            paste(&mut page, picture)?;
+        }
+
+        // The page is opaque, so premultiplied colours are plain ones.
+        let pixels = page
+            .pixels()
+            .iter()
+            .flat_map(|pixel| [pixel.red(), pixel.green(), pixel.blue()])
+            .collect();
+        let picture = RgbImage::from_raw(width, height, pixels)
+            .ok_or_else(|| anyhow!("the drawn figure has too few pixels"))?;
+        let mut png = Cursor::new(Vec::new());
+        picture
+            .write_to(&mut png, ImageFormat::Png)
+            .context("cannot encode the figure as PNG")?;
+        Ok(png.into_inner())
+    }
+}
+
+impl fmt::Debug for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Figure({} x {} px)", self.width, self.height)
+    }
+}
+
+/// Draws one embedded picture at its place.
+fn paste(page: &mut Pixmap, picture: &Placed) -> Result<()> {
+    let decoded = image::load_from_memory(&picture.bytes)
+        .context("cannot decode a picture of the grid: it is damaged")?
+        .to_rgba8();
+    let (width, height) = decoded.dimensions();
+    let size = IntSize::from_wh(width, height)
+        .ok_or_else(|| anyhow!("a picture of the grid has no pixels"))?;
+    let mut pixels = decoded.into_raw();
+    for pixel in pixels.chunks_exact_mut(4) {
+        let alpha = u16::from(pixel[3]);
+        for channel in &mut pixel[..3] {
+            *channel = (u16::from(*channel) * alpha / 255) as u8;
+        }
+    }
+    let source = Pixmap::from_vec(pixels, size)
+        .ok_or_else(|| anyhow!("a picture of the grid has too few pixels"))?;
+    let paint = PixmapPaint {
+        quality: FilterQuality::Bicubic,
+        ..PixmapPaint::default()
+    };
+    let place = Transform::from_scale(
+        SCALE * picture.width / width as f32,
+        SCALE * picture.height / height as f32,
+    )
+    .post_translate(SCALE * picture.left, SCALE * picture.top);
+    page.draw_pixmap(0, 0, source.as_ref(), &paint, place, None);
+    Ok(())
+}
+
+/// Writes under a temporary name in the same folder first, so that a reader
+/// never meets half a file.
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let name = path
+        .file_name()
+        .ok_or_else(|| anyhow!("{} names no file", path.display()))?;
+    let temporary = path.with_file_name(format!(
+        ".{}.{}.tmp",
+        name.to_string_lossy(),
+        std::process::id()
+    ));
+    let written = fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // The first error is the one to report.
+        let _ = fs::remove_file(&temporary);
+    }
+    written.with_context(|| {
+        format!(
+            "cannot write {}: check that its folder exists and is writable",
+            path.display()
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{confusion, probabilities};
+    use super::*;
+
+    fn figure() -> Figure {
+        let bars = [("a".to_string(), 0.25), ("b".to_string(), 0.75)];
+        probabilities("Title", &bars, None).unwrap()
+    }
+
+    #[test]
+    fn png_has_the_title_in_the_embedded_font() {
+        let figure = figure();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("figure.PNG");
+        figure.save(&path).unwrap();
+        let drawn = image::open(path).unwrap().to_luma8();
+        assert_eq!(
+            drawn.dimensions(),
+            (2 * figure.width(), 2 * figure.height())
+        );
+        let dark = |left: u32, top: u32, right: u32, bottom: u32| {
+            (top..bottom)
+                .flat_map(|y| (left..right).map(move |x| (x, y)))
+                .filter(|&(x, y)| drawn.get_pixel(x, y).0[0] < 100)
+                .count()
+        };
+        assert!(dark(40, 30, 120, 70) > 50, "no title");
+        assert_eq!(dark(0, 0, 38, 70), 0, "ink in the margin");
+    }
+
+    #[test]
+    fn only_known_extensions_are_saved() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["figure.pdf", "figure", ".png"] {
+            let message = figure().save(folder.path().join(name)).unwrap_err();
+            assert!(message.to_string().contains(".svg or .png"), "{message}");
+        }
+        let missing = folder.path().join("missing").join("figure.svg");
+        let message = figure().save(missing).unwrap_err().to_string();
+        assert!(
+            message.contains("check that its folder exists"),
+            "{message}"
+        );
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn saving_replaces_and_leaves_no_temporary_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("figure.svg");
+        fs::write(&path, "old").unwrap();
+        figure().save(&path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), figure().svg());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn labels_with_markup_and_control_characters_survive() {
+        let labels = ["<a> & \u{1}".to_string()];
+        let figure = confusion("\"T\" \u{0}", &labels, &[vec![1]]).unwrap();
+        assert!(figure.png().is_ok());
+        assert!(figure.html().starts_with("<div style=\"max-width:"));
+        assert!(figure.html().ends_with("</svg>\n</div>"));
+    }
+
+    #[test]
+    fn debug_is_short() {
+        assert!(format!("{:?}", figure()).len() < 40);
+    }
+}

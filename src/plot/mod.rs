@@ -1,0 +1,36 @@
+//! Figures for notebooks and reports.
+//!
+//! Every plot is a free function of the data it shows and returns a [`Figure`],
+//! which a notebook displays as the last expression of a cell and
+//! [`Figure::save`] writes as SVG or PNG.
+//!
+//! ```
+//! # fn main() -> anyhow::Result<()> {
+//! let bars = [("0-12".to_string(), 0.15), ("13-25".to_string(), 0.85)];
+//! let figure = ror::plot::probabilities("Age group", &bars, Some(1))?;
+//! assert!(figure.svg().contains("85.0%"));
+//! # Ok(())
+//! # }
+//! ```
+
+mod bars;
+mod confusion;
+mod curves;
+mod distribution;
+mod figure;
+mod heat_map;
+mod intervals;
+mod picture;
+mod pictures;
+mod score_map;
+pub(crate) mod style;
+
+pub use bars::probabilities;
+pub use confusion::confusion;
+pub use curves::curves;
+pub use distribution::{ages, ages_before_after, ages_by_gender, genders};
+pub use figure::Figure;
+pub use intervals::intervals;
+pub use picture::picture;
+pub use pictures::picture_grid;
+pub use score_map::score_map;

@@ -1,0 +1,134 @@
+//! Progress of long steps: a moving bar in a terminal, whole lines elsewhere.
+//!
+//! A notebook kernel passes output on line by line, so a bar that redraws itself would never
+//! move there; a line every few seconds does.
+
+use std::io::IsTerminal;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// How long a step stays silent, and the pause between two lines, unless it says otherwise.
+const PAUSE: u64 = 2;
+
+/// Whether this process runs the cells of a notebook.
+pub fn in_notebook() -> bool {
+    std::env::var_os("EVCXR_IS_RUNTIME").is_some()
+}
+
+/// Says one line to whoever watches: in the cell's output, or on standard error, which leaves
+/// standard output to results.
+pub fn say(line: &str) {
+    if in_notebook() {
+        println!("{line}");
+    } else {
+        eprintln!("{line}");
+    }
+}
+
+/// A number with thousands separated: `23,708`.
+pub fn thousands(n: usize) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// The progress of one step over `total` things. May be shared between threads.
+pub struct Progress {
+    what: String,
+    total: usize,
+    pause: Duration,
+    done: AtomicU64,
+    start: Instant,
+    last: Mutex<Instant>,
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    /// Starts to report on `what`, such as "decoding pictures".
+    pub fn new(what: &str, total: usize) -> Self {
+        Self::every(PAUSE, what, total)
+    }
+
+    /// Starts to report, a line every `seconds` where there is no bar.
+    pub fn every(seconds: u64, what: &str, total: usize) -> Self {
+        let bar = (!in_notebook() && std::io::stderr().is_terminal()).then(|| {
+            let bar = ProgressBar::new(total as u64);
+            if let Ok(style) =
+                ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} {eta} left")
+            {
+                bar.set_style(style);
+            }
+            bar.set_message(what.to_owned());
+            bar
+        });
+        let now = Instant::now();
+        Self {
+            what: what.to_owned(),
+            total,
+            pause: Duration::from_secs(seconds),
+            done: AtomicU64::new(0),
+            start: now,
+            last: Mutex::new(now),
+            bar,
+        }
+    }
+
+    /// Counts one more thing as done.
+    pub fn step(&self) {
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        if let Some(bar) = &self.bar {
+            bar.inc(1);
+            return;
+        }
+        // A thread that finds the clock taken leaves the line to the one that has it.
+        let Ok(mut last) = self.last.try_lock() else {
+            return;
+        };
+        if last.elapsed() < self.pause {
+            return;
+        }
+        *last = Instant::now();
+        let share = done as f64 / self.total.max(1) as f64;
+        let left = self.start.elapsed().as_secs_f64() * (1.0 / share - 1.0);
+        say(&format!(
+            "{}: {} of {} ({:.0} %), about {left:.0} s left",
+            self.what,
+            thousands(done as usize),
+            thousands(self.total),
+            share * 100.0,
+        ));
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn thousands_are_separated() {
+        for (n, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (23_708, "23,708"),
+            (1_000_000, "1,000,000"),
+        ] {
+            assert_eq!(super::thousands(n), text);
+        }
+    }
+}

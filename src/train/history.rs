@@ -1,0 +1,92 @@
+//! What a training did, epoch by epoch.
+
+use serde::{Deserialize, Serialize};
+
+/// One pass over the training pictures.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// Number, from 1.
+    pub epoch: usize,
+    /// Mean of the loss that was minimised, over pictures as augmented.
+    pub train_loss: f64,
+    /// Share of those pictures answered right while training, 0 to 1.
+    pub train_accuracy: f64,
+    /// Mean cross-entropy on the validation part (nats).
+    pub validation_loss: f64,
+    /// Share of the validation part answered right, 0 to 1.
+    pub validation_accuracy: f64,
+    /// Learning rate at the end of the epoch.
+    pub learning_rate: f64,
+    /// How long it took, validation included.
+    pub seconds: f64,
+}
+
+impl Epoch {
+    /// The heading of [`Epoch::row`].
+    pub(super) const HEADING: &'static str =
+        "epoch   train loss  accuracy   validation loss  accuracy   learning rate   seconds";
+
+    /// One line of a table.
+    pub(super) fn row(&self, best: bool) -> String {
+        format!(
+            "{:>5}   {:>10.4}  {:>6.2} %   {:>15.4}  {:>6.2} %   {:>13.2e}   {:>7.1}{}",
+            self.epoch,
+            self.train_loss,
+            self.train_accuracy * 100.0,
+            self.validation_loss,
+            self.validation_accuracy * 100.0,
+            self.learning_rate,
+            self.seconds,
+            if best { "  best" } else { "" },
+        )
+    }
+}
+
+/// All epochs of a training, in order.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct History {
+    /// The epochs.
+    pub epochs: Vec<Epoch>,
+}
+
+impl History {
+    /// The epoch whose weights are kept: that of the lowest validation loss, the first of them.
+    pub fn best(&self) -> Option<&Epoch> {
+        self.epochs.iter().reduce(|best, epoch| {
+            if epoch.validation_loss < best.validation_loss {
+                epoch
+            } else {
+                best
+            }
+        })
+    }
+
+    /// Seconds spent in all epochs.
+    pub fn seconds(&self) -> f64 {
+        self.epochs.iter().map(|epoch| epoch.seconds).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_epoch_has_the_lowest_validation_loss() {
+        let epoch = |epoch, validation_loss| Epoch {
+            epoch,
+            validation_loss,
+            ..Epoch::default()
+        };
+        let history = History {
+            epochs: vec![
+                epoch(1, 0.9),
+                epoch(2, 0.4),
+                epoch(3, 0.4),
+                epoch(4, f64::NAN),
+            ],
+        };
+        assert_eq!(history.best().map(|e| e.epoch), Some(2));
+        assert_eq!(History::default().best(), None);
+    }
+}
