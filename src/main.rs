@@ -1,13 +1,14 @@
 //! The command line: thin, every command one call into the library.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use ror::dataset::Faces;
+use ror::dataset::{Balance, Faces, Gender, Records};
 use ror::model::NetConfig;
 use ror::train::{Recipe, Trained, Training, find};
-use ror::{Predictor, Task, default_split, device, device_named, files, visualize};
+use ror::{Task, default_split, device, device_named, files, pred_gender_age_group, visualize};
 
 /// Face age-group and gender estimation with residual networks of residual networks.
 #[derive(Parser)]
@@ -19,6 +20,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Say what the data set holds: whether it is whole, copies, pictures by gender and age.
+    Data,
     /// Train a net on the data set (ROR_DATA, or data/), and evaluate it on the test part.
     Train(Train),
     /// Predict gender and age group of the picture at an index of the data set.
@@ -81,6 +84,9 @@ struct Train {
     /// Step of the pooling behind the stem: 1 keeps full size, 2 halves it.
     #[arg(long)]
     pool: Option<i64>,
+    /// A card of the net whose weights to start from.
+    #[arg(long)]
+    start: Option<PathBuf>,
     /// auto, cpu or cuda.
     #[arg(long, default_value = "auto")]
     device: String,
@@ -116,15 +122,45 @@ struct Visualize {
     layer: Option<String>,
 }
 
-fn main() -> Result<()> {
-    match Cli::parse().command {
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The causes in one line; a backtrace says nothing to who uses the program.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
         Command::Train(args) => train(args),
+        Command::Data => data(),
         Command::Predict { index } => {
-            println!("{}", Predictor::new(&Faces::open()?)?.predict(index)?);
+            println!("{}", pred_gender_age_group(index)?);
             Ok(())
         }
         Command::Visualize(args) => visualize(args),
     }
+}
+
+fn data() -> Result<()> {
+    let faces = Faces::open()?;
+    println!("{faces}");
+    let of = |gender: Gender| {
+        let labels = (0..faces.len()).filter_map(|i| Some(faces.record(i).ok()?.label));
+        labels.filter(|label| label.gender == gender).count()
+    };
+    println!("{} male, {} female", of(Gender::Male), of(Gender::Female));
+    println!(
+        "{} rows after balancing",
+        faces.records().balance(&Balance::default())?.height()
+    );
+    for task in [Task::Gender, Task::age()] {
+        println!("{}", default_split(&faces, task)?);
+    }
+    Ok(())
 }
 
 fn train(args: Train) -> Result<()> {
@@ -136,9 +172,16 @@ fn train(args: Train) -> Result<()> {
     eprintln!("{faces}");
     let split = default_split(&faces, task)?;
     eprintln!("{split}");
+    let start = args
+        .start
+        .map(|card| Trained::load(&card, device_named(&args.device)?))
+        .transpose()?;
     let mut training = Training::new(&faces, &split)
         .device(device_named(&args.device)?)
         .retrain(args.retrain);
+    if let Some(start) = &start {
+        training = training.start_from(start);
+    }
     if let Some(shape) = args.net {
         training = training.net(match shape {
             Shape::Ror => NetConfig::ror(task.outputs()),

@@ -96,7 +96,12 @@ pub fn default_split(faces: &Faces, task: Task) -> Result<Split> {
     }
 }
 
-fn trained(faces: &Faces, task: Task, fit: Option<Fit>) -> Result<Trained> {
+fn trained(
+    faces: &Faces,
+    task: Task,
+    fit: Option<Fit>,
+    start: Option<&Trained>,
+) -> Result<Trained> {
     if let Some(fit) = fit {
         let Fit {
             batch,
@@ -121,7 +126,15 @@ fn trained(faces: &Faces, task: Task, fit: Option<Fit>) -> Result<Trained> {
         return Ok(found);
     }
     let split = default_split(faces, task)?;
-    Training::new(faces, &split).run()
+    let training = Training::new(faces, &split);
+    // In a set of few pictures a rare class may put a test picture of one split into the
+    // training of the other.
+    match start {
+        Some(start) if start.check_unseen(faces, &split.test).is_ok() => {
+            training.start_from(start).run()
+        }
+        _ => training.run(),
+    }
 }
 
 impl Predictor {
@@ -140,10 +153,15 @@ impl Predictor {
     /// # Errors
     /// As [`Predictor::new`].
     pub fn with(faces: &Faces, gender: Option<Fit>, age: Option<Fit>) -> Result<Self> {
+        let default_gender = gender.is_none();
+        let gender = trained(faces, Task::Gender, gender, None).context("the gender net")?;
+        // As the notebook does: the default age net starts from the default gender net.
+        let start = Some(&gender).filter(|_| default_gender);
+        let age = trained(faces, Task::age(), age, start).context("the age net")?;
         Ok(Self {
             faces: faces.clone(),
-            gender: trained(faces, Task::Gender, gender).context("the gender net")?,
-            age: trained(faces, Task::age(), age).context("the age net")?,
+            gender,
+            age,
         })
     }
 

@@ -293,12 +293,13 @@ impl Faces {
         Split::new(self, table, plan)
     }
 
-    /// The plan that suits this set: the original's sizes on UTKFace, small ones on drawings.
+    /// The plan that suits this set: the original's sizes on UTKFace, small ones on drawings,
+    /// and shares of what is there in a small set.
     pub fn plan(&self, task: crate::Task) -> Plan {
-        if self.is_synthetic() {
-            Plan::small(task)
-        } else {
-            Plan::original(task)
+        match (self.is_synthetic(), self.contents()) {
+            (true, 6_000..) => Plan::small(task),
+            (false, 20_000..) => Plan::original(task),
+            (_, contents) => Plan::shares(task, contents),
         }
     }
 

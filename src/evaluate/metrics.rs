@@ -5,7 +5,7 @@ use std::fmt;
 use anyhow::{Result, ensure};
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::Interval;
 use crate::Task;
@@ -35,6 +35,17 @@ pub struct Answers {
 /// # Errors
 /// No pictures, an index outside the set, pictures that can't be decoded, or the net failing.
 pub fn answers(net: &Net, task: Task, faces: &Faces, indices: &[usize]) -> Result<Answers> {
+    answers_in(Kind::Float, net, task, faces, indices)
+}
+
+/// [`answers`] in another kind of number: training validates in the kind it trains in.
+pub(crate) fn answers_in(
+    kind: Kind,
+    net: &Net,
+    task: Task,
+    faces: &Faces,
+    indices: &[usize],
+) -> Result<Answers> {
     ensure!(!indices.is_empty(), "there are no pictures to evaluate on");
     let labels = indices
         .iter()
@@ -42,14 +53,15 @@ pub fn answers(net: &Net, task: Task, faces: &Faces, indices: &[usize]) -> Resul
         .collect::<Result<Vec<_>>>()?;
     let pictures = faces.pictures(net.config().input)?.tensor;
     let rows: Vec<i64> = indices.iter().map(|i| *i as i64).collect();
-    let progress = Progress::new(
+    let progress = Progress::every(
+        10,
         "evaluating, pictures / 500",
         rows.len().div_ceil(BATCH as usize),
     );
     let mut probabilities = Vec::with_capacity(rows.len());
     for some in rows.chunks(BATCH as usize) {
         let chosen = pictures.f_index_select(0, &Tensor::f_from_slice(some)?)?;
-        probabilities.extend(net.probabilities(&chosen)?);
+        probabilities.extend(net.probabilities_in(kind, &chosen)?);
         progress.step();
     }
     Ok(Answers {

@@ -4,5 +4,5 @@ mod interval;
 mod metrics;
 
 pub use interval::Interval;
-pub(crate) use metrics::most_likely;
 pub use metrics::{Answers, Evaluation, Metrics, answers, evaluate};
+pub(crate) use metrics::{answers_in, most_likely};

@@ -69,11 +69,10 @@ impl Net {
             )
         })?;
         let mut saved: BTreeMap<String, Tensor> = saved.into_iter().collect();
-        let mut own = net.variables.variables();
         let wrong =
             |what: String| format!("{} is not a net of this shape: {what}", weights.display());
-        for (name, variable) in &mut own {
-            let Some(value) = saved.remove(name) else {
+        for (name, mut variable) in net.variables() {
+            let Some(value) = saved.remove(&name) else {
                 bail!(wrong(format!("it has no {name}")));
             };
             ensure!(
@@ -93,6 +92,24 @@ impl Net {
             )));
         }
         Ok(net)
+    }
+
+    /// Takes over all parameters and running statistics of another net that have the same name
+    /// and shape: all but the head, where the two differ in what they estimate.
+    pub(crate) fn take_over(&self, other: &Net) -> Result<()> {
+        let mut taken = 0;
+        let from = other.variables();
+        for (name, mut own) in self.variables() {
+            if let Some(value) = from.get(&name).filter(|value| value.size() == own.size()) {
+                tch::no_grad(|| own.f_copy_(value))?;
+                taken += 1;
+            }
+        }
+        ensure!(
+            taken > 0,
+            "the net to start from has not one layer of this net's shape"
+        );
+        Ok(())
     }
 
     /// Saves parameters and running statistics as `.safetensors`, whole or not at all.
@@ -173,13 +190,11 @@ impl Net {
     /// # Errors
     /// Pictures of another size, or the device failing.
     pub fn logits(&self, pictures: &Tensor) -> Result<Tensor> {
-        tch::no_grad(|| {
-            self.forward(
-                &self.normalise(pictures, Kind::Float)?,
-                false,
-                &mut |_, _| Ok(()),
-            )
-        })
+        self.logits_in(Kind::Float, pictures)
+    }
+
+    fn logits_in(&self, kind: Kind, pictures: &Tensor) -> Result<Tensor> {
+        tch::no_grad(|| self.forward(&self.normalise(pictures, kind)?, false, &mut |_, _| Ok(())))
     }
 
     /// Probability of each class for u8 pictures `[n, size, size, 3]`, one row a picture; the
@@ -188,8 +203,12 @@ impl Net {
     /// # Errors
     /// As [`Net::logits`].
     pub fn probabilities(&self, pictures: &Tensor) -> Result<Vec<Vec<f64>>> {
+        self.probabilities_in(Kind::Float, pictures)
+    }
+
+    pub(crate) fn probabilities_in(&self, kind: Kind, pictures: &Tensor) -> Result<Vec<Vec<f64>>> {
         let one_way = |pictures: &Tensor| -> Result<Tensor> {
-            let logits = self.logits(pictures)?;
+            let logits = self.logits_in(kind, pictures)?;
             if self.config().outputs == 1 {
                 let female = logits.f_sigmoid()?;
                 Ok(Tensor::f_cat(

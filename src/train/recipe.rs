@@ -71,8 +71,8 @@ impl Recipe {
     pub fn shipped(task: Task) -> Self {
         Self {
             batch: 128,
-            epochs: if task == Task::Gender { 30 } else { 40 },
-            learning_rate: 2e-3,
+            epochs: 40,
+            learning_rate: if task == Task::Gender { 2e-3 } else { 1e-3 },
             schedule: Schedule::OneCycle,
             weight_decay: 0.05,
             patience: None,

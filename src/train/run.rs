@@ -1,5 +1,6 @@
 //! What a training leaves behind: weights, and a card that says all about them.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -8,7 +9,7 @@ use tch::Device;
 
 use super::{History, Recipe};
 use crate::Task;
-use crate::dataset::{Faces, Plan, Split};
+use crate::dataset::{Balance, Faces, Plan, Records, Split};
 use crate::evaluate::{Evaluation, Metrics, evaluate};
 use crate::files;
 use crate::hash::sha256;
@@ -43,6 +44,8 @@ pub struct Card {
     pub net: NetConfig,
     /// How it was trained.
     pub recipe: Recipe,
+    /// The key of the net whose weights it started from; none for random weights.
+    pub start: Option<String>,
     /// What on.
     pub data: Data,
     /// How the pictures were divided.
@@ -78,10 +81,11 @@ pub struct Trained {
     pub loaded: bool,
 }
 
-/// Identifies a run: the same task, shape, recipe, data and split give the same key.
+/// Identifies a run: the same task, shape, recipe, start, data and split give the same key.
 pub(super) fn key(
     net: &NetConfig,
     recipe: &Recipe,
+    start: Option<&str>,
     faces: &Faces,
     split: &Split,
 ) -> Result<String> {
@@ -89,6 +93,7 @@ pub(super) fn key(
         split.task(),
         net,
         recipe,
+        start,
         faces.fingerprint(),
         &split.fingerprint,
     ))?;
@@ -192,6 +197,40 @@ impl Trained {
     /// A history without epochs.
     pub fn curves(&self) -> Result<Figure> {
         plot::curves(&format!("Training: {}", self.card.task), &self.card.history)
+    }
+
+    /// Refuses pictures whose content this net has learnt.
+    ///
+    /// # Errors
+    /// How many of them it has learnt, or a net of other data, of which that is not known.
+    pub(crate) fn check_unseen(&self, faces: &Faces, indices: &[usize]) -> Result<()> {
+        ensure!(
+            self.card.data.fingerprint == faces.fingerprint(),
+            "the net to start from was trained on other data: whether it has learnt test pictures is not known"
+        );
+        let table = match self.card.task {
+            Task::Gender => faces.records().clone(),
+            Task::AgeGroup { .. } => faces.records().balance(&Balance::default())?,
+        };
+        let split = faces.split(&table, &self.card.plan)?;
+        ensure!(
+            split.fingerprint == self.card.split,
+            "the net to start from was trained by a split that can't be made again: whether it has learnt test pictures is not known"
+        );
+        let learnt: HashSet<&str> = split
+            .train
+            .iter()
+            .map(|i| faces.all()[*i].content.as_str())
+            .collect();
+        let known = indices
+            .iter()
+            .filter(|i| learnt.contains(faces.all()[**i].content.as_str()))
+            .count();
+        ensure!(
+            known == 0,
+            "the net to start from has learnt {known} of the test pictures: choose another seed for one of the splits"
+        );
+        Ok(())
     }
 
     /// Loss, accuracy and their like on the test part, with 95 % intervals.

@@ -13,7 +13,7 @@ use super::{Epoch, History, Recipe, checkpoint};
 use crate::Task;
 use crate::dataset::{Faces, Split};
 use crate::device::{device, hardware, training_kind};
-use crate::evaluate::{Metrics, answers};
+use crate::evaluate::{Metrics, answers, answers_in};
 use crate::files;
 use crate::model::{Net, NetConfig};
 use crate::progress::{Progress, say, thousands};
@@ -41,6 +41,7 @@ pub struct Training<'a> {
     split: &'a Split,
     net: NetConfig,
     recipe: Recipe,
+    start: Option<&'a Trained>,
     device: Device,
     retrain: bool,
     command: String,
@@ -60,6 +61,7 @@ impl<'a> Training<'a> {
             split,
             net,
             recipe: Recipe::suited(task, faces),
+            start: None,
             device: device(),
             retrain: false,
             command: "Training::new(&faces, &split).run()".to_owned(),
@@ -120,6 +122,15 @@ impl<'a> Training<'a> {
         }
     }
 
+    /// Starts from the weights of a trained net instead of random ones (the head apart): as
+    /// arXiv 1710.02985 starts its age nets from gender nets.
+    pub fn start_from(self, start: &'a Trained) -> Self {
+        Self {
+            start: Some(start),
+            ..self
+        }
+    }
+
     /// Whether to train even where a net trained so is there, and anew where a training was
     /// interrupted.
     pub fn retrain(self, retrain: bool) -> Self {
@@ -158,7 +169,17 @@ impl<'a> Training<'a> {
             self.net.outputs,
             task.outputs()
         );
-        let key = run::key(&self.net, &self.recipe, self.faces, self.split)?;
+        let start = self.start.map(|start| start.card.key.clone());
+        if let Some(start) = self.start {
+            start.check_unseen(self.faces, &self.split.test)?;
+        }
+        let key = run::key(
+            &self.net,
+            &self.recipe,
+            start.as_deref(),
+            self.faces,
+            self.split,
+        )?;
         if !self.retrain
             && let Some(found) = run::find_key(&key, self.device)?
         {
@@ -196,6 +217,7 @@ impl<'a> Training<'a> {
                 parameters: net.parameters(),
                 net: self.net.clone(),
                 recipe: self.recipe.clone(),
+                start,
                 data: Data {
                     synthetic: self.faces.is_synthetic(),
                     pictures: self.faces.len(),
@@ -228,6 +250,9 @@ impl<'a> Training<'a> {
     fn fit(&self, folder: &std::path::Path) -> Result<(Net, History)> {
         let task = self.split.task();
         let net = Net::new(&self.net, self.device, self.recipe.seed as i64)?;
+        if let Some(start) = self.start {
+            net.take_over(&start.net)?;
+        }
         let mut optimiser = Optimiser::new(&net)?;
         let mut history = checkpoint::load(folder, &mut optimiser)?;
         if let Some(last) = history.epochs.last() {
@@ -258,8 +283,9 @@ impl<'a> Training<'a> {
         while history.epochs.len() < self.recipe.epochs && !self.out_of_patience(&history) {
             let start = Instant::now();
             let mut epoch = batches.epoch(&net, &mut optimiser, history.epochs.len() + 1)?;
-            let validation = optimiser
-                .with_average(|| answers(&net, task, self.faces, &self.split.validation))?;
+            let validation = optimiser.with_average(|| {
+                answers_in(batches.kind, &net, task, self.faces, &self.split.validation)
+            })?;
             epoch.validation_loss = validation.loss();
             epoch.validation_accuracy = validation.accuracy();
             epoch.seconds = start.elapsed().as_secs_f64();

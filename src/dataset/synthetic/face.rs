@@ -540,7 +540,7 @@ impl Painter<'_> {
             return;
         }
         // A few strands from the parting, darker and lighter.
-        let root = (MIDDLE + part * 0.7, self.traits.top - v * 0.5);
+        let root = (MIDDLE + part * 0.7, self.traits.top - v * 0.25);
         for side in SIDES {
             for (strand, tone) in [0.62, 1.32, 0.72].into_iter().enumerate() {
                 let spread = 0.55 + 0.2 * strand as f32;

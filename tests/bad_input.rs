@@ -1,0 +1,303 @@
+//! Bad input: each kind gives a clear message that names what is wrong, never an abort.
+
+mod common;
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use common::{faces_folder, place, program, words};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use ror::dataset::Faces;
+use ror::model::{Net, NetConfig};
+use ror::tch::Device;
+use tempfile::TempDir;
+
+/// The whole chain of an error's messages.
+fn message<T: std::fmt::Debug>(result: anyhow::Result<T>) -> String {
+    format!("{:#}", result.expect_err("this must be refused"))
+}
+
+fn assert_says(message: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(message.contains(part), "{part:?} is not in: {message}");
+    }
+}
+
+/// An archive of a folder of drawn faces; `name` makes each member's name.
+fn archive(path: &Path, n: usize, name: impl Fn(&str) -> String) {
+    let folder = faces_folder(n);
+    let mut tar = tar::Builder::new(GzEncoder::new(
+        File::create(path).unwrap(),
+        Compression::fast(),
+    ));
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        let bytes = fs::read(entry.path()).unwrap();
+        let mut header = tar::Header::new_gnu();
+        let name = name(&entry.file_name().to_string_lossy());
+        // Written raw: the library refuses to make a name that climbs.
+        header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        header.set_cksum();
+        tar.append(&header, &bytes[..]).unwrap();
+    }
+    tar.into_inner().unwrap().finish().unwrap();
+}
+
+#[test]
+fn no_data_set() {
+    place();
+    assert_says(
+        &message(Faces::at("/no/such/UTKFace.tar.gz")),
+        &["/no/such/UTKFace.tar.gz", "data/README.md"],
+    );
+    let output = program(place(), Path::new("/no/such/folder"))
+        .arg("data")
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    assert_says(&words(&output), &["ROR_DATA", "/no/such/folder"]);
+}
+
+#[test]
+fn an_empty_folder() {
+    place();
+    let folder = TempDir::new().unwrap();
+    assert_says(
+        &message(Faces::at(folder.path())),
+        &["no picture named", &folder.path().display().to_string()],
+    );
+}
+
+#[test]
+fn a_whole_archive_opens_and_a_truncated_one_does_not() {
+    place();
+    let folder = TempDir::new().unwrap();
+    let whole = folder.path().join("UTKFace.tar.gz");
+    archive(&whole, 40, |name| format!("UTKFace/{name}"));
+    assert_eq!(Faces::at(&whole).unwrap().len(), 40);
+
+    let bytes = fs::read(&whole).unwrap();
+    for (n, length) in [bytes.len() / 2, bytes.len() - 10, 5]
+        .into_iter()
+        .enumerate()
+    {
+        let cut = folder.path().join(format!("cut-{n}.tar.gz"));
+        fs::write(&cut, &bytes[..length]).unwrap();
+        assert_says(
+            &message(Faces::at(&cut)),
+            &["cut off or damaged", "download it again"],
+        );
+    }
+    let cache = fs::read_dir(ror::files::cache()).unwrap();
+    let unpacked = cache
+        .filter(|e| {
+            e.as_ref()
+                .unwrap()
+                .file_name()
+                .to_string_lossy()
+                .contains("unpacked")
+        })
+        .count();
+    assert!(unpacked <= 1, "half-unpacked archives stay behind");
+}
+
+#[test]
+fn an_archive_whose_members_climb_out() {
+    place();
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("evil.tar.gz");
+    archive(&path, 3, |name| format!("../../{name}"));
+    assert_says(&message(Faces::at(&path)), &["outside the folder", "../"]);
+}
+
+#[test]
+fn names_that_do_not_parse_are_listed() {
+    place();
+    let folder = faces_folder(5);
+    fs::write(folder.path().join("holiday.jpg"), b"x").unwrap();
+    let faces = Faces::at(folder.path()).unwrap();
+    assert_eq!(
+        (faces.len(), faces.unparsed()),
+        (5, &["holiday.jpg".to_owned()][..])
+    );
+    assert_says(&faces.to_string(), &["1 files are left out", "holiday.jpg"]);
+}
+
+#[test]
+fn a_truncated_picture_among_many() {
+    place();
+    let folder = faces_folder(30);
+    let faces = Faces::at(folder.path()).unwrap();
+    let file = faces.record(7).unwrap().file.clone();
+    let bytes = fs::read(folder.path().join(&file)).unwrap();
+    for length in [bytes.len() / 2, bytes.len() - 2, 3, 0] {
+        fs::write(folder.path().join(&file), &bytes[..length]).unwrap();
+        let faces = Faces::at(folder.path()).unwrap();
+        assert_says(&message(faces.pictures(32)), &["1 of 30 pictures", &file]);
+        assert_says(&message(faces.picture(7)), &["picture 7", &file]);
+    }
+}
+
+#[test]
+fn an_index_outside_the_set() {
+    let faces = Faces::synthetic(50, 0).unwrap();
+    assert_says(
+        &message(faces.picture(50)),
+        &["no picture 50", "indices 0 to 49"],
+    );
+    let folder = faces_folder(120);
+    for index in ["-1", "23708"] {
+        let output = program(place(), folder.path())
+            .args(["predict", index])
+            .output()
+            .unwrap();
+        assert!(!output.status.success());
+        assert_says(
+            &words(&output),
+            &[&format!("no picture {index}"), "indices 0 to 119"],
+        );
+    }
+}
+
+#[test]
+fn weights_of_another_shape_cut_off_or_missing() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("net.safetensors");
+    let config = NetConfig::small(1);
+    Net::new(&config, Device::Cpu, 0)
+        .unwrap()
+        .save(&path)
+        .unwrap();
+    assert!(Net::load(&config, &path, Device::Cpu).is_ok());
+
+    let wider = NetConfig {
+        dense: 128,
+        ..config.clone()
+    };
+    assert_says(
+        &message(Net::load(&wider, &path, Device::Cpu)),
+        &["not a net of this shape", "dense.", "128"],
+    );
+    let deeper = NetConfig {
+        blocks: [2, 1, 1, 1],
+        ..config.clone()
+    };
+    assert_says(
+        &message(Net::load(&deeper, &path, Device::Cpu)),
+        &["it has no groups.0.blocks.1"],
+    );
+    let shallower = NetConfig {
+        root_shortcut: false,
+        ..config.clone()
+    };
+    assert_says(
+        &message(Net::load(&shallower, &path, Device::Cpu)),
+        &["more tensors", "root.weight"],
+    );
+
+    let bytes = fs::read(&path).unwrap();
+    for length in [bytes.len() / 2, 4, 0] {
+        fs::write(&path, &bytes[..length]).unwrap();
+        assert_says(
+            &message(Net::load(&config, &path, Device::Cpu)),
+            &["net.safetensors", "cut off"],
+        );
+    }
+    fs::remove_file(&path).unwrap();
+    assert_says(
+        &message(Net::load(&config, &path, Device::Cpu)),
+        &["net.safetensors", "missing"],
+    );
+}
+
+#[test]
+fn a_cache_that_cannot_be_written() {
+    let folder = faces_folder(150);
+    let place = TempDir::new().unwrap();
+    // A file where the cache's folder should be: nobody can write below it, root neither.
+    File::create(place.path().join("cache"))
+        .unwrap()
+        .write_all(b"not a folder")
+        .unwrap();
+    let output = program(place.path(), folder.path())
+        .arg("data")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", words(&output));
+    assert_says(
+        &words(&output),
+        &["150 pictures", "not kept for next time", "cache"],
+    );
+
+    let packed = place.path().join("UTKFace.tar.gz");
+    archive(&packed, 10, str::to_owned);
+    let output = program(place.path(), &packed).arg("data").output().unwrap();
+    assert!(!output.status.success());
+    assert_says(&words(&output), &["cannot unpack", "ROR_CACHE"]);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_disk_that_is_full() {
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+
+    let folder = faces_folder(400);
+    let place = TempDir::new().unwrap();
+    // No file may grow beyond 64 blocks: writing on fails as it does on a full disk.
+    let mut limited = Command::new("bash");
+    limited
+        .arg0("bash")
+        .args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$@\"", "bash"]);
+    limited
+        .arg(env!("CARGO_BIN_EXE_ror"))
+        .args(["train", "gender", "--epochs", "1", "--net", "small"]);
+    limited.env("ROR_CACHE", place.path().join("cache"));
+    limited.env("ROR_MODELS", place.path().join("models"));
+    limited.env("ROR_DATA", folder.path());
+    let output = limited.output().unwrap();
+    assert!(!output.status.success());
+    assert_says(
+        &words(&output),
+        &["not kept for next time", "is the disk full", "cannot write"],
+    );
+    let left: Vec<_> = walk(place.path())
+        .into_iter()
+        .filter(|p| p.contains("safetensors"))
+        .collect();
+    assert!(left.is_empty(), "half-written files stay behind: {left:?}");
+}
+
+fn walk(folder: &Path) -> Vec<String> {
+    let mut out = vec![];
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            out.extend(walk(&path))
+        } else {
+            out.push(path.display().to_string())
+        }
+    }
+    out
+}
+
+#[test]
+fn an_error_in_libtorch_comes_back_as_a_value() {
+    let net = Net::new(&NetConfig::small(1), Device::Cpu, 0).unwrap();
+    let pictures = ror::tch::Tensor::zeros([1, 16, 16, 3], (ror::tch::Kind::Uint8, Device::Cpu));
+    assert_says(
+        &message(net.logits(&pictures)),
+        &["[1, 16, 16, 3]", "[n, 32, 32, 3]"],
+    );
+    let a = ror::tch::Tensor::zeros([2, 3], (ror::tch::Kind::Float, Device::Cpu));
+    assert!(
+        a.f_matmul(&a)
+            .unwrap_err()
+            .to_string()
+            .contains("shapes cannot be multiplied")
+    );
+}

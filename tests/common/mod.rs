@@ -1,0 +1,63 @@
+//! What the tests share: a place of their own, small sets of drawn faces, the program.
+
+#![allow(dead_code)] // each test file uses its own part
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use ror::dataset::synthetic::{population, write_folder};
+use tempfile::TempDir;
+
+/// A folder for this process's cache and models, so that no test sees what another run left.
+pub fn place() -> &'static Path {
+    static PLACE: OnceLock<TempDir> = OnceLock::new();
+    PLACE
+        .get_or_init(|| {
+            let place = TempDir::new().expect("a temporary folder");
+            // SAFETY: set once, before this process's first use of the crate.
+            unsafe {
+                std::env::set_var("ROR_CACHE", place.path().join("cache"));
+                std::env::set_var("ROR_MODELS", place.path().join("models"));
+            }
+            place
+        })
+        .path()
+}
+
+/// A folder of `n` drawn faces under UTKFace's names.
+pub fn faces_folder(n: usize) -> TempDir {
+    let folder = TempDir::new().expect("a temporary folder");
+    write_folder(folder.path(), &population(n, 3)).expect("drawn faces");
+    folder
+}
+
+/// The program, with a cache and models in `place`, on the data set at `data`.
+pub fn program(place: &Path, data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ror"));
+    command
+        .env("ROR_CACHE", place.join("cache"))
+        .env("ROR_MODELS", place.join("models"))
+        .env("ROR_DATA", data);
+    command
+}
+
+/// Standard output and standard error together.
+pub fn words(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+/// Where the real data set is, if it is; says so where it is not.
+pub fn utkface(test: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("ROR_DATA")
+        .map(PathBuf::from)
+        .filter(|path| path.exists());
+    if path.is_none() {
+        eprintln!("SKIPPED {test}: it needs UTKFace; set ROR_DATA to it");
+    }
+    path
+}

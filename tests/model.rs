@@ -1,0 +1,223 @@
+//! The nets' shapes, counts, names and arithmetic.
+
+mod common;
+
+use ror::Task;
+use ror::model::{Net, NetConfig};
+use ror::tch::{Device, Kind, Tensor};
+use ror::visualize;
+
+fn net(config: &NetConfig) -> Net {
+    Net::new(config, Device::Cpu, 0).unwrap()
+}
+
+#[test]
+fn the_coded_variant_has_the_originals_count() {
+    let summary = net(&NetConfig::coded(1)).summary().unwrap();
+    assert_eq!(summary.trainable + summary.statistics, 1_168_545);
+}
+
+#[test]
+fn summaries_account_for_every_number() {
+    for config in [
+        NetConfig::ror(1),
+        NetConfig::ror(12),
+        NetConfig::small(12),
+        NetConfig::coded(1),
+    ] {
+        let net = net(&config);
+        let summary = net.summary().unwrap();
+        let in_layers: usize = summary.layers.iter().map(|layer| layer.parameters).sum();
+        assert_eq!(in_layers, summary.trainable + summary.statistics);
+        assert_eq!(summary.trainable, net.parameters());
+        assert_eq!(summary.layers.last().unwrap().output, [config.outputs]);
+    }
+    let summary = net(&NetConfig::ror(1)).summary().unwrap();
+    let output = |name: &str| {
+        summary
+            .layers
+            .iter()
+            .find(|l| l.name == name)
+            .unwrap()
+            .output
+            .clone()
+    };
+    assert_eq!(output("stem"), [64, 32, 32]);
+    assert_eq!(output("pool"), [64, 16, 16]);
+    assert_eq!(output("groups.3"), [512, 2, 2]);
+    assert_eq!(output("root"), [512, 2, 2]);
+    assert_eq!(output("dense"), [256]);
+    assert!(summary.to_string().contains("stem") && summary.to_html().contains("<table>"));
+}
+
+#[test]
+fn parameters_are_named_as_in_pytorch() {
+    let names: Vec<String> = net(&NetConfig::ror(12)).variables().into_keys().collect();
+    for name in [
+        "stem.weight",
+        "groups.0.blocks.0.bn1.running_mean",
+        "groups.1.blocks.0.shortcut.weight",
+        "groups.3.blocks.1.conv3.weight",
+        "groups.2.shortcut.weight",
+        "root.weight",
+        "bn.bias",
+        "dense.bias",
+        "head.weight",
+    ] {
+        assert!(
+            names.iter().any(|n| n == name),
+            "{name} is not among {names:?}"
+        );
+    }
+    // Where the shape stays, the final shortcut is the identity.
+    assert!(
+        !names
+            .iter()
+            .any(|n| n == "groups.0.blocks.1.shortcut.weight")
+    );
+}
+
+#[test]
+fn shortcuts_are_three_levels_and_each_can_be_left_out() {
+    let all = net(&NetConfig::ror(1)).parameters();
+    let widths = [64i64, 128, 256, 512];
+    let root = net(&NetConfig {
+        root_shortcut: false,
+        ..NetConfig::ror(1)
+    })
+    .parameters();
+    assert_eq!(all - root, (64 * 512) as usize);
+    let middle = net(&NetConfig {
+        middle_shortcuts: false,
+        ..NetConfig::ror(1)
+    })
+    .parameters();
+    let expected: i64 = 64 * 64 + widths.windows(2).map(|w| w[0] * w[1]).sum::<i64>();
+    assert_eq!(all - middle, expected as usize);
+}
+
+#[test]
+fn every_pooling_input_and_depth_runs() {
+    for (input, pool, blocks) in [
+        (32, 1, [1; 4]),
+        (64, 2, [1, 2, 1, 1]),
+        (33, 2, [1; 4]),
+        (48, 1, [1; 4]),
+    ] {
+        let config = NetConfig {
+            input,
+            pool,
+            blocks,
+            ..NetConfig::small(12)
+        };
+        let side = i64::from(input);
+        let pictures = Tensor::zeros([2, side, side, 3], (Kind::Uint8, Device::Cpu));
+        assert_eq!(net(&config).logits(&pictures).unwrap().size(), [2, 12]);
+    }
+    let bad = NetConfig {
+        input: 7,
+        ..NetConfig::ror(1)
+    };
+    assert!(
+        Net::new(&bad, Device::Cpu, 0)
+            .unwrap_err()
+            .to_string()
+            .contains("7 px")
+    );
+    let bad = NetConfig {
+        widths: [63, 128, 256, 512],
+        ..NetConfig::ror(1)
+    };
+    assert!(
+        Net::new(&bad, Device::Cpu, 0)
+            .unwrap_err()
+            .to_string()
+            .contains("bottleneck")
+    );
+}
+
+#[test]
+fn saved_weights_come_back_the_same_and_the_seed_decides() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("net.safetensors");
+    let config = NetConfig::small(Task::age().outputs());
+    let first = net(&config);
+    first.save(&path).unwrap();
+    let loaded = Net::load(&config, &path, Device::Cpu).unwrap();
+    let other = Net::new(&config, Device::Cpu, 1).unwrap();
+    ror::tch::manual_seed(1);
+    let pictures = Tensor::randint(255, [3, 32, 32, 3], (Kind::Uint8, Device::Cpu));
+    let logits = first.logits(&pictures).unwrap();
+    assert!(loaded.logits(&pictures).unwrap().equal(&logits));
+    assert!(
+        !other
+            .logits(&pictures)
+            .unwrap()
+            .allclose(&logits, 1e-3, 1e-3, false)
+    );
+}
+
+#[test]
+fn probabilities_add_up_and_do_not_see_mirrors() {
+    for outputs in [1, 12] {
+        let net = net(&NetConfig::small(outputs));
+        ror::tch::manual_seed(2);
+        let pictures = Tensor::randint(255, [2, 32, 32, 3], (Kind::Uint8, Device::Cpu));
+        let rows = net.probabilities(&pictures).unwrap();
+        let mirrored = net.probabilities(&pictures.flip([2])).unwrap();
+        for (row, mirrored) in rows.iter().zip(&mirrored) {
+            assert_eq!(row.len() as i64, outputs.max(2));
+            assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-5);
+            assert!(row.iter().zip(mirrored).all(|(a, b)| (a - b).abs() < 1e-5));
+        }
+    }
+}
+
+#[test]
+fn visualize_draws_every_layer_and_every_filter() {
+    common::place();
+    let faces = ror::dataset::Faces::synthetic(20, 0).unwrap();
+    let net = net(&NetConfig::small(1));
+    let seen = visualize::activations(&net, &faces.picture(3).unwrap()).unwrap();
+    let layers: Vec<String> = net
+        .summary()
+        .unwrap()
+        .layers
+        .into_iter()
+        .map(|layer| layer.name)
+        .collect();
+    assert_eq!(
+        seen.iter().map(|a| a.layer.clone()).collect::<Vec<_>>(),
+        layers
+    );
+    assert_eq!(seen[0].channels.size(), [32, 32, 32]);
+
+    let folder = tempfile::tempdir().unwrap();
+    let face = folder.path().join("face.jpg");
+    std::fs::write(&face, faces.bytes(3).unwrap()).unwrap();
+    let paths = visualize::save_activations(&net, &face, &folder.path().join("layers")).unwrap();
+    assert_eq!(paths.len(), layers.len());
+    for path in &paths {
+        let drawn = ror::dataset::decode(&std::fs::read(path).unwrap()).unwrap();
+        let dark = drawn.pixels().filter(|p| p.0[0] < 100).count();
+        assert!(
+            drawn.width() > 100 && dark > 30,
+            "{} is empty",
+            path.display()
+        );
+    }
+
+    let figure = visualize::filter_patterns(&net, "groups.0.blocks.0.conv2").unwrap();
+    assert!(
+        figure
+            .svg()
+            .contains("16 filters of groups.0.blocks.0.conv2")
+    );
+    let unknown = visualize::filter_patterns(&net, "groups.9")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        unknown.contains("groups.9") && unknown.contains("stem, pool"),
+        "{unknown}"
+    );
+}
