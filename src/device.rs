@@ -80,8 +80,8 @@ fn cpu_has_bf16() -> bool {
     false
 }
 
-/// The hardware in words, for the record: `AMD EPYC, 2 cores` or `CUDA GPU 0`.
-pub(crate) fn hardware(device: Device) -> String {
+/// The hardware in words, for the record: `AMD EPYC, 2 cores`, or with the GPU's name before it.
+pub fn hardware(device: Device) -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpuinfo
@@ -96,6 +96,11 @@ pub(crate) fn hardware(device: Device) -> String {
         Device::Cuda(n) => format!("{}, {model}, {cores} cores", gpu_name(n)),
         _ => format!("{model}, {cores} cores"),
     }
+}
+
+/// The day, UTC: `2026-11-24`.
+pub fn today() -> String {
+    time::OffsetDateTime::now_utc().date().to_string()
 }
 
 fn gpu_name(number: usize) -> String {

@@ -40,7 +40,7 @@ mod task;
 pub mod train;
 pub mod visualize;
 
-pub use device::{device, device_named};
+pub use device::{device, device_named, hardware, today};
 pub use hash::sha256;
 pub use predict::{
     Answer, Fit, Prediction, Predictor, default_split, pred_gender_age_group,

@@ -138,6 +138,7 @@ fn every_pooling_input_and_depth_runs() {
 
 #[test]
 fn saved_weights_come_back_the_same_and_the_seed_decides() {
+    let _turn = common::turn();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("net.safetensors");
     let config = NetConfig::small(Task::age().outputs());
@@ -159,6 +160,7 @@ fn saved_weights_come_back_the_same_and_the_seed_decides() {
 
 #[test]
 fn probabilities_add_up_and_do_not_see_mirrors() {
+    let _turn = common::turn();
     for outputs in [1, 12] {
         let net = net(&NetConfig::small(outputs));
         ror::tch::manual_seed(2);

@@ -213,6 +213,14 @@ impl Faces {
         matches!(self.0.source, Source::Synthetic(_))
     }
 
+    /// The folder its pictures are in; drawings have none.
+    pub fn folder(&self) -> Option<&Path> {
+        match &self.0.source {
+            Source::Folder(folder) => Some(folder),
+            Source::Synthetic(_) => None,
+        }
+    }
+
     /// Identifies the set's names and contents (16 hexadecimal digits).
     pub fn fingerprint(&self) -> &str {
         &self.0.fingerprint

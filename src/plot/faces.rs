@@ -23,7 +23,13 @@ use crate::hash::rank;
 /// # Ok(())
 /// # }
 /// ```
-pub fn faces(faces: &Faces, records: &DataFrame, rows: usize, columns: usize, seed: u64) -> Result<Figure> {
+pub fn faces(
+    faces: &Faces,
+    records: &DataFrame,
+    rows: usize,
+    columns: usize,
+    seed: u64,
+) -> Result<Figure> {
     let mut indices = faces.indices(records)?;
     indices.sort_by_cached_key(|index| rank(seed, &index.to_string()));
     indices.truncate(rows * columns);
@@ -38,6 +44,10 @@ pub fn faces(faces: &Faces, records: &DataFrame, rows: usize, columns: usize, se
             Ok((format!("{gender}: {}", label.age), faces.bytes(*index)?))
         })
         .collect::<Result<Vec<_>>>()?;
-    let what = if faces.is_synthetic() { "Synthetic faces" } else { "Faces" };
+    let what = if faces.is_synthetic() {
+        "Synthetic faces"
+    } else {
+        "Faces"
+    };
     picture_grid(what, &pictures, columns)
 }

@@ -12,7 +12,7 @@ use super::run::{self, Card, Data, Trained};
 use super::{Epoch, History, Recipe, checkpoint};
 use crate::Task;
 use crate::dataset::{Faces, Split};
-use crate::device::{device, hardware, training_kind};
+use crate::device::{device, hardware, today, training_kind};
 use crate::evaluate::{Metrics, answers, answers_in};
 use crate::files;
 use crate::model::{Net, NetConfig};
@@ -236,7 +236,7 @@ impl<'a> Training<'a> {
                     "f32"
                 }
                 .to_owned(),
-                date: time::OffsetDateTime::now_utc().date().to_string(),
+                date: today(),
                 command: self.command.clone(),
             },
             net,

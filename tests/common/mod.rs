@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock};
 
 use ror::dataset::synthetic::{population, write_folder};
 use tempfile::TempDir;
@@ -23,6 +23,13 @@ pub fn place() -> &'static Path {
             place
         })
         .path()
+}
+
+/// This test's turn: libtorch has one random generator a process, so tests that depend on what
+/// it draws run one after the other.
+pub fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// A folder of `n` drawn faces under UTKFace's names.
