@@ -92,9 +92,10 @@ pub fn hardware(device: Device) -> String {
                 .map(|(_, name)| name.trim().to_owned())
         })
         .unwrap_or_else(|| std::env::consts::ARCH.to_owned());
+    let processor = format!("{model}, {cores} core{}", if cores == 1 { "" } else { "s" });
     match device {
-        Device::Cuda(n) => format!("{}, {model}, {cores} cores", gpu_name(n)),
-        _ => format!("{model}, {cores} cores"),
+        Device::Cuda(n) => format!("{}, {processor}", gpu_name(n)),
+        _ => processor,
     }
 }
 

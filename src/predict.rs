@@ -118,6 +118,7 @@ fn trained(
         return Training::new(faces, &split)
             .net(NetConfig::ror(task.outputs()))
             .recipe(recipe)
+            .quiet()
             .run();
     }
     if !faces.is_synthetic()
@@ -126,7 +127,7 @@ fn trained(
         return Ok(found);
     }
     let split = default_split(faces, task)?;
-    let training = Training::new(faces, &split);
+    let training = Training::new(faces, &split).quiet();
     // In a set of few pictures a rare class may put a test picture of one split into the
     // training of the other.
     match start {

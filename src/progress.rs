@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// How long a step stays silent, and the pause between two lines, unless it says otherwise.
-const PAUSE: u64 = 2;
+/// How long a step stays silent, in seconds, unless it says otherwise.
+const SILENT: u64 = 2;
 
 /// Whether this process runs the cells of a notebook.
 pub fn in_notebook() -> bool {
@@ -45,21 +45,21 @@ pub fn thousands(n: usize) -> String {
 pub struct Progress {
     what: String,
     total: usize,
-    pause: Duration,
     done: AtomicU64,
     start: Instant,
-    last: Mutex<Instant>,
+    next: Mutex<Duration>,
     bar: Option<ProgressBar>,
 }
 
 impl Progress {
     /// Starts to report on `what`, such as "decoding pictures".
     pub fn new(what: &str, total: usize) -> Self {
-        Self::every(PAUSE, what, total)
+        Self::after(SILENT, what, total)
     }
 
-    /// Starts to report, a line every `seconds` where there is no bar.
-    pub fn every(seconds: u64, what: &str, total: usize) -> Self {
+    /// Starts to report; where there is no bar, with a first line after `seconds`, the next
+    /// ones ever further apart: a long step needs no more lines than a short one.
+    pub fn after(seconds: u64, what: &str, total: usize) -> Self {
         let bar = (!in_notebook() && std::io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::new(total as u64);
             if let Ok(style) =
@@ -70,14 +70,12 @@ impl Progress {
             bar.set_message(what.to_owned());
             bar
         });
-        let now = Instant::now();
         Self {
             what: what.to_owned(),
             total,
-            pause: Duration::from_secs(seconds),
             done: AtomicU64::new(0),
-            start: now,
-            last: Mutex::new(now),
+            start: Instant::now(),
+            next: Mutex::new(Duration::from_secs(seconds)),
             bar,
         }
     }
@@ -90,15 +88,17 @@ impl Progress {
             return;
         }
         // A thread that finds the clock taken leaves the line to the one that has it.
-        let Ok(mut last) = self.last.try_lock() else {
+        let Ok(mut next) = self.next.try_lock() else {
             return;
         };
-        if last.elapsed() < self.pause {
+        let elapsed = self.start.elapsed();
+        if elapsed < *next {
             return;
         }
-        *last = Instant::now();
+        *next = elapsed.mul_f64(1.6);
+        drop(next);
         let share = done as f64 / self.total.max(1) as f64;
-        let left = self.start.elapsed().as_secs_f64() * (1.0 / share - 1.0);
+        let left = elapsed.as_secs_f64() * (1.0 / share - 1.0);
         say(&format!(
             "{}: {} of {} ({:.0} %), about {left:.0} s left",
             self.what,

@@ -15,6 +15,9 @@ use crate::progress::Progress;
 /// Steps of gradient ascent, as in the original.
 const STEPS: usize = 30;
 
+/// Width of a page of tiles, pixels.
+const PAGE: i64 = 720;
+
 /// One layer's output for one picture.
 #[derive(Debug)]
 pub struct Activation {
@@ -120,6 +123,8 @@ pub fn filter_patterns(net: &Net, layer: &str) -> Result<Figure> {
         )?
         .pop()
         .context("the layer has no gradient")?;
+        // Smoothed, so that patterns grow before single pixels do.
+        let gradient = gradient.f_avg_pool2d([3, 3], [1, 1], [1, 1], false, false, None)?;
         let scale = gradient
             .f_square()?
             .f_mean_dim([1i64, 2, 3].as_slice(), true, Kind::Float)?
@@ -156,8 +161,8 @@ fn tiles(title: &str, pictures: &Tensor) -> Result<Figure> {
     let levels: Vec<u8> = Vec::try_from(levels.f_reshape([-1])?)?;
 
     let columns = (n as f64).sqrt().ceil() as u32;
-    // Small maps are enlarged to whole multiples, so that a pixel stays a square.
-    let zoom = (48 / height.max(width)).clamp(1, 24) as u32;
+    // Enlarged to whole multiples, so that a pixel stays a square, as far as the page is wide.
+    let zoom = (PAGE / (columns as i64 * height.max(width)).max(1)).clamp(1, 32) as u32;
     let (tile_w, tile_h) = (width as u32 * zoom, height as u32 * zoom);
     let rows = (n as u32).div_ceil(columns);
     let mut grid = RgbImage::from_pixel(columns * (tile_w + 2), rows * (tile_h + 2), Rgb([255; 3]));

@@ -142,7 +142,12 @@ fn read_cache(path: &Path, pixels: &mut [u8]) -> Result<()> {
 }
 
 fn resize_all(faces: &Faces, size: u32, pixels: &mut [u8]) -> Result<()> {
-    let progress = Progress::new("decoding pictures", faces.len());
+    let what = if faces.is_synthetic() {
+        "drawing faces"
+    } else {
+        "decoding pictures"
+    };
+    let progress = Progress::new(what, faces.len());
     let each = (size * size * 3) as usize;
     let bad: Vec<String> = pixels
         .par_chunks_mut(each)

@@ -53,7 +53,7 @@ pub(crate) fn answers_in(
         .collect::<Result<Vec<_>>>()?;
     let pictures = faces.pictures(net.config().input)?.tensor;
     let rows: Vec<i64> = indices.iter().map(|i| *i as i64).collect();
-    let progress = Progress::every(
+    let progress = Progress::after(
         10,
         "evaluating, pictures / 500",
         rows.len().div_ceil(BATCH as usize),

@@ -9,6 +9,9 @@ use crate::plot::style::{escape, thousands};
 
 /// Rows that a notebook shows before it leaves out the middle.
 const ROWS: usize = 12;
+/// Texts of more characters than this are cut to so many.
+const LONG: usize = 48;
+const SHORT: usize = 12;
 
 /// A table that notebooks show as HTML.
 ///
@@ -110,6 +113,19 @@ impl Table for DataFrame {
     }
 }
 
+/// A long text, such as a hash, by its beginning; the whole of it shows under the pointer.
+fn shortened(text: &str) -> String {
+    if text.chars().count() <= LONG {
+        return escape(text);
+    }
+    let start: String = text.chars().take(SHORT).collect();
+    format!(
+        "<span title=\"{}\">{}...</span>",
+        escape(text),
+        escape(&start)
+    )
+}
+
 /// The rows to show, and before which of them the dots go.
 fn shown_rows(height: usize, rows: usize) -> (Vec<usize>, Option<usize>) {
     // The dots take the space of two rows, as a break in the table.
@@ -136,8 +152,8 @@ fn cell(column: &Column, row: usize) -> Result<String> {
         .with_context(|| format!("cannot read row {row} of column `{}`", column.name()))?;
     Ok(match value {
         AnyValue::Null => "<span style=\"color:#aab2ba\">null</span>".to_string(),
-        AnyValue::String(text) => escape(text),
-        AnyValue::StringOwned(text) => escape(&text),
+        AnyValue::String(text) => shortened(text),
+        AnyValue::StringOwned(text) => shortened(&text),
         AnyValue::Float32(number) => escape(&float(f64::from(number))),
         AnyValue::Float64(number) => escape(&float(number)),
         value => escape(&value.to_string()),
@@ -210,6 +226,16 @@ mod tests {
                 .contains("0 rows x 1 column<")
         );
         assert_eq!(shown_rows(9, 0), (vec![0, 8], Some(1)));
+    }
+
+    #[test]
+    fn long_texts_are_cut_but_kept_under_the_pointer() {
+        let hash = "0123456789abcdef".repeat(4);
+        let html = df!["content" => [hash.as_str()]]
+            .unwrap()
+            .to_html(12)
+            .unwrap();
+        assert!(html.contains(&format!("title=\"{hash}\">0123456789ab...</span>")));
     }
 
     #[test]

@@ -44,6 +44,7 @@ pub struct Training<'a> {
     start: Option<&'a Trained>,
     device: Device,
     retrain: bool,
+    quiet: bool,
     command: String,
 }
 
@@ -64,6 +65,7 @@ impl<'a> Training<'a> {
             start: None,
             device: device(),
             retrain: false,
+            quiet: false,
             command: "Training::new(&faces, &split).run()".to_owned(),
         }
     }
@@ -137,6 +139,14 @@ impl<'a> Training<'a> {
         Self { retrain, ..self }
     }
 
+    /// Loads without a word; training is always reported.
+    pub(crate) fn quiet(self) -> Self {
+        Self {
+            quiet: true,
+            ..self
+        }
+    }
+
     /// The device to train on; by default a GPU where there is one.
     pub fn device(self, device: Device) -> Self {
         Self { device, ..self }
@@ -183,11 +193,12 @@ impl<'a> Training<'a> {
         if !self.retrain
             && let Some(found) = run::find_key(&key, self.device)?
         {
-            say(&format!(
-                "{task}: loaded the net trained on {} with this very setting ({:.2} % right on validation); retrain(true) trains it anew",
-                found.card.date,
-                found.card.validation.accuracy.value * 100.0
-            ));
+            if !self.quiet {
+                say(&format!(
+                    "{task}: loaded the net trained on {} with this very setting; retrain(true) trains it anew",
+                    found.card.date
+                ));
+            }
             return Ok(found);
         }
         let folder = run::runs().join(format!("{}-{key}", task.name()));
@@ -381,7 +392,7 @@ impl<'a> Batches<'a> {
         );
         let order =
             Tensor::f_randperm(n as i64, (Kind::Int64, Device::Cpu))?.f_to_device(*device)?;
-        let progress = Progress::every(10, &format!("epoch {number}, step"), each as usize);
+        let progress = Progress::after(10, &format!("epoch {number}, step"), each as usize);
         let mut loss_sum = Tensor::f_zeros([], (Kind::Float, *device))?;
         let mut right = Tensor::f_zeros([], (Kind::Int64, *device))?;
         let mut rate = 0.0;

@@ -1,0 +1,32 @@
+# Sourced by the other scripts: the project's folder, the Python environment, and the same
+# settings of the build everywhere.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+cd "$root"
+
+say() { echo "$*" >&2; }
+fail() {
+    say "error: $1"
+    shift
+    for line in "$@"; do say "  $line"; done
+    exit 1
+}
+
+# An active conda environment that has PyTorch, such as the one of environment.yml, or else .venv.
+env=$root/.venv
+if [ -n "${CONDA_PREFIX:-}" ] &&
+    "$CONDA_PREFIX/bin/python" -c 'import importlib.util as u, sys; sys.exit(u.find_spec("torch") is None)' 2>/dev/null; then
+    env=$CONDA_PREFIX
+fi
+python=$env/bin/python
+export PATH=$env/bin:$PATH
+
+# .cargo/config.toml is what counts, so that cargo and the kernel compile alike.
+unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET CARGO_TARGET_DIR CARGO_BUILD_TARGET_DIR LIBTORCH
+
+# Jupyter's own files stay in the project, unless the user keeps them elsewhere.
+export JUPYTER_CONFIG_DIR=${JUPYTER_CONFIG_DIR:-$root/target/jupyter/config}
+export JUPYTER_DATA_DIR=${JUPYTER_DATA_DIR:-$root/target/jupyter/data}
+export JUPYTER_RUNTIME_DIR=${JUPYTER_RUNTIME_DIR:-$root/target/jupyter/runtime}
+export IPYTHONDIR=${IPYTHONDIR:-$root/target/jupyter/ipython}
+mkdir -p target/jupyter

@@ -1,0 +1,109 @@
+"""Executes notebooks without a browser and stops at the first cell that fails.
+
+    python setup/run_notebook.py NOTEBOOK... --to FOLDER
+
+Writes the executed notebook and an HTML page of it into FOLDER. Without a notebook it only
+starts and stops the kernel, which compiles what the kernel needs.
+"""
+
+import argparse
+import asyncio
+import os
+import queue
+import re
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbconvert import HTMLExporter
+
+START = 1200  # seconds; after an edit the kernel first compiles the crate
+LATE = 0.3  # seconds
+
+
+def failure(cell) -> str:
+    """What went wrong in an executed cell; empty when nothing did.
+
+    A compile error is an error reply. After `?` and after a panic evcxr replies "ok" and only
+    writes to stderr, so whatever is written there counts, libtorch's warnings excepted.
+    """
+    text = []
+    for output in cell.get("outputs", []):
+        if output.output_type == "error":
+            text.append("\n".join(output.traceback) or output.evalue)
+        elif output.output_type == "stream" and output.name == "stderr":
+            text += [line for line in output.text.splitlines() if not line.startswith("[W")]
+    return re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(text)).strip()
+
+
+async def execute(client: NotebookClient, cell, index: int) -> None:
+    await client.async_execute_cell(cell, index)
+    # What a cell writes to stderr may arrive after the kernel has said that it is done.
+    try:
+        while message := await client.kc.get_iopub_msg(timeout=LATE):
+            client.process_message(message, cell, index)
+    except queue.Empty:
+        pass
+
+
+async def run(path: Path, folder: Path) -> bool:
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook,
+        timeout=None,
+        startup_timeout=START,
+        allow_errors=True,  # `failure` sees more than nbclient
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    print(f"{path.name}: starting the kernel", flush=True)
+    start = time.monotonic()
+    failed = ""
+    async with client.async_setup_kernel():
+        print(f"  ready   {time.monotonic() - start:6.1f} s", flush=True)
+        cells = [(i, c) for i, c in enumerate(notebook.cells) if c.cell_type == "code" and c.source.strip()]
+        for number, (index, cell) in enumerate(cells, 1):
+            print(f"  {number:2}/{len(cells):<2} ", end="", flush=True)
+            cell_start = time.monotonic()
+            await execute(client, cell, index)
+            first_line = cell.source.strip().splitlines()[0]
+            print(f"  {time.monotonic() - cell_start:6.1f} s  {first_line[:70]}", flush=True)
+            failed = failure(cell)
+            if failed and "raises-exception" not in cell.metadata.get("tags", []):
+                break
+            failed = ""
+
+    folder.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, folder / path.name)
+    page, _ = HTMLExporter().from_notebook_node(notebook, {"metadata": {"name": path.stem}})
+    (folder / path.name).with_suffix(".html").write_text(page, encoding="utf-8")
+    if failed:
+        print(f"\n{path.name}: this cell failed:\n\n{cell.source}\n\nand said:\n\n{failed}\n", file=sys.stderr)
+    else:
+        shown = os.path.relpath((folder / path.name).with_suffix(".html"))
+        print(f"{path.name}: {len(cells)} cells in {time.monotonic() - start:.0f} s, shown in {shown}")
+    return not failed
+
+
+async def start_kernel() -> None:
+    client = NotebookClient(nbformat.v4.new_notebook(), kernel_name="ror", startup_timeout=START)
+    async with client.async_setup_kernel():
+        pass
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("notebooks", nargs="*", type=Path)
+    parser.add_argument("--to", type=Path, metavar="FOLDER")
+    options = parser.parse_args()
+    if not options.notebooks:
+        asyncio.run(start_kernel())
+        return 0
+    if not options.to:
+        parser.error("--to names the folder for the results")
+    return 0 if all(asyncio.run(run(path.resolve(), options.to)) for path in options.notebooks) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Prepares everything: Python environment, Rust kernel, compiled dependencies. Done steps are skipped.
+source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+
+evcxr=0.22.0
+
+# at_least 1.91 1.95.0: whether the second version is the first or later
+at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
+
+# --- prerequisites ---
+case $root in
+*[[:space:]]*) fail "the path of the project has a space: $root" \
+    "The Rust kernel can't load cells from such a path. Move the project to one without." ;;
+esac
+
+command -v cargo >/dev/null && command -v rustc >/dev/null || fail "cargo or rustc was not found." \
+    "Install Rust from https://rustup.rs, then open a new terminal."
+wanted=$(sed -n 's/^rust-version *= *"\(.*\)"/\1/p' Cargo.toml)
+rust=$(rustc --version | cut -d ' ' -f 2)
+at_least "$wanted" "$rust" || fail "Rust $wanted or later is needed, but rustc is $rust." "Run: rustup update stable"
+
+command -v c++ >/dev/null || fail "no C++ compiler was found (c++)." \
+    "Debian, Ubuntu: sudo apt install g++" "Fedora: sudo dnf install gcc-c++" \
+    "conda: conda install -c conda-forge gxx"
+
+# The kernel reads it to learn the types of variables.
+if [ ! -d "$(rustc --print sysroot)/lib/rustlib/src/rust/library" ]; then
+    say "installing the sources of Rust's standard library (rust-src) ..."
+    rustup component add rust-src >&2 || fail "the sources of Rust's standard library are missing." \
+        "Run: rustup component add rust-src" \
+        "Without rustup, install your distribution's package of them (Debian: rust-src)."
+fi
+
+if [ ! -x "$python" ]; then
+    base=$(command -v python3 || true)
+    [ -n "$base" ] || fail "python3 was not found." "Install Python 3.11 or later."
+    "$base" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+        fail "Python 3.11 or later is needed, but python3 is $("$base" --version)." \
+            "Install a newer one, or use conda: conda env create -f environment.yml && conda activate ror"
+    "$base" -c 'import venv, ensurepip' 2>/dev/null ||
+        fail "python3 has no venv." "Debian, Ubuntu: sudo apt install python3-venv"
+    say "creating the Python environment .venv ..."
+    "$base" -m venv .venv || { rm -rf .venv; fail "the Python environment .venv could not be created."; }
+fi
+
+# --- Python packages: the list in environment.yml ---
+missing=$("$python" setup/packages.py)
+if [ -n "$missing" ]; then
+    [ "$env" = "$root/.venv" ] || fail "the conda environment $env differs from environment.yml; missing: ${missing//$'\n'/ }" \
+        "Run: conda env update -f environment.yml" "or: conda deactivate, and make setup will create .venv"
+    say "installing PyTorch and Jupyter into .venv, 1 to 5 minutes ..."
+    # shellcheck disable=SC2086  # one word a package
+    "$python" -m pip install --quiet --no-cache-dir $missing ||
+        fail "pip could not install the packages of environment.yml." "See above; then run make setup again."
+fi
+torch=$("$python" -c 'import importlib.util as u; print(u.find_spec("torch").submodule_search_locations[0])')
+[ "$(readlink .libtorch || true)" = "$torch" ] || ln -sfn "$torch" .libtorch
+
+# --- the kernel ---
+if ! grep -qs "\"evcxr_jupyter $evcxr " "$env/.crates.toml" || [ ! -x "$env/bin/evcxr_jupyter" ]; then
+    say "compiling the Rust kernel evcxr_jupyter $evcxr, about 6 minutes on 2 cores ..."
+    # Elsewhere, because this project's .cargo/config.toml is not meant for it.
+    (cd / && cargo install "evcxr_jupyter@$evcxr" --locked --root "$env" --quiet) ||
+        fail "evcxr_jupyter could not be compiled." "See above; then run make setup again."
+fi
+"$python" setup/kernel.py --install
+
+# --- compiled dependencies, for the project and for the kernel ---
+key=$("$python" setup/kernel.py --key)
+if [ "$(cat target/kernel/ready 2>/dev/null)" != "$key" ]; then
+    say "compiling the dependencies and the crate, about 10 minutes on 2 cores ..."
+    cargo build --locked || fail "the crate could not be compiled." "See above; then run make setup again."
+    say "starting the kernel once, so that it compiles the crate for itself, 1 to 2 minutes ..."
+    "$python" setup/run_notebook.py || fail "the kernel does not start."
+    echo "$key" >target/kernel/ready
+fi
