@@ -38,6 +38,17 @@ def failure(cell) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(text)).strip()
 
 
+def unsaid(cell, said: str) -> str:
+    """What is wrong with how a cell failed that should fail; empty when nothing is.
+
+    Its metadata's `says` lists what its error must name.
+    """
+    if not said:
+        return "(nothing, but this cell should fail)"
+    missing = [what for what in cell.metadata.get("says", []) if what not in said]
+    return f"{said}\n\n(which lacks: {missing})" if missing else ""
+
+
 async def execute(client: NotebookClient, cell, index: int) -> None:
     await client.async_execute_cell(cell, index)
     # What a cell writes to stderr may arrive after the kernel has said that it is done.
@@ -70,9 +81,10 @@ async def run(path: Path, folder: Path) -> bool:
             first_line = cell.source.strip().splitlines()[0]
             print(f"  {time.monotonic() - cell_start:6.1f} s  {first_line[:70]}", flush=True)
             failed = failure(cell)
-            if failed and "raises-exception" not in cell.metadata.get("tags", []):
+            if "raises-exception" in cell.metadata.get("tags", []):
+                failed = unsaid(cell, failed)
+            if failed:
                 break
-            failed = ""
 
     folder.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, folder / path.name)

@@ -25,7 +25,7 @@ step "notebooks on synthetic data"
 # A home without a data set, even where data/ holds one.
 env -u ROR_DATA ROR_HOME="$root/target/synthetic" ROR_MODELS="${ROR_MODELS:-$root/models}" \
     ROR_CACHE="${ROR_CACHE:-$root/data/cache}" \
-    "$python" setup/run_notebook.py notebooks/*.ipynb --to target/notebooks/synthetic
+    "$python" setup/run_notebook.py notebooks/*.ipynb tests/notebooks/*.ipynb --to target/notebooks/synthetic
 
 if [ -n "${ROR_DATA:-}" ]; then
     step "project.ipynb on $ROR_DATA"

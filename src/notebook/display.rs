@@ -1,6 +1,6 @@
 //! `evcxr_display` of this crate's types.
 
-use std::fmt::{Display, Write};
+use std::fmt::Display;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -95,28 +95,27 @@ impl Prediction {
         } else {
             "png"
         };
-        let mut html = format!(
-            "<div style='display:flex;align-items:center;gap:16px;flex-wrap:wrap'>\
-             <img width='200' height='200' alt='picture {}' src='data:image/{kind};base64,{}'>",
-            self.index,
-            STANDARD.encode(&self.picture)
-        );
         let answer = &self.answer;
         let gender = [
             ("male".to_owned(), 1.0 - answer.female),
             ("female".to_owned(), answer.female),
         ];
-        for figure in [
-            plot::probabilities("Gender", &gender, Some(self.truth.gender as usize)),
-            plot::probabilities("Age group", &answer.groups, Some(self.true_group())),
-        ] {
-            match figure {
-                Ok(figure) => html.push_str(figure.svg()),
-                // Writing to a String can't fail.
-                Err(error) => drop(write!(html, "<p>{error:#}</p>")),
-            }
-        }
-        html.push_str("</div>");
-        html
+        let chart = |title, bars: &[(String, f64)], truth| match plot::probabilities(
+            title,
+            bars,
+            Some(truth),
+        ) {
+            Ok(figure) => figure.svg().to_owned(),
+            Err(error) => format!("<p>{error:#}</p>"),
+        };
+        format!(
+            "<div style='display:flex;gap:16px;flex-wrap:wrap'>\
+             <div><img width='200' height='200' style='margin:20px 20px 0' alt='picture {}' \
+             src='data:image/{kind};base64,{}'><br>{}</div><div>{}</div></div>",
+            self.index,
+            STANDARD.encode(&self.picture),
+            chart("Gender", &gender, self.truth.gender as usize),
+            chart("Age group", &answer.groups, self.true_group()),
+        )
     }
 }
