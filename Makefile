@@ -1,10 +1,11 @@
-.PHONY: help setup run test lab clean
+.PHONY: help setup run test lab bench clean
 
 help:
 	@echo "make setup   prepare everything (once; about 20 minutes on 2 cores)"
 	@echo "make run     execute notebooks/project.ipynb; the result is target/notebooks/project.html"
 	@echo "make lab     open the notebooks in JupyterLab"
 	@echo "make test    format, lints, documentation, tests, notebooks"
+	@echo "make bench   time what a user waits for beside Pillow (needs ROR_DATA)"
 	@echo "make clean   remove what was built (target/), but not .venv"
 
 setup:
@@ -18,6 +19,9 @@ test: setup
 
 lab: setup
 	@setup/lab.sh
+
+bench: setup
+	@setup/bench.sh
 
 clean:
 	rm -rf target .libtorch

@@ -68,6 +68,6 @@ pub mod prelude {
         Fit, Predictor, Task, default_split, device, pred_gender_age_group,
         pred_gender_age_group_with,
     };
-    pub use anyhow::Result;
+    pub use anyhow::{Context, Result};
     pub use polars::prelude::DataFrame;
 }

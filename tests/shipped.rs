@@ -4,7 +4,7 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ror::dataset::Faces;
 use ror::tch::{Device, Kind, Tensor};
@@ -23,7 +23,7 @@ fn cards() -> Vec<PathBuf> {
     cards
 }
 
-fn load(card: &PathBuf) -> Trained {
+fn load(card: &Path) -> Trained {
     Trained::load(card, Device::Cpu).unwrap()
 }
 

@@ -14,7 +14,7 @@ pub mod synthetic;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail, ensure};
 use image::RgbImage;
@@ -77,6 +77,8 @@ struct Inner {
     table: DataFrame,
     unparsed: Vec<String>,
     fingerprint: String,
+    /// The pictures asked for last: a training asks again after every epoch.
+    pictures: Mutex<Option<Pictures>>,
 }
 
 impl Faces {
@@ -160,6 +162,7 @@ impl Faces {
             table,
             unparsed,
             fingerprint: lines.fingerprint(),
+            pictures: Mutex::new(None),
         })))
     }
 
@@ -266,12 +269,23 @@ impl Faces {
     }
 
     /// Every picture resized to `size` x `size`, in order of the records: decoded in parallel
-    /// at first, from the cache afterwards.
+    /// at first, from the cache on disk afterwards, and from memory while the set is open.
     ///
     /// # Errors
     /// A picture that can't be read or decoded (all such are named), or `size` outside 8..=512.
     pub fn pictures(&self, size: u32) -> Result<Pictures> {
-        pictures::load(self, size)
+        // A thread that panicked holding it left no half-made pictures behind.
+        let mut last = self
+            .0
+            .pictures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(pictures) = last.as_ref().filter(|pictures| pictures.size == size) {
+            return Ok(pictures.share());
+        }
+        let pictures = pictures::load(self, size)?;
+        *last = Some(pictures.share());
+        Ok(pictures)
     }
 
     /// The indices of a table's rows: its column `index`.

@@ -32,6 +32,14 @@ impl Pictures {
         self.tensor.size()[0] as usize
     }
 
+    /// The same pictures, not copied.
+    pub(super) fn share(&self) -> Self {
+        Self {
+            tensor: self.tensor.shallow_clone(),
+            size: self.size,
+        }
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

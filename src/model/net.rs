@@ -11,8 +11,8 @@ use crate::files;
 
 #[derive(Debug)]
 enum Layers {
-    Ror(Ror),
-    Coded(Coded),
+    Ror(Box<Ror>),
+    Coded(Box<Coded>),
 }
 
 /// A net with its parameters, on one device.
@@ -46,8 +46,8 @@ impl Net {
         let variables = nn::VarStore::new(device);
         let root = variables.root();
         let layers = match config.architecture {
-            Architecture::Ror => Layers::Ror(Ror::new(&root, config)),
-            Architecture::Coded => Layers::Coded(Coded::new(&root, config)),
+            Architecture::Ror => Layers::Ror(Box::new(Ror::new(&root, config))),
+            Architecture::Coded => Layers::Coded(Box::new(Coded::new(&root, config))),
         };
         Ok(Self {
             config: config.clone(),

@@ -159,6 +159,12 @@ impl Trained {
         let card: Card = files::read_json(path)?;
         let weights = path.with_file_name(&card.weights);
         let net = Net::load(&card.net, &weights, device)?;
+        ensure!(
+            sha256(&std::fs::read(&weights)?) == card.weights_sha256,
+            "{} is not the file that its card {} names: put the right one back, or train anew",
+            weights.display(),
+            path.display()
+        );
         Ok(Self {
             net,
             card,

@@ -133,8 +133,8 @@ impl<'a> Training<'a> {
         }
     }
 
-    /// Whether to train even where a net trained so is there, and anew where a training was
-    /// interrupted.
+    /// Whether to train even where a net trained so is there. A training that was interrupted
+    /// goes on all the same.
     pub fn retrain(self, retrain: bool) -> Self {
         Self { retrain, ..self }
     }
@@ -214,9 +214,6 @@ impl<'a> Training<'a> {
             "this very training is running in another notebook or program: {}",
             folder.display()
         );
-        if self.retrain {
-            checkpoint::remove(&folder)?;
-        }
         let (net, history) = self.fit(&folder)?;
         let validation = answers(&net, task, self.faces, &self.split.validation)?;
         let mut trained = Trained {
@@ -392,7 +389,7 @@ impl<'a> Batches<'a> {
         );
         let order =
             Tensor::f_randperm(n as i64, (Kind::Int64, Device::Cpu))?.f_to_device(*device)?;
-        let progress = Progress::after(10, &format!("epoch {number}, step"), each as usize);
+        let progress = Progress::after(20, &format!("epoch {number}, step"), each as usize);
         let mut loss_sum = Tensor::f_zeros([], (Kind::Float, *device))?;
         let mut right = Tensor::f_zeros([], (Kind::Int64, *device))?;
         let mut rate = 0.0;
