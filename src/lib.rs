@@ -36,6 +36,7 @@ pub mod notebook;
 pub mod plot;
 mod predict;
 mod progress;
+mod random;
 mod task;
 pub mod train;
 pub mod visualize;

@@ -3,6 +3,7 @@
 //! A notebook kernel passes output on line by line, so a bar that redraws itself would never
 //! move there; a line every few seconds does.
 
+use std::fmt::Display;
 use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,8 +29,8 @@ pub fn say(line: &str) {
     }
 }
 
-/// A number with thousands separated: `23,708`.
-pub fn thousands(n: usize) -> String {
+/// A whole number with thousands separated: `23,708`.
+pub fn thousands(n: impl Display) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {

@@ -15,12 +15,10 @@
 mod canvas;
 mod face;
 mod population;
-mod random;
 mod traits;
 
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use image::codecs::jpeg::JpegEncoder;
@@ -29,6 +27,8 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 pub use population::population;
+
+use crate::files::write_whole;
 
 /// The width and height of UTKFace's aligned pictures, and of [`encode`]'s.
 pub const NATURAL_SIZE: u32 = 200;
@@ -168,7 +168,7 @@ pub fn write_folder(folder: &Path, people: &[Person]) -> Result<()> {
         .with_context(|| format!("creating the folder {}", folder.display()))?;
     people.par_iter().try_for_each(|person| {
         let path = folder.join(person.file_name());
-        write_picture(&path, person).with_context(|| format!("writing {}", path.display()))
+        write_picture(&path, person).with_context(|| format!("drawing {}", path.display()))
     })
 }
 
@@ -179,21 +179,8 @@ fn write_picture(path: &Path, person: &Person) -> Result<()> {
         "the timestamp {:?} is not 17 digits",
         person.timestamp
     );
-    // Unique even when two processes, or two equal entries, write the same file.
-    static SERIAL: AtomicU64 = AtomicU64::new(0);
-    let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-    let part = path.with_file_name(format!(
-        ".{}.{}-{serial}.part",
-        person.file_name(),
-        std::process::id()
-    ));
     let bytes = encode(person)?;
-    let written = fs::write(&part, bytes).and_then(|()| fs::rename(&part, path));
-    if written.is_err() {
-        // Best effort: the first error is the one worth reporting.
-        let _ = fs::remove_file(&part);
-    }
-    Ok(written?)
+    write_whole(path, |half| Ok(fs::write(half, bytes)?))
 }
 
 #[cfg(test)]

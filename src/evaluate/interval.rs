@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::random::Random;
+
 /// A number with its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
@@ -17,22 +19,6 @@ pub struct Interval {
 
 /// How many times the pictures are drawn anew.
 const RESAMPLES: usize = 2_000;
-
-/// A small generator (splitmix64, Steele et al. 2014) with a fixed seed: an interval is the
-/// same on every machine and with every version of every library.
-struct SplitMix(u64);
-
-impl SplitMix {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^= z >> 31;
-        // Lemire's reduction; its bias of n / 2^64 is of no account here.
-        ((u128::from(z) * n as u128) >> 64) as usize
-    }
-}
 
 impl Interval {
     /// The mean of one value a picture, with its percentile bootstrap interval (Efron and
@@ -55,9 +41,15 @@ impl Interval {
             };
         }
         let n = values.len();
-        let mut random = SplitMix(0);
+        // A fixed seed: an interval is the same wherever it is computed.
+        let mut random = Random::new(0);
         let mut means: Vec<f64> = (0..RESAMPLES)
-            .map(|_| (0..n).map(|_| values[random.below(n)]).sum::<f64>() / n as f64)
+            .map(|_| {
+                (0..n)
+                    .map(|_| values[random.below(n as u64) as usize])
+                    .sum::<f64>()
+                    / n as f64
+            })
             .collect();
         means.sort_by(f64::total_cmp);
         let at = |share: f64| means[((RESAMPLES - 1) as f64 * share).round() as usize];

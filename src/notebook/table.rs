@@ -95,9 +95,9 @@ impl Table for DataFrame {
             html,
             "</tbody>\n</table>\n<p style=\"color:#5c6772;font-size:12px\">\
              {} row{} x {} column{}</p>\n</div>",
-            thousands(self.height() as u64),
+            thousands(self.height()),
             plural(self.height()),
-            thousands(self.width() as u64),
+            thousands(self.width()),
             plural(self.width())
         )?;
         Ok(html)

@@ -48,7 +48,7 @@ pub fn curves(title: &str, history: &History) -> Result<Figure> {
     let seconds: f64 = epochs.iter().map(|epoch| epoch.seconds).sum();
     let mut note = format!(
         "{} epoch{}",
-        thousands(epochs.len() as u64),
+        thousands(epochs.len()),
         if epochs.len() == 1 { "" } else { "s" }
     );
     if seconds.is_finite() && seconds > 0.0 {

@@ -72,8 +72,8 @@ pub fn ages_before_after(before: &DataFrame, after: &DataFrame) -> Result<Figure
     let kept = after.len() as f64 / before.len() as f64;
     let note = format!(
         "n = {} before, n = {} after ({} of before)",
-        thousands(before.len() as u64),
-        thousands(after.len() as u64),
+        thousands(before.len()),
+        thousands(after.len()),
         percent(kept, 1)
     );
     let title = "Age distribution before and after";
@@ -105,7 +105,7 @@ pub fn ages_before_after(before: &DataFrame, after: &DataFrame) -> Result<Figure
 pub fn genders(records: &DataFrame) -> Result<Figure> {
     let genders = gender_column(records)?;
     let counts = GENDERS.map(|(name, _)| genders.iter().filter(|gender| *gender == name).count());
-    let note = format!("n = {} pictures", thousands(genders.len() as u64));
+    let note = format!("n = {} pictures", thousands(genders.len()));
     page(WIDTH, HEIGHT, "Gender distribution", &note, |body| {
         let highest = counts.iter().copied().max().unwrap_or(1) as u64;
         // Room for the numbers above the bars.
@@ -119,7 +119,7 @@ pub fn genders(records: &DataFrame) -> Result<Figure> {
                 color.filled(),
             ))?;
             let share = count as f64 / genders.len() as f64;
-            let number = format!("{} ({})", thousands(count as u64), percent(share, 1));
+            let number = format!("{} ({})", thousands(count), percent(share, 1));
             let style = bold(14.0, INK, HPos::Center, VPos::Bottom);
             write(&chart, (x, top), (0, -6), &number, style)?;
         }
@@ -158,12 +158,12 @@ pub fn ages_by_gender(records: &DataFrame) -> Result<Figure> {
                 None => "no pictures".to_string(),
             };
             let name = capitalised(name);
-            format!("{name}: n = {}, {median}", thousands(group.len() as u64))
+            format!("{name}: n = {}, {median}", thousands(group.len()))
         })
         .collect();
     let note = format!(
         "n = {} pictures; box: quartiles and median, whiskers: 1.5 box lengths, dots: ages beyond",
-        thousands(ages.len() as u64)
+        thousands(ages.len())
     );
     page(WIDTH, HEIGHT, "Age by gender", &note, |body| {
         let y = Axis::new(AGE, 0.0, f64::from(last_age(&ages)), 6);
@@ -281,7 +281,7 @@ fn summary(ages: &[u32]) -> String {
     sorted.sort_unstable();
     format!(
         "n = {} pictures, ages {} to {} years, median {}",
-        thousands(ages.len() as u64),
+        thousands(ages.len()),
         sorted.first().copied().unwrap_or(0),
         sorted.last().copied().unwrap_or(0),
         years(quantile(&sorted, 0.5).unwrap_or(0.0))

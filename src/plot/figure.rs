@@ -1,7 +1,6 @@
 //! The finished figure: shown in a notebook or saved to a file.
 
 use std::fmt;
-use std::fs;
 use std::io::Cursor;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
@@ -10,6 +9,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use image::{ImageFormat, RgbImage};
 use resvg::tiny_skia::{Color, FilterQuality, IntSize, Pixmap, PixmapPaint, Transform};
 use resvg::usvg::{Options, Tree, fontdb};
+
+use crate::files;
 
 /// PNG pixels per SVG pixel, so that text stays sharp on dense screens.
 const SCALE: f32 = 2.0;
@@ -98,7 +99,7 @@ impl Figure {
     /// Saves the figure as `.svg` or `.png`, by the extension of `path`.
     ///
     /// A PNG file has a white background, twice the figure's pixels, and an
-    /// embedded font. The file appears whole or not at all.
+    /// embedded font. The file appears whole or not at all; a missing folder is made.
     ///
     /// # Errors
     ///
@@ -121,8 +122,8 @@ impl Figure {
             .extension()
             .map(|extension| extension.to_string_lossy().to_lowercase());
         match extension.as_deref() {
-            Some("svg") => write_whole(path, self.svg.as_bytes()),
-            Some("png") => write_whole(path, &self.png()?),
+            Some("svg") => files::write_bytes(path, self.svg.as_bytes()),
+            Some("png") => files::write_bytes(path, &self.png()?),
             _ => bail!(
                 "cannot save a figure as {}: name a file that ends in .svg or .png",
                 path.display()
@@ -217,32 +218,10 @@ fn paste(page: &mut Pixmap, picture: &Placed) -> Result<()> {
     Ok(())
 }
 
-/// Writes under a temporary name in the same folder first, so that a reader
-/// never meets half a file.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let name = path
-        .file_name()
-        .ok_or_else(|| anyhow!("{} names no file", path.display()))?;
-    let temporary = path.with_file_name(format!(
-        ".{}.{}.tmp",
-        name.to_string_lossy(),
-        std::process::id()
-    ));
-    let written = fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        // The first error is the one to report.
-        let _ = fs::remove_file(&temporary);
-    }
-    written.with_context(|| {
-        format!(
-            "cannot write {}: check that its folder exists and is writable",
-            path.display()
-        )
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::super::{confusion, probabilities};
     use super::*;
 
@@ -279,13 +258,15 @@ mod tests {
             let message = figure().save(folder.path().join(name)).unwrap_err();
             assert!(message.to_string().contains(".svg or .png"), "{message}");
         }
-        let missing = folder.path().join("missing").join("figure.svg");
-        let message = figure().save(missing).unwrap_err().to_string();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+
+        let file = folder.path().join("file");
+        fs::write(&file, "in the way").unwrap();
+        let message = figure().save(file.join("figure.svg")).unwrap_err();
         assert!(
-            message.contains("check that its folder exists"),
+            message.to_string().contains("cannot make the folder"),
             "{message}"
         );
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

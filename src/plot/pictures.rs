@@ -34,7 +34,7 @@ pub fn picture_grid(title: &str, pictures: &[(String, Vec<u8>)], columns: usize)
     let rows = (pictures.len() as i32 + columns - 1) / columns;
     let note = format!(
         "n = {} picture{}",
-        thousands(pictures.len() as u64),
+        thousands(pictures.len()),
         if pictures.len() == 1 { "" } else { "s" }
     );
     let top = header(&note);

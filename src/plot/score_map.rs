@@ -95,8 +95,8 @@ pub fn score_map(
     let (row, column) = best.1;
     let note = format!(
         "{} of {} measured; best {} at {x_label} {}, {y_label} {}",
-        thousands(scores.len() as u64),
-        thousands((x.len() * y.len()) as u64),
+        thousands(scores.len()),
+        thousands(x.len() * y.len()),
         decimal(best.0, digits),
         x[column],
         y[row]

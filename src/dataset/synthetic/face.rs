@@ -5,8 +5,8 @@ use image::RgbImage;
 use resvg::tiny_skia::{Path, Transform};
 
 use super::canvas::{Canvas, Point, Rgb, mix, shape};
-use super::random::Random;
 use super::traits::{HairStyle, Scene, Traits};
+use crate::random::Random;
 
 /// The middle of the face.
 const MIDDLE: f32 = 100.0;

@@ -1,7 +1,7 @@
 //! Who is in the made-up data set: labels, time stamps and repeated pictures.
 
 use super::Person;
-use super::random::Random;
+use crate::random::Random;
 
 /// The highest age, as in UTKFace.
 pub(super) const MAX_AGE: u32 = 116;

@@ -5,7 +5,7 @@
 //! with noise of its own, so that only many of them together tell.
 
 use super::canvas::{Point, Rgb, mix};
-use super::random::Random;
+use crate::random::Random;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HairStyle {

@@ -1,18 +1,18 @@
-//! A small random generator of our own (splitmix64).
+//! A small random generator of our own (splitmix64; Steele, Lea and Flood 2014).
 //!
-//! Labels and drawings must never change with a crate's version, which no
-//! published generator's distributions promise.
+//! Labels, drawings and intervals must never change with a crate's version, which no published
+//! generator's distributions promise.
 
 /// A stream of random numbers that is the same on every machine.
 #[derive(Clone)]
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -22,12 +22,12 @@ impl Random {
 
     /// A whole number in `0..bound`; 0 if the bound is 0. The bias, below
     /// `bound / 2^64`, does not matter here.
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
 
     /// An index drawn with the given weights.
-    pub(super) fn weighted(&mut self, weights: &[u32]) -> usize {
+    pub(crate) fn weighted(&mut self, weights: &[u32]) -> usize {
         let total = weights.iter().map(|&w| u64::from(w)).sum();
         let mut left = self.below(total);
         for (index, &weight) in weights.iter().enumerate() {
@@ -40,23 +40,23 @@ impl Random {
     }
 
     /// Uniform in `[0, 1)`, exact in an `f32`.
-    pub(super) fn unit(&mut self) -> f32 {
+    pub(crate) fn unit(&mut self) -> f32 {
         (self.next() >> 40) as f32 / (1u32 << 24) as f32
     }
 
     /// Uniform between `low` and `high`.
-    pub(super) fn between(&mut self, low: f32, high: f32) -> f32 {
+    pub(crate) fn between(&mut self, low: f32, high: f32) -> f32 {
         low + (high - low) * self.unit()
     }
 
     /// True with the given probability.
-    pub(super) fn chance(&mut self, probability: f32) -> bool {
+    pub(crate) fn chance(&mut self, probability: f32) -> bool {
         self.unit() < probability
     }
 
     /// Bell-shaped with mean 0 and standard deviation 1, never beyond 3.5: a sum
     /// of four uniforms, because a logarithm may differ between machines.
-    pub(super) fn bell(&mut self) -> f32 {
+    pub(crate) fn bell(&mut self) -> f32 {
         let sum = self.unit() + self.unit() + self.unit() + self.unit();
         (sum - 2.0) * 1.732_050_8
     }
