@@ -77,7 +77,7 @@ impl Row {
             .map_or(",,".to_owned(), |(m, l, h)| format!("{m:.2},{l:.2},{h:.2}"));
         let (hardware, date) = (ror::hardware(ror::tch::Device::Cpu), ror::today());
         format!(
-            "{},{:.4},{rival},{name},{ratio},\"{hardware}\",{date}\n",
+            "\"{}\",{:.4},{rival},{name},{ratio},\"{hardware}\",{date}\n",
             self.wait,
             median(&self.ours)
         )

@@ -42,11 +42,11 @@ fn utkface_has_the_published_counts() -> anyhow::Result<()> {
         );
     }
 
+    // By byte order of the names: the same picture on every machine.
     let record = faces.record(23_000)?;
     assert_eq!(
         (record.label.age, record.label.gender),
-        (11, Gender::Male),
-        "the original's example"
+        (85, Gender::Female)
     );
     Ok(())
 }
