@@ -16,7 +16,7 @@ export RUSTDOC=$root/setup/rustdoc.sh
 step "lints (clippy), compiling the tests"
 cargo test --locked --all-targets --no-run --quiet
 step "unit and integration tests"
-cargo test --locked --quiet
+cargo test --locked --quiet --lib --bins --tests
 step "documentation and its examples"
 cargo test --locked --doc --quiet
 unset RUSTC_WORKSPACE_WRAPPER CLIPPY_ARGS RUSTDOC
