@@ -8,11 +8,11 @@ use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-use crate::Task;
 use crate::dataset::{Balance, Faces, Gender, Label, Records, Split, index_in, resize};
 use crate::device::device;
 use crate::evaluate::most_likely;
 use crate::model::NetConfig;
+use crate::task::{MAX_AGE, Task};
 use crate::train::{Recipe, Trained, Training, find};
 
 /// A training of one of the two nets by the report's recipe, named by what the original's
@@ -220,9 +220,9 @@ impl Predictor {
 }
 
 impl Prediction {
-    /// The group that the true age falls into.
-    pub(crate) fn true_group(&self) -> usize {
-        Task::age().group_of(self.truth.age)
+    /// The group that the true age falls into; none above the last.
+    pub(crate) fn true_group(&self) -> Option<usize> {
+        (self.truth.age <= MAX_AGE).then(|| Task::age().group_of(self.truth.age))
     }
 }
 

@@ -100,21 +100,18 @@ impl Prediction {
             ("male".to_owned(), 1.0 - answer.female),
             ("female".to_owned(), answer.female),
         ];
-        let chart = |title, bars: &[(String, f64)], truth| match plot::probabilities(
-            title,
-            bars,
-            Some(truth),
-        ) {
-            Ok(figure) => figure.svg().to_owned(),
-            Err(error) => format!("<p>{error:#}</p>"),
-        };
+        let chart =
+            |title, bars: &[(String, f64)], truth| match plot::probabilities(title, bars, truth) {
+                Ok(figure) => figure.svg().to_owned(),
+                Err(error) => format!("<p>{error:#}</p>"),
+            };
         format!(
             "<div style='display:flex;gap:16px;flex-wrap:wrap'>\
              <div><img width='200' height='200' style='margin:20px 20px 0' alt='picture {}' \
              src='data:image/{kind};base64,{}'><br>{}</div><div>{}</div></div>",
             self.index,
             STANDARD.encode(&self.picture),
-            chart("Gender", &gender, self.truth.gender as usize),
+            chart("Gender", &gender, Some(self.truth.gender as usize)),
             chart("Age group", &answer.groups, self.true_group()),
         )
     }
