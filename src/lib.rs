@@ -10,10 +10,9 @@
 //! let faces = Faces::open()?; // data/, $ROR_DATA, or drawings
 //! plot::ages(faces.records())?.save("ages.png")?;
 //!
-//! let balanced = faces.records().balance(&Balance::default())?;
-//! let split = faces.split(&balanced, &faces.plan(Task::age()))?;
-//! let age = Training::new(&faces, &split).run()?;
-//! println!("{}", age.evaluate(&faces, &split)?);
+//! let split = faces.split(faces.records(), &faces.plan(Task::Gender))?;
+//! let gender = Training::new(&faces, &split).run()?; // or loads what was trained before
+//! println!("{}", gender.evaluate(&faces, &split)?);
 //!
 //! println!("{}", pred_gender_age_group(23_000)?);
 //! # Ok(())
