@@ -111,7 +111,7 @@ struct Visualize {
     /// Which of the nets.
     #[arg(long, value_enum, default_value = "gender")]
     task: Which,
-    /// A card of the net to show; by default the newest one for the task.
+    /// A card of the net to show; by default the one that ships for the task.
     #[arg(long)]
     model: Option<PathBuf>,
     /// Where the pictures go. [default: target/visualize]

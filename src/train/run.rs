@@ -134,7 +134,8 @@ pub(super) fn find_key(key: &str, device: Device) -> Result<Option<Trained>> {
     }
 }
 
-/// The newest saved run for a task that satisfies `wanted`, models that ship first.
+/// The first saved run for a task that satisfies `wanted`: models that ship by their names,
+/// then runs made here.
 ///
 /// # Errors
 /// A card whose weights are missing or damaged.
