@@ -140,12 +140,12 @@ fn measure(folder: &Path, cache: &Path) -> Result<Vec<Row>> {
 
     let faces = Faces::at(folder)?;
     let predictor = Predictor::new(&faces)?;
-    predictor.predict(0)?;
+    predictor.predict(&faces, 0)?;
     let mut predict = vec![];
     for run in 0..RUNS as i64 {
         let start = Instant::now();
         for i in 0..20 {
-            std::hint::black_box(predictor.predict(run * 1000 + i * 7)?);
+            std::hint::black_box(predictor.predict(&faces, run * 1000 + i * 7)?);
         }
         predict.push(start.elapsed().as_secs_f64() / 20.0);
     }

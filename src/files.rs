@@ -83,13 +83,20 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     write_with(path, |file| Ok(file.write_all(bytes)?))
 }
 
+/// Reads a text file.
+///
+/// # Errors
+/// The file missing or not text, with its path.
+pub fn read_text(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
 /// Reads JSON from a file.
 ///
 /// # Errors
 /// The file missing or not of the expected form, with its path.
 pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
-    let text =
-        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = read_text(path)?;
     serde_json::from_str(&text)
         .with_context(|| format!("{} is not what it should be", path.display()))
 }

@@ -36,6 +36,7 @@ pub mod plot;
 mod predict;
 mod progress;
 mod random;
+pub mod results;
 mod task;
 pub mod train;
 pub mod visualize;
@@ -47,7 +48,7 @@ pub use predict::{
     pred_gender_age_group_with,
 };
 pub use progress::Progress;
-pub use task::{MAX_AGE, Task};
+pub use task::{MAX_AGE, OLDEST, Task};
 
 // What cells use beside this crate, in the versions this crate is built with.
 pub use anyhow;
@@ -57,12 +58,18 @@ pub use tch;
 
 /// What a notebook uses: `use ror::prelude::*;`
 pub mod prelude {
-    pub use crate::dataset::{Balance, Faces, Gender, Part, Plan, Records, Split};
-    pub use crate::evaluate::{Interval, Metrics, evaluate};
+    pub use crate::dataset::{
+        Balance, Copies, Faces, Gender, Part, Plan, Protocol, Records, Split,
+    };
+    pub use crate::evaluate::{Evaluation, Interval, Metrics};
     pub use crate::model::{Net, NetConfig};
     pub use crate::notebook::Table;
     pub use crate::plot::{self, Figure};
-    pub use crate::train::{Recipe, Schedule, Training, search};
+    pub use crate::results::{self, against};
+    pub use crate::train::{
+        Experiment, Recipe, Schedule, Training, difference_table, differences, named,
+        plot_differences, search, shipped, trials,
+    };
     pub use crate::visualize;
     pub use crate::{
         Fit, Predictor, Task, default_split, device, pred_gender_age_group,

@@ -3,17 +3,17 @@
 use std::fmt;
 use std::sync::Mutex;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-use crate::dataset::{Balance, Faces, Gender, Label, Records, Split, index_in, resize};
+use crate::dataset::{Faces, Gender, Label, Protocol, Split, decode, index_in, resize};
 use crate::device::device;
-use crate::evaluate::most_likely;
+use crate::evaluate::{Estimate, mean_estimate, most_likely};
 use crate::model::NetConfig;
-use crate::task::{MAX_AGE, Task};
-use crate::train::{Recipe, Trained, Training, find};
+use crate::task::Task;
+use crate::train::{Recipe, Trained, Training, find, named};
 
 /// A training of one of the two nets by the report's recipe, named by what the original's
 /// `pred_gender_age_group` takes.
@@ -44,12 +44,10 @@ impl Fit {
     }
 }
 
-/// The two nets, ready to answer.
+/// The nets, ready to answer: one that estimates both gender and age, or one for each.
 #[derive(Debug)]
 pub struct Predictor {
-    faces: Faces,
-    gender: Trained,
-    age: Trained,
+    nets: Vec<Trained>,
 }
 
 /// What the nets say of one picture, beside the truth.
@@ -74,6 +72,8 @@ pub struct Answer {
     pub gender: Gender,
     /// Probability that the gender is female, 0 to 1.
     pub female: f64,
+    /// The expected age, years.
+    pub age: f64,
     /// The likeliest age group, from 0.
     pub group: usize,
     /// That group in the original's words: `10 - 15` for ages 11 to 15.
@@ -82,20 +82,17 @@ pub struct Answer {
     pub groups: Vec<(String, f64)>,
 }
 
-/// The split that the defaults train by: gender on all records, age on the balanced ones.
+/// The split that the defaults train by: the original's, gender on all records and age on the
+/// balanced ones.
 ///
 /// # Errors
 /// Too few pictures.
 pub fn default_split(faces: &Faces, task: Task) -> Result<Split> {
-    match task {
-        Task::Gender => faces.split(faces.records(), &faces.plan(task)),
-        Task::AgeGroup { .. } => faces.split(
-            &faces.records().balance(&Balance::default())?,
-            &faces.plan(task),
-        ),
-    }
+    Protocol::Original.split(faces, task)
 }
 
+/// The net for one task: trained with a setting, or else the one that ships (on photographs),
+/// or else by the defaults, from `start` where that is allowed.
 fn trained(
     faces: &Faces,
     task: Task,
@@ -122,7 +119,7 @@ fn trained(
             .run();
     }
     if !faces.is_synthetic()
-        && let Some(found) = find(task, device(), |card| !card.data.synthetic)?
+        && let Some(found) = find(device(), |card| card.task == task && !card.data.synthetic)?
     {
         return Ok(found);
     }
@@ -139,17 +136,59 @@ fn trained(
 }
 
 impl Predictor {
-    /// The nets that ship, on photographs; on drawings those trained on them, which are trained
-    /// now where there are none.
+    /// The nets that ship, on photographs: the one for gender and age together. On drawings
+    /// those trained on them, which are trained now where there are none.
     ///
     /// # Errors
     /// Weights that are missing or damaged, or a training that fails.
     pub fn new(faces: &Faces) -> Result<Self> {
-        Self::with(faces, None, None)
+        if faces.is_synthetic() {
+            Self::with(faces, None, None)
+        } else {
+            Self::shipped()
+        }
+    }
+
+    /// The net for gender and age together that ships, for photographs.
+    ///
+    /// # Errors
+    /// Weights that are missing or damaged.
+    pub fn shipped() -> Result<Self> {
+        let both = find(device(), |card| {
+            card.task == Task::Both && !card.data.synthetic
+        })?;
+        Self::of(vec![both.with_context(|| {
+            format!(
+                "there is no net for gender and age in {}",
+                crate::files::models().display()
+            )
+        })?])
+    }
+
+    /// Nets by their names (see [`named`]): together they must estimate gender and age. Of
+    /// several that estimate the same, the mean counts.
+    ///
+    /// # Errors
+    /// No net of such a name, a damaged one, or nets that leave out gender or age.
+    pub fn named(names: &[&str]) -> Result<Self> {
+        let nets = names
+            .iter()
+            .map(|name| named(name, device()))
+            .collect::<Result<_>>()?;
+        Self::of(nets)
+    }
+
+    fn of(nets: Vec<Trained>) -> Result<Self> {
+        let heads: Vec<Task> = nets.iter().flat_map(|net| net.card.task.heads()).collect();
+        ensure!(
+            heads.contains(&Task::Gender) && heads.iter().any(|task| task.has_age()),
+            "a prediction needs a net for gender and one for age, or one for both"
+        );
+        Ok(Self { nets })
     }
 
     /// Nets trained by the report's recipe with these settings, found or trained now; `None`
-    /// for the default net.
+    /// for the original's net that ships.
     ///
     /// # Errors
     /// As [`Predictor::new`].
@@ -159,27 +198,25 @@ impl Predictor {
         // As the notebook does: the default age net starts from the default gender net.
         let start = Some(&gender).filter(|_| default_gender);
         let age = trained(faces, Task::age(), age, start).context("the age net")?;
-        Ok(Self {
-            faces: faces.clone(),
-            gender,
-            age,
-        })
+        Self::of(vec![gender, age])
     }
 
-    /// Answers for the picture at an index of the set.
+    /// Answers for the picture at an index of a set.
     ///
     /// # Errors
     /// An index outside the set, or a picture that can't be read or decoded.
-    pub fn predict(&self, index: i64) -> Result<Prediction> {
-        let index = index_in(&self.faces, index)?;
-        let record = self.faces.record(index)?;
-        let picture = self.faces.picture(index)?;
+    pub fn predict(&self, faces: &Faces, index: i64) -> Result<Prediction> {
+        let index = index_in(faces, index)?;
+        let record = faces.record(index)?;
+        let bytes = faces.bytes(index)?;
+        let picture =
+            decode(&bytes).with_context(|| format!("picture {index}, {}", record.file))?;
         Ok(Prediction {
             index,
             file: record.file.clone(),
             truth: record.label,
             answer: self.answer(&picture)?,
-            picture: self.faces.bytes(index)?,
+            picture: bytes,
         })
     }
 
@@ -188,41 +225,79 @@ impl Predictor {
     /// # Errors
     /// A picture of no pixels, or the device failing.
     pub fn answer(&self, picture: &RgbImage) -> Result<Answer> {
-        let probabilities = |trained: &Trained| -> Result<Vec<f64>> {
+        let mut estimates: Vec<Estimate> = vec![];
+        for trained in &self.nets {
             let side = trained.net.config().input;
             let small = resize(picture, side)?;
             let side = i64::from(side);
             let pixels =
                 Tensor::f_from_data_size(small.as_raw(), &[1, side, side, 3], Kind::Uint8)?;
-            trained
-                .net
-                .probabilities(&pixels)?
-                .pop()
-                .context("the net gave no answer")
-        };
-        let gender = probabilities(&self.gender)?;
-        let age = probabilities(&self.age)?;
-        let task = self.age.card.task;
-        let group = most_likely(&age);
-        let names = task.classes();
+            let logits = trained.net.mirrored_logits(Kind::Float, &pixels)?;
+            estimates.extend(trained.read(&logits)?);
+        }
+        let (gender, age): (Vec<_>, Vec<_>) =
+            estimates.into_iter().partition(|e| e.task == Task::Gender);
+        let (gender, age) = (mean_estimate(&gender)?, mean_estimate(&age)?);
+        let female = gender.probabilities[0][1];
+        let groups = &age.probabilities[0];
+        let group = most_likely(groups);
+        let names = age.task.classes();
         Ok(Answer {
-            gender: if most_likely(&gender) == 1 {
+            gender: if female > 0.5 {
                 Gender::Female
             } else {
                 Gender::Male
             },
-            female: gender[1],
+            female,
+            age: age.years[0],
             group,
             age_group: names[group].clone(),
-            groups: names.into_iter().zip(age).collect(),
+            groups: names.into_iter().zip(groups.iter().copied()).collect(),
         })
     }
 }
 
+impl fmt::Display for Answer {
+    /// One line: `female (98 %), 31 years (30 - 35)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sure = self.female.max(1.0 - self.female) * 100.0;
+        write!(
+            f,
+            "{} ({sure:.0} %), {:.0} years ({})",
+            self.gender.name(),
+            self.age,
+            self.age_group
+        )
+    }
+}
+
+/// A [`Prediction`] without its picture, for JSON.
+#[derive(Debug, Serialize)]
+pub struct Report<'a> {
+    index: usize,
+    path: &'a str,
+    true_gender: Gender,
+    true_age: u32,
+    #[serde(flatten)]
+    answer: &'a Answer,
+}
+
 impl Prediction {
+    /// What is worth writing down of it.
+    pub fn report(&self) -> Report<'_> {
+        Report {
+            index: self.index,
+            path: &self.file,
+            true_gender: self.truth.gender,
+            true_age: self.truth.age,
+            answer: &self.answer,
+        }
+    }
+
     /// The group that the true age falls into; none above the last.
     pub(crate) fn true_group(&self) -> Option<usize> {
-        (self.truth.age <= MAX_AGE).then(|| Task::age().group_of(self.truth.age))
+        let group = Task::Years.group_of(self.truth.age);
+        (group < self.answer.groups.len()).then_some(group)
     }
 }
 
@@ -237,7 +312,7 @@ impl fmt::Display for Prediction {
 }
 
 /// What the last call of [`pred_gender_age_group_with`] used.
-type Last = Option<(Option<Fit>, Option<Fit>, Predictor)>;
+type Last = Option<(Option<Fit>, Option<Fit>, Faces, Predictor)>;
 
 /// Predicts gender and age group of the picture at an index of the data set.
 ///
@@ -266,17 +341,22 @@ pub fn pred_gender_age_group_with(
         .lock()
         .map_err(|_| anyhow!("an earlier prediction failed badly: restart the kernel"))?;
     match &*last {
-        Some((g, a, predictor)) if (*g, *a) == (gender, age) => predictor.predict(index),
+        Some((g, a, faces, predictor)) if (*g, *a) == (gender, age) => {
+            predictor.predict(faces, index)
+        }
         _ => {
             let faces = match last.take() {
-                Some((_, _, predictor)) => predictor.faces,
+                Some((_, _, faces, _)) => faces,
                 None => Faces::open()?,
             };
             // A wrong index should not cost a training.
             index_in(&faces, index)?;
-            let predictor = Predictor::with(&faces, gender, age)?;
-            let prediction = predictor.predict(index);
-            *last = Some((gender, age, predictor));
+            let predictor = match (gender, age) {
+                (None, None) => Predictor::new(&faces)?,
+                _ => Predictor::with(&faces, gender, age)?,
+            };
+            let prediction = predictor.predict(&faces, index);
+            *last = Some((gender, age, faces, predictor));
             prediction
         }
     }

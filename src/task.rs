@@ -1,4 +1,4 @@
-//! What a net estimates: gender, or the age group.
+//! What a net estimates: gender, the age group, the age in years, or gender and age together.
 
 use std::fmt;
 
@@ -7,8 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Gender, Label};
 
-/// The age up to which groups are formed, in years.
+/// The age up to which the original's groups are formed, in years.
 pub const MAX_AGE: u32 = 60;
+
+/// The highest age that [`Task::Years`] tells apart: UTKFace's oldest.
+pub const OLDEST: u32 = 116;
+
+/// Years of one of the groups that answers in years are counted in.
+const GAP: u32 = 5;
 
 /// What a net estimates.
 ///
@@ -31,6 +37,12 @@ pub enum Task {
         /// Years a group, 1 to 30.
         gap: u32,
     },
+    /// Age in years: one output for each of 0 to [`OLDEST`], whose mean is the answer. As
+    /// classes it has groups of five years, without an upper end.
+    Years,
+    /// Gender and age in years by one net with two heads: the logit of female, then one output
+    /// a year.
+    Both,
 }
 
 impl Task {
@@ -39,59 +51,96 @@ impl Task {
         Task::AgeGroup { gap: 5 }
     }
 
-    /// A short name, also that of files: `gender`, `age`, or `age-10` for another gap.
+    /// A short name, also that of files: `gender`, `age`, or `age-10` for another gap, `years`,
+    /// `both`.
     pub fn name(self) -> String {
         match self {
             Task::Gender => "gender".to_owned(),
-            Task::AgeGroup { gap: 5 } => "age".to_owned(),
+            Task::AgeGroup { gap: GAP } => "age".to_owned(),
             Task::AgeGroup { gap } => format!("age-{gap}"),
+            Task::Years => "years".to_owned(),
+            Task::Both => "both".to_owned(),
         }
     }
 
-    /// How many outputs a net for this task has: 1, or one a group.
+    /// What is estimated, one by one: [`Task::Both`] is gender and years, all others themselves.
+    pub fn heads(self) -> Vec<Task> {
+        match self {
+            Task::Both => vec![Task::Gender, Task::Years],
+            one => vec![one],
+        }
+    }
+
+    /// Whether an age is estimated, in groups or in years.
+    pub fn has_age(self) -> bool {
+        self != Task::Gender
+    }
+
+    /// How many outputs a net for this task has: 1, one a group, one a year, or 1 and one a
+    /// year.
     pub fn outputs(self) -> i64 {
         match self {
             Task::Gender => 1,
             Task::AgeGroup { gap } => i64::from(MAX_AGE.div_ceil(gap.max(1))),
+            Task::Years => i64::from(OLDEST) + 1,
+            Task::Both => Task::Gender.outputs() + Task::Years.outputs(),
         }
     }
 
     /// The classes' names in order of their numbers: as the original prints them, where
-    /// `10 - 15` is ages 11 to 15.
+    /// `10 - 15` is ages 11 to 15. Of [`Task::Both`], those of its heads in a row.
     pub fn classes(self) -> Vec<String> {
+        let groups = |gap: u32, oldest: u32| {
+            (0..oldest.div_ceil(gap.max(1)))
+                .map(|i| format!("{} - {}", gap * i, gap * (i + 1)))
+                .collect()
+        };
         match self {
             Task::Gender => [Gender::Male, Gender::Female]
                 .map(|g| g.name().to_owned())
                 .to_vec(),
-            Task::AgeGroup { gap } => (0..self.outputs() as u32)
-                .map(|i| format!("{} - {}", gap * i, (gap * (i + 1)).min(MAX_AGE)))
-                .collect(),
+            Task::AgeGroup { gap } => {
+                let mut names: Vec<String> = groups(gap, MAX_AGE);
+                if let Some(last) = names.last_mut() {
+                    *last = format!("{} - {MAX_AGE}", gap * (MAX_AGE.div_ceil(gap.max(1)) - 1));
+                }
+                names
+            }
+            Task::Years => groups(GAP, OLDEST),
+            Task::Both => self.heads().into_iter().flat_map(Task::classes).collect(),
         }
     }
 
     /// The group (from 0) that an age falls into; beyond the last, the last. 0 for gender.
     pub fn group_of(self, age: u32) -> usize {
+        let group =
+            |gap: u32, oldest: u32| (age.min(oldest).saturating_sub(1) / gap.max(1)) as usize;
         match self {
             Task::Gender => 0,
-            Task::AgeGroup { gap } => {
-                (age.saturating_sub(1) / gap.max(1)).min(self.outputs() as u32 - 1) as usize
-            }
+            Task::AgeGroup { gap } => group(gap, MAX_AGE),
+            Task::Years | Task::Both => group(GAP, OLDEST),
         }
     }
 
-    /// The class of a picture: gender's label, or the group of its age.
+    /// The class of a picture: gender's label, or the group of its age. Of [`Task::Both`], a
+    /// number for each pair of the two, by which splits are stratified.
     pub fn class_of(self, label: &Label) -> usize {
         match self {
             Task::Gender => label.gender as usize,
-            Task::AgeGroup { .. } => self.group_of(label.age),
+            Task::AgeGroup { .. } | Task::Years => self.group_of(label.age),
+            Task::Both => 2 * self.group_of(label.age) + label.gender as usize,
         }
     }
 
-    /// The middle of a group in years, for turning probabilities into an age.
-    pub(crate) fn middle(self, group: usize) -> f64 {
+    /// The age in years that each age output stands for: a group's middle, or the year itself.
+    /// Empty for gender.
+    pub(crate) fn ages(self) -> Vec<f64> {
         match self {
-            Task::Gender => 0.0,
-            Task::AgeGroup { gap } => f64::from(gap) * (group as f64 + 0.5) + 0.5,
+            Task::Gender => vec![],
+            Task::AgeGroup { gap } => (0..self.outputs())
+                .map(|group| f64::from(gap) * (group as f64 + 0.5) + 0.5)
+                .collect(),
+            Task::Years | Task::Both => (0..=OLDEST).map(f64::from).collect(),
         }
     }
 
@@ -115,6 +164,8 @@ impl fmt::Display for Task {
         match self {
             Task::Gender => f.write_str("gender"),
             Task::AgeGroup { gap } => write!(f, "age group of {gap} years"),
+            Task::Years => f.write_str("age"),
+            Task::Both => f.write_str("gender and age"),
         }
     }
 }
@@ -140,6 +191,27 @@ mod tests {
             }
         }
         assert!(Task::AgeGroup { gap: 0 }.check().is_err());
-        assert_eq!(Task::age().middle(0), 3.0); // ages 1 to 5
+        assert_eq!(Task::age().ages()[0], 3.0); // ages 1 to 5
+        assert_eq!(Task::AgeGroup { gap: 7 }.classes()[8], "56 - 60");
+    }
+
+    #[test]
+    fn years_have_a_group_each_and_both_has_two_heads() {
+        assert_eq!(Task::Years.classes().len(), 24);
+        assert_eq!(Task::Years.classes()[17], "85 - 90");
+        for (age, group) in [
+            (0, 0),
+            (1, 0),
+            (6, 1),
+            (60, 11),
+            (61, 12),
+            (116, 23),
+            (130, 23),
+        ] {
+            assert_eq!(Task::Years.group_of(age), group, "age {age}");
+        }
+        assert_eq!(Task::Both.heads(), [Task::Gender, Task::Years]);
+        assert_eq!(Task::Both.outputs(), 118);
+        assert_eq!(Task::Both.classes().len(), 26);
     }
 }

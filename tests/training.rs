@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use common::{faces_folder, place, program, turn, words};
 use ror::dataset::{Faces, Plan, Split};
 use ror::model::NetConfig;
-use ror::train::{Recipe, Trained, Training, search};
-use ror::{Fit, Predictor, Task};
+use ror::train::{Recipe, Stage, Trained, Training, ensemble_answers, named, search};
+use ror::{Fit, Predictor, Task, device};
 use tempfile::TempDir;
 
 fn drawings(task: Task, train: usize) -> (Faces, Split) {
@@ -52,9 +52,11 @@ fn gender_is_learnt_from_drawings() -> anyhow::Result<()> {
         epochs[7].train_loss < 0.8 * epochs[0].train_loss,
         "{epochs:?}"
     );
-    let metrics = trained.evaluate(&faces, &split)?.metrics;
+    let evaluation = trained.evaluate(&faces, &split)?;
+    let metrics = &evaluation.gender()?.metrics;
+    assert!(evaluation.age().is_err());
     assert!(
-        metrics.accuracy.low > metrics.most_frequent + 0.05,
+        metrics.accuracy.low > metrics.baseline.accuracy + 0.05,
         "{metrics}"
     );
     assert!(
@@ -102,12 +104,66 @@ fn age_is_learnt_from_drawings_starting_from_gender() -> anyhow::Result<()> {
         ),
     }
     let age = training.run()?;
-    let metrics = age.evaluate(&faces, &split)?.metrics;
+    let evaluation = age.evaluate(&faces, &split)?;
+    let metrics = &evaluation.age()?.metrics;
     assert!(
-        metrics.accuracy.value > metrics.most_frequent + 0.05,
+        metrics.accuracy.value > metrics.baseline.accuracy + 0.05,
         "{metrics}"
     );
     assert!(metrics.one_off.unwrap().value > metrics.accuracy.value);
+    Ok(())
+}
+
+#[test]
+fn one_net_learns_gender_and_age_on_growing_pictures() -> anyhow::Result<()> {
+    let _turn = turn();
+    let (faces, split) = drawings(Task::Both, 800);
+    let net = NetConfig {
+        input: 48,
+        stem_stride: 2,
+        ..tiny(Task::Both.outputs())
+    };
+    let recipe = Recipe {
+        epochs: 10,
+        batch: 32,
+        progressive: vec![Stage {
+            size: 32,
+            epochs: 8,
+        }],
+        expectation: 0.1,
+        mixup: 0.1,
+        ..Recipe::quick(Task::Both)
+    };
+    let trained = Training::new(&faces, &split)
+        .net(net)
+        .recipe(recipe)
+        .run()?;
+    let epochs = &trained.card.history.epochs;
+    assert!(epochs.iter().all(|epoch| epoch.validation_mae.is_some()));
+    assert_eq!(trained.card.temperatures.len(), 2);
+    let evaluation = trained.evaluate(&faces, &split)?;
+    let (gender, age) = (&evaluation.gender()?.metrics, &evaluation.age()?.metrics);
+    assert!(
+        gender.accuracy.value > gender.baseline.accuracy + 0.05,
+        "{gender}"
+    );
+    assert!(
+        age.mae.unwrap().value < age.baseline.mae.unwrap() - 0.5,
+        "{age}"
+    );
+    assert!(age.cs5.is_some() && gender.mae.is_none());
+    // The same net twice is an ensemble that says the same.
+    let card = ror::files::models()
+        .join("runs")
+        .join(format!("both-{}", trained.card.key))
+        .join("card.json");
+    let name = card.display().to_string();
+    let twice = [named(&name, device())?, named(&name, device())?];
+    let answers = ensemble_answers(&twice, &faces, &split.test)?;
+    let alone = trained.answers(&faces, &split.test)?;
+    for (two, one) in answers.iter().zip(&alone) {
+        assert!((two.loss() - one.loss()).abs() < 1e-6);
+    }
     Ok(())
 }
 
@@ -181,7 +237,7 @@ fn a_search_compares_every_setting() -> anyhow::Result<()> {
     assert_eq!(table.height(), 4);
     let accuracies = table.column("validation accuracy")?.f64()?.clone();
     let best = accuracies.iter().flatten().fold(0.0, f64::max);
-    assert_eq!(found.best.card.validation.accuracy.value, best);
+    assert_eq!(found.best.card.validation[0].accuracy.value, best);
     assert!(found.plot()?.svg().contains("Learning rate"));
     assert!(search(&faces, &split, &tiny(1), &recipe, &[], &[1e-3]).is_err());
     Ok(())
@@ -201,7 +257,7 @@ fn prediction_trains_the_net_that_is_asked_for() -> anyhow::Result<()> {
         })
     };
     let predictor = Predictor::with(&faces, fit(1), fit(1))?;
-    let prediction = predictor.predict(7)?;
+    let prediction = predictor.predict(&faces, 7)?;
     let label = faces.record(7)?.label;
     let lines: Vec<String> = prediction.to_string().lines().map(str::to_owned).collect();
     assert_eq!(lines[0], format!("True gender: {}", label.gender.name()));
@@ -295,6 +351,26 @@ fn a_training_killed_in_an_epoch_goes_on_from_the_last_whole_one() {
         "{}",
         words(&output)
     );
+
+    // What can be looked at meanwhile holds each epoch once, also after the interruption.
+    let run = fs::read_dir(killed.path().join("models").join("runs"))
+        .unwrap()
+        .flatten()
+        .next()
+        .unwrap()
+        .path();
+    let rows = fs::read_to_string(run.join("history.csv")).unwrap();
+    assert_eq!(rows.lines().count(), 1 + 6);
+    let events: Vec<_> = fs::read_dir(&run)
+        .unwrap()
+        .flatten()
+        .filter(|e| e.file_name().to_string_lossy().contains("tfevents"))
+        .collect();
+    assert_eq!(events.len(), 1);
+    let bytes = fs::read(events[0].path()).unwrap();
+    let tag = b"loss/validation";
+    let found = bytes.windows(tag.len()).filter(|w| w == tag).count();
+    assert_eq!(found, 6, "one value an epoch");
 
     let (a, b) = (history(&whole).unwrap(), history(&killed).unwrap());
     let (a, b) = (a.as_array().unwrap(), b.as_array().unwrap());

@@ -6,7 +6,9 @@
 mod archive;
 mod folder;
 mod name;
+mod noise;
 mod pictures;
+mod protocol;
 mod records;
 mod split;
 pub mod synthetic;
@@ -21,7 +23,9 @@ use image::RgbImage;
 use polars::prelude::DataFrame;
 
 pub use name::{Gender, Label, RACES, parse_name};
+pub use noise::Copies;
 pub use pictures::{Pictures, decode, resize};
+pub use protocol::{Listed, Protocol, listing, read_listing};
 pub use records::{Balance, Records};
 pub use split::{Part, Plan, Split};
 
@@ -192,6 +196,14 @@ impl Faces {
             .with_context(|| self.no_such(index as i64))
     }
 
+    /// The labels of some pictures.
+    ///
+    /// # Errors
+    /// An index outside the set.
+    pub(crate) fn labels(&self, indices: &[usize]) -> Result<Vec<Label>> {
+        indices.iter().map(|i| Ok(self.record(*i)?.label)).collect()
+    }
+
     /// All records, in order.
     pub(crate) fn all(&self) -> &[Record] {
         &self.0.records
@@ -313,6 +325,16 @@ impl Faces {
     /// What [`Split`] says.
     pub fn split(&self, table: &DataFrame, plan: &Plan) -> Result<Split> {
         Split::new(self, table, plan)
+    }
+
+    /// How many of a table's rows can be divided for a task: different contents whose copies
+    /// agree on the label.
+    ///
+    /// # Errors
+    /// A table that is not of this set.
+    pub(crate) fn divisible(&self, table: &DataFrame, task: crate::Task) -> Result<usize> {
+        let divisible = split::Divisible::of(self, table, task)?;
+        Ok(divisible.classes.values().map(Vec::len).sum())
     }
 
     /// The plan that suits this set: the original's sizes on UTKFace, small ones on drawings,

@@ -72,7 +72,15 @@ pub trait Records {
     ///
     /// # Errors
     /// A table that is not one of records.
-    fn up_to_age(&self, oldest: u32) -> Result<DataFrame>;
+    fn up_to_age(&self, oldest: u32) -> Result<DataFrame> {
+        self.between_ages(0..=oldest)
+    }
+
+    /// Keeps the rows whose age is in `ages`.
+    ///
+    /// # Errors
+    /// A table that is not one of records.
+    fn between_ages(&self, ages: RangeInclusive<u32>) -> Result<DataFrame>;
 
     /// All three steps of the original: thin the peak, drop the oldest, thin the infants.
     ///
@@ -108,11 +116,11 @@ impl Records for DataFrame {
         Ok(self.filter(&BooleanChunked::from_slice("kept".into(), &mask))?)
     }
 
-    fn up_to_age(&self, oldest: u32) -> Result<DataFrame> {
+    fn between_ages(&self, ages: RangeInclusive<u32>) -> Result<DataFrame> {
         let mask: BooleanChunked = self
             .age_column()?
             .iter()
-            .map(|age| age.is_some_and(|age| age <= oldest))
+            .map(|age| age.is_some_and(|age| ages.contains(&age)))
             .collect();
         Ok(self.filter(&mask)?)
     }

@@ -31,8 +31,8 @@ impl Plan {
     /// The original's sizes: 14,000 / 3,500 / rest for gender, 9,000 / 3,000 / rest for age.
     pub fn original(task: Task) -> Self {
         let (train, validation) = match task {
-            Task::Gender => (14_000, 3_500),
-            Task::AgeGroup { .. } => (9_000, 3_000),
+            Task::Gender | Task::Both => (14_000, 3_500),
+            Task::AgeGroup { .. } | Task::Years => (9_000, 3_000),
         };
         Self {
             task,
@@ -112,37 +112,11 @@ impl Split {
     /// A table that is not of this set, too few pictures for the plan, or a part of size 0.
     pub fn new(faces: &Faces, table: &DataFrame, plan: &Plan) -> Result<Self> {
         plan.task.check()?;
-        let what: fn(&Label) -> usize = match plan.task {
-            Task::Gender => |label| label.gender as usize,
-            Task::AgeGroup { .. } => |label| label.age as usize,
-        };
-        let conflicts: HashSet<&str> = faces
-            .copies()
-            .into_iter()
-            .filter(|(_, copies)| {
-                copies
-                    .iter()
-                    .any(|i| what(&faces.all()[*i].label) != what(&faces.all()[copies[0]].label))
-            })
-            .map(|(content, _)| content)
-            .collect();
-
-        let mut seen = HashSet::new();
-        let mut classes: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        let (mut copies, mut disagreeing) = (0, 0);
-        for index in faces.indices(table)? {
-            let record = &faces.all()[index];
-            if !seen.insert(record.content.as_str()) {
-                copies += 1;
-            } else if conflicts.contains(record.content.as_str()) {
-                disagreeing += 1;
-            } else {
-                classes
-                    .entry(plan.task.class_of(&record.label))
-                    .or_default()
-                    .push(index);
-            }
-        }
+        let Divisible {
+            mut classes,
+            copies,
+            disagreeing,
+        } = Divisible::of(faces, table, plan.task)?;
         let sizes: Vec<usize> = classes.values().map(Vec::len).collect();
         let total: usize = sizes.iter().sum();
         let chosen = plan.train + plan.validation;
@@ -204,6 +178,55 @@ impl Split {
             Part::Validation => &self.validation,
             Part::Test => &self.test,
         }
+    }
+}
+
+/// The rows of a table that can be divided: one a content, by class.
+pub(super) struct Divisible {
+    pub(super) classes: BTreeMap<usize, Vec<usize>>,
+    copies: usize,
+    disagreeing: usize,
+}
+
+impl Divisible {
+    pub(super) fn of(faces: &Faces, table: &DataFrame, task: Task) -> Result<Self> {
+        // What copies must agree on.
+        let what: fn(&Label) -> (u32, u32) = match task {
+            Task::Gender => |label| (label.gender as u32, 0),
+            Task::AgeGroup { .. } | Task::Years => |label| (0, label.age),
+            Task::Both => |label| (label.gender as u32, label.age),
+        };
+        let conflicts: HashSet<&str> = faces
+            .copies()
+            .into_iter()
+            .filter(|(_, copies)| {
+                copies
+                    .iter()
+                    .any(|i| what(&faces.all()[*i].label) != what(&faces.all()[copies[0]].label))
+            })
+            .map(|(content, _)| content)
+            .collect();
+        let mut seen = HashSet::new();
+        let mut classes: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        let (mut copies, mut disagreeing) = (0, 0);
+        for index in faces.indices(table)? {
+            let record = &faces.all()[index];
+            if !seen.insert(record.content.as_str()) {
+                copies += 1;
+            } else if conflicts.contains(record.content.as_str()) {
+                disagreeing += 1;
+            } else {
+                classes
+                    .entry(task.class_of(&record.label))
+                    .or_default()
+                    .push(index);
+            }
+        }
+        Ok(Self {
+            classes,
+            copies,
+            disagreeing,
+        })
     }
 }
 

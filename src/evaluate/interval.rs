@@ -33,28 +33,37 @@ impl Interval {
     /// assert!((accuracy.low - 0.881).abs() < 0.004 && (accuracy.high - 0.918).abs() < 0.004);
     /// ```
     pub fn of_mean(values: &[f64]) -> Self {
-        if values.is_empty() {
+        Self::bootstrap(values.len(), |drawn| {
+            drawn.iter().map(|i| values[*i]).sum::<f64>() / drawn.len() as f64
+        })
+    }
+
+    /// Any number that can be computed from some of `n` pictures, with its percentile bootstrap
+    /// interval. `number` is given the pictures drawn: each once for the value itself.
+    pub fn bootstrap(n: usize, number: impl Fn(&[usize]) -> f64) -> Self {
+        if n == 0 {
             return Self {
                 value: f64::NAN,
                 low: f64::NAN,
                 high: f64::NAN,
             };
         }
-        let n = values.len();
         // A fixed seed: an interval is the same wherever it is computed.
         let mut random = Random::new(0);
-        let mut means: Vec<f64> = (0..RESAMPLES)
+        let mut drawn: Vec<usize> = (0..n).collect();
+        let value = number(&drawn);
+        let mut resampled: Vec<f64> = (0..RESAMPLES)
             .map(|_| {
-                (0..n)
-                    .map(|_| values[random.below(n as u64) as usize])
-                    .sum::<f64>()
-                    / n as f64
+                drawn
+                    .iter_mut()
+                    .for_each(|i| *i = random.below(n as u64) as usize);
+                number(&drawn)
             })
             .collect();
-        means.sort_by(f64::total_cmp);
-        let at = |share: f64| means[((RESAMPLES - 1) as f64 * share).round() as usize];
+        resampled.sort_by(f64::total_cmp);
+        let at = |share: f64| resampled[((RESAMPLES - 1) as f64 * share).round() as usize];
         Self {
-            value: values.iter().sum::<f64>() / n as f64,
+            value,
             low: at(0.025),
             high: at(0.975),
         }

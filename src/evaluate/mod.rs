@@ -1,8 +1,18 @@
 //! How good a net is, on pictures it has not seen: each number with its 95 % interval.
 
+mod answers;
+mod calibration;
+mod evaluation;
 mod interval;
 mod metrics;
+mod slices;
 
+pub use answers::{Answers, Estimate};
+pub(crate) use answers::{estimates, fit_temperatures, logits_of, mean_estimate, most_likely};
+pub use calibration::Bin;
+use calibration::calibration;
+pub use evaluation::{Evaluation, Measured};
 pub use interval::Interval;
-pub use metrics::{Answers, Evaluation, Metrics, answers, evaluate};
-pub(crate) use metrics::{answers_in, most_likely};
+pub use metrics::{Baseline, Metrics};
+use slices::slices;
+pub use slices::{Slice, slice_table};

@@ -52,7 +52,7 @@ impl Coded {
             from = to;
         }
         Self {
-            stem: conv(path / "stem", 3, first, 7, 1, true),
+            stem: conv(path / "stem", 3, first, 7, config.stem_stride, true),
             pool: config.pool,
             groups,
             dense: nn::linear(path / "dense", from, config.dense, Default::default()),

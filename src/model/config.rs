@@ -27,13 +27,15 @@ pub struct NetConfig {
     pub blocks: [usize; 4],
     /// A block's 3x3 convolution has its width divided by this. Default: 2.
     pub bottleneck: i64,
+    /// Step of the stem's convolution: 2 halves the picture, for large inputs. Default: 1.
+    pub stem_stride: i64,
     /// Step of the stem's max pooling: 2 halves the picture, 1 does not. Default: 2.
     pub pool: i64,
     /// Width of the dense layer before the head. Default: 256.
     pub dense: i64,
     /// Share of the dense layer dropped in training. Default: 0.2.
     pub dropout: f64,
-    /// Outputs: 1 for gender, or one an age group.
+    /// Outputs: [`crate::Task::outputs`].
     pub outputs: i64,
     /// Probability that the last block survives a training step (stochastic depth, falling
     /// linearly from 1 at the stem); 1 turns it off. Default: 0.7.
@@ -60,6 +62,7 @@ impl NetConfig {
             widths: [64, 128, 256, 512],
             blocks: [2; 4],
             bottleneck: 2,
+            stem_stride: 1,
             pool: 2,
             dense: 256,
             dropout: 0.2,
@@ -77,6 +80,15 @@ impl NetConfig {
             blocks: [1; 4],
             survival: 1.0,
             ..Self::ror(outputs)
+        }
+    }
+
+    /// What suits a task: [`NetConfig::ror`], or on drawings [`NetConfig::small`].
+    pub fn suited(task: crate::Task, synthetic: bool) -> Self {
+        if synthetic {
+            Self::small(task.outputs())
+        } else {
+            Self::ror(task.outputs())
         }
     }
 
@@ -122,11 +134,12 @@ impl NetConfig {
             "blocks {:?}: choose 1 to 64 a group",
             self.blocks
         );
-        ensure!(
-            (1..=2).contains(&self.pool),
-            "a pooling step of {}: choose 1 or 2",
-            self.pool
-        );
+        for (what, step) in [("pooling", self.pool), ("stem", self.stem_stride)] {
+            ensure!(
+                (1..=2).contains(&step),
+                "a {what} step of {step}: choose 1 or 2"
+            );
+        }
         ensure!(
             self.dense >= 1 && self.outputs >= 1,
             "dense {} and outputs {}: choose 1 or more",

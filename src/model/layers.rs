@@ -2,7 +2,7 @@
 //! one definition serves f32 and bf16.
 
 use anyhow::Result;
-use tch::nn::{self, ConvConfig};
+use tch::nn::{self, BatchNormConfig, ConvConfig, Init};
 use tch::{Kind, Tensor};
 
 /// A square convolution, padded to keep the size at stride 1.
@@ -58,7 +58,12 @@ const MOMENTUM: f64 = 0.1;
 const EPSILON: f64 = 1e-5;
 
 pub(super) fn norm(path: nn::Path, channels: i64) -> nn::BatchNorm {
-    nn::batch_norm2d(path, channels, Default::default())
+    // Scales start at 1, as PyTorch's do; tch alone would draw them between 0 and 1.
+    let config = BatchNormConfig {
+        ws_init: Init::Const(1.0),
+        ..Default::default()
+    };
+    nn::batch_norm2d(path, channels, config)
 }
 
 pub(super) fn apply_norm(norm: &nn::BatchNorm, x: &Tensor, train: bool) -> Result<Tensor> {

@@ -168,15 +168,9 @@ impl Net {
         Summary::of(self)
     }
 
-    /// Pictures as the layers want them: u8 `[n, size, size, 3]` to `[n, 3, size, size]`
+    /// Pictures as the layers want them: u8 `[n, side, side, 3]` to `[n, 3, side, side]`
     /// around 0, channels last in memory.
     pub(crate) fn normalise(&self, pictures: &Tensor, kind: Kind) -> Result<Tensor> {
-        let side = i64::from(self.config.input);
-        ensure!(
-            pictures.size().get(1..) == Some(&[side, side, 3]),
-            "pictures of shape {:?} for a net that takes [n, {side}, {side}, 3]",
-            pictures.size()
-        );
         let scaled = pictures
             .f_to_device(self.device())?
             .f_to_kind(Kind::Float)?
@@ -190,6 +184,12 @@ impl Net {
     /// # Errors
     /// Pictures of another size, or the device failing.
     pub fn logits(&self, pictures: &Tensor) -> Result<Tensor> {
+        let side = i64::from(self.config.input);
+        ensure!(
+            pictures.size().get(1..) == Some(&[side, side, 3]),
+            "pictures of shape {:?} for a net that takes [n, {side}, {side}, 3]",
+            pictures.size()
+        );
         self.logits_in(Kind::Float, pictures)
     }
 
@@ -197,32 +197,14 @@ impl Net {
         tch::no_grad(|| self.forward(&self.normalise(pictures, kind)?, false, &mut |_, _| Ok(())))
     }
 
-    /// Probability of each class for u8 pictures `[n, size, size, 3]`, one row a picture; the
-    /// mean over the picture and its mirror image.
-    ///
-    /// # Errors
-    /// As [`Net::logits`].
-    pub fn probabilities(&self, pictures: &Tensor) -> Result<Vec<Vec<f64>>> {
-        self.probabilities_in(Kind::Float, pictures)
-    }
-
-    pub(crate) fn probabilities_in(&self, kind: Kind, pictures: &Tensor) -> Result<Vec<Vec<f64>>> {
-        let one_way = |pictures: &Tensor| -> Result<Tensor> {
-            let logits = self.logits_in(kind, pictures)?;
-            if self.config().outputs == 1 {
-                let female = logits.f_sigmoid()?;
-                Ok(Tensor::f_cat(
-                    &[female.f_neg()?.f_add_scalar(1.0)?, female],
-                    1,
-                )?)
-            } else {
-                Ok(logits.f_softmax(1, Kind::Float)?)
-            }
-        };
-        let mean = one_way(pictures)?
-            .f_add(&one_way(&pictures.f_flip([2])?)?)?
-            .f_div_scalar(2.0)?;
-        Ok(Vec::<Vec<f64>>::try_from(mean.f_to_kind(Kind::Double)?)?)
+    /// Logits of pictures of any size and of their mirror images, f32 `[2, n, outputs]`: what
+    /// the two say is averaged as probabilities.
+    pub(crate) fn mirrored_logits(&self, kind: Kind, pictures: &Tensor) -> Result<Tensor> {
+        let ways = [
+            self.logits_in(kind, pictures)?,
+            self.logits_in(kind, &pictures.f_flip([2])?)?,
+        ];
+        Ok(Tensor::f_stack(&ways, 0)?)
     }
 
     /// Runs the layers on normalised pictures; `tap` sees each layer's output.

@@ -122,7 +122,7 @@ impl Ror {
             });
         }
         Self {
-            stem: conv(path / "stem", 3, first, 7, 1, false),
+            stem: conv(path / "stem", 3, first, 7, config.stem_stride, false),
             pool: config.pool,
             groups,
             root: config

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::dataset::{Faces, Split};
+use crate::dataset::{Copies, Faces, Split};
 use crate::evaluate::{Evaluation, Metrics};
 use crate::model::{Net, Summary};
 use crate::plot;
@@ -29,7 +29,7 @@ macro_rules! show_as_text {
     )+};
 }
 
-show_as_text!(Faces, Split, Metrics, Evaluation);
+show_as_text!(Copies, Faces, Split, Metrics, Evaluation);
 
 impl Summary {
     /// Shows the table in a notebook cell.
@@ -54,20 +54,20 @@ impl Trained {
     pub fn evcxr_display(&self) {
         let card = &self.card;
         let best = card.history.best().map_or(0, |epoch| epoch.epoch);
-        block(
-            "text/plain",
-            format!(
-                "{}: {} parameters, epoch {best} of {} kept, {:.1} minutes on {} ({}), {}\nvalidation, {}",
-                card.task,
-                crate::progress::thousands(card.parameters),
-                card.history.epochs.len(),
-                card.minutes,
-                card.hardware,
-                card.precision,
-                card.date,
-                card.validation
-            ),
+        let mut text = format!(
+            "{}: {} parameters, epoch {best} of {} kept, {:.1} minutes on {} ({}), {}",
+            card.task,
+            crate::progress::thousands(card.parameters),
+            card.history.epochs.len(),
+            card.minutes,
+            card.hardware,
+            card.precision,
+            card.date
         );
+        for metrics in &card.validation {
+            text += &format!("\nvalidation, {}, {metrics}", metrics.task);
+        }
+        block("text/plain", text);
     }
 }
 

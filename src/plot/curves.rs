@@ -216,6 +216,7 @@ mod tests {
             train_accuracy: 0.8,
             validation_loss: loss,
             validation_accuracy: 0.7512,
+            validation_mae: None,
             learning_rate: 1e-3,
             seconds: 10.0,
         }

@@ -14,6 +14,7 @@
 //! ```
 
 mod bars;
+mod breakdown;
 mod confusion;
 mod curves;
 mod distribution;
@@ -23,10 +24,12 @@ mod heat_map;
 mod intervals;
 mod picture;
 mod pictures;
+mod reliability;
 mod score_map;
 pub(crate) mod style;
 
 pub use bars::probabilities;
+pub use breakdown::breakdown;
 pub use confusion::confusion;
 pub use curves::curves;
 pub use distribution::{ages, ages_before_after, ages_by_gender, genders};
@@ -35,4 +38,5 @@ pub use figure::Figure;
 pub use intervals::intervals;
 pub use picture::picture;
 pub use pictures::picture_grid;
+pub use reliability::reliability;
 pub use score_map::score_map;

@@ -1,7 +1,9 @@
 //! Augmentation of a whole batch at once, on its device.
 
 use anyhow::Result;
-use tch::{IndexOp, Kind, Tensor};
+use tch::{Device, IndexOp, Kind, Tensor};
+
+use super::targets::Targets;
 
 /// How far pictures are turned at most, in radians.
 const TURN: f64 = 0.18;
@@ -73,10 +75,22 @@ pub(super) fn augment(x: &Tensor) -> Result<Tensor> {
         .f_permute([0, 3, 1, 2])?)
 }
 
+/// Mixes each picture with another one of its batch, all in one share, and their targets alike.
+pub(super) fn mixup(x: &Tensor, alpha: f64, targets: &mut Targets) -> Result<Tensor> {
+    // Beta(a, a) as the ratio of two gamma variables, which libtorch draws.
+    let two =
+        Tensor::f_full([2], alpha, (Kind::Double, Device::Cpu))?.f_internal_standard_gamma()?;
+    let (a, b) = (f64::try_from(two.i(0))?, f64::try_from(two.i(1))?);
+    let share = if a + b > 0.0 { a / (a + b) } else { 1.0 };
+    let order = Tensor::f_randperm(x.size()[0], (Kind::Int64, x.device()))?;
+    targets.mix(&order, share)?;
+    Ok(x.f_mul_scalar(share)?
+        .f_add(&x.f_index_select(0, &order)?.f_mul_scalar(1.0 - share)?)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::Device;
 
     #[test]
     fn pictures_change_each_in_its_own_way_and_keep_their_shape() {

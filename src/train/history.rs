@@ -1,6 +1,11 @@
 //! What a training did, epoch by epoch.
 
+use std::path::Path;
+
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
+
+use crate::files;
 
 /// One pass over the training pictures.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -9,12 +14,16 @@ pub struct Epoch {
     pub epoch: usize,
     /// Mean of the loss that was minimised, over pictures as augmented.
     pub train_loss: f64,
-    /// Share of those pictures answered right while training, 0 to 1.
+    /// Share of those pictures answered right while training, 0 to 1; of gender where both are
+    /// estimated.
     pub train_accuracy: f64,
     /// Mean cross-entropy on the validation part (nats).
     pub validation_loss: f64,
-    /// Share of the validation part answered right, 0 to 1.
+    /// Share of the validation part answered right, 0 to 1; of gender where both are estimated.
     pub validation_accuracy: f64,
+    /// Mean absolute error of the expected age on the validation part, years; none for gender.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_mae: Option<f64>,
     /// Learning rate at the end of the epoch.
     pub learning_rate: f64,
     /// How long it took, validation included.
@@ -23,18 +32,19 @@ pub struct Epoch {
 
 impl Epoch {
     /// The heading of [`Epoch::row`].
-    pub(super) const HEADING: &'static str =
-        "epoch   train loss  accuracy   validation loss  accuracy   learning rate   seconds";
+    pub(super) const HEADING: &'static str = "epoch   train loss  accuracy   validation loss  accuracy     MAE   learning rate   seconds";
 
     /// One line of a table.
     pub(super) fn row(&self, best: bool) -> String {
         format!(
-            "{:>5}   {:>10.4}  {:>6.2} %   {:>15.4}  {:>6.2} %   {:>13.2e}   {:>7.1}{}",
+            "{:>5}   {:>10.4}  {:>6.2} %   {:>15.4}  {:>6.2} %  {:>6}   {:>13.2e}   {:>7.1}{}",
             self.epoch,
             self.train_loss,
             self.train_accuracy * 100.0,
             self.validation_loss,
             self.validation_accuracy * 100.0,
+            self.validation_mae
+                .map_or("-".to_owned(), |mae| format!("{mae:.2}")),
             self.learning_rate,
             self.seconds,
             if best { "  best" } else { "" },
@@ -58,6 +68,35 @@ impl History {
             } else {
                 best
             }
+        })
+    }
+
+    /// Writes one row an epoch as CSV, whole or not at all.
+    ///
+    /// # Errors
+    /// A path that can't be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        files::write_with(path, |file| {
+            writeln!(
+                file,
+                "epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,validation_mae,learning_rate,seconds"
+            )?;
+            for e in &self.epochs {
+                writeln!(
+                    file,
+                    "{},{},{},{},{},{},{},{:.1}",
+                    e.epoch,
+                    e.train_loss,
+                    e.train_accuracy,
+                    e.validation_loss,
+                    e.validation_accuracy,
+                    e.validation_mae
+                        .map_or(String::new(), |mae| mae.to_string()),
+                    e.learning_rate,
+                    e.seconds
+                )?;
+            }
+            Ok(())
         })
     }
 

@@ -12,9 +12,20 @@ use crate::dataset::Faces;
 pub enum Schedule {
     /// The same all along.
     Constant,
-    /// Up to the learning rate for the first 30 %, down to 0 for the rest, both by a cosine
+    /// Up to the learning rate for the share [`Recipe::warm_up`], down to 0 for the rest, both
+    /// by a cosine
     /// (Smith and Topin, arXiv 1708.07120).
     OneCycle,
+}
+
+/// Epochs on pictures of another size than the net's input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
+    /// Side of the pictures, pixels.
+    pub size: u32,
+    /// How many epochs.
+    pub epochs: usize,
 }
 
 /// How a net is trained. Saved beside its weights.
@@ -29,6 +40,11 @@ pub struct Recipe {
     pub learning_rate: f64,
     /// How the learning rate goes.
     pub schedule: Schedule,
+    /// Share of the steps in which [`Schedule::OneCycle`] rises, 0 to 1.
+    pub warm_up: f64,
+    /// The first epochs, on smaller pictures: most is learnt at a fraction of the cost (after
+    /// fast.ai's progressive resizing). The epochs that remain are on the net's own size.
+    pub progressive: Vec<Stage>,
     /// Decoupled weight decay (AdamW), of weights only.
     pub weight_decay: f64,
     /// Stop after this many epochs without a better validation loss; `None` never does.
@@ -42,6 +58,14 @@ pub struct Recipe {
     /// in each group is the target; 0 for the true group alone. Neighbouring groups so count
     /// as nearer, which is what the weighted loss of arXiv 1710.02985 is for.
     pub age_sigma: f64,
+    /// Age: the weight of the expected age's absolute error, a year, beside the cross-entropy
+    /// (as Gao et al., IJCAI 2018, join the two); 0 for the cross-entropy alone.
+    pub expectation: f64,
+    /// Gender and age by one net: the weight of gender's loss.
+    pub gender_weight: f64,
+    /// Mixup (Zhang et al., arXiv 1710.09412): how evenly two pictures are mixed, the parameter
+    /// of a Beta distribution; 0 for none.
+    pub mixup: f64,
     /// Decay a step of the running average of weights that is validated and kept; 0 for none.
     pub ema: f64,
     /// Decides the first weights, the order and the augmentation.
@@ -57,11 +81,16 @@ impl Recipe {
             epochs: if task == Task::Gender { 20 } else { 50 },
             learning_rate: 1e-4,
             schedule: Schedule::Constant,
+            warm_up: 0.3,
+            progressive: vec![],
             weight_decay: 0.0,
             patience: Some(5),
             augment: false,
             label_smoothing: 0.0,
             age_sigma: 0.0,
+            expectation: 0.0,
+            gender_weight: 1.0,
+            mixup: 0.0,
             ema: 0.0,
             seed: 0,
         }
@@ -143,12 +172,45 @@ impl Recipe {
             "an age spread of {} years: choose 0 to 30",
             self.age_sigma
         );
+        for (what, weight) in [
+            ("expectation", self.expectation),
+            ("gender_weight", self.gender_weight),
+            ("mixup", self.mixup),
+        ] {
+            ensure!(
+                (0.0..=100.0).contains(&weight),
+                "{what} of {weight}: choose 0 to 100"
+            );
+        }
+        ensure!(
+            (0.0..1.0).contains(&self.warm_up),
+            "a warm-up of {} of the steps: choose 0 to below 1",
+            self.warm_up
+        );
+        ensure!(
+            self.progressive
+                .iter()
+                .all(|stage| (16..=512).contains(&stage.size)),
+            "progressive sizes: choose 16 to 512 px"
+        );
         ensure!(
             (0.0..1.0).contains(&self.ema),
             "an averaging decay of {}: choose 0 to below 1",
             self.ema
         );
         Ok(())
+    }
+
+    /// The size of an epoch's pictures (from 1), for a net of this input.
+    pub(super) fn size(&self, epoch: usize, input: u32) -> u32 {
+        let mut until = 0;
+        for stage in &self.progressive {
+            until += stage.epochs;
+            if epoch <= until {
+                return stage.size;
+            }
+        }
+        input
     }
 
     /// The learning rate of a step, from 0.
@@ -160,10 +222,10 @@ impl Recipe {
                     to + (from - to) * (1.0 + (std::f64::consts::PI * at).cos()) / 2.0
                 };
                 let (at, top) = (step as f64 / steps.max(1) as f64, self.learning_rate);
-                if at < 0.3 {
-                    cosine(top / 25.0, top, at / 0.3)
+                if at < self.warm_up {
+                    cosine(top / 25.0, top, at / self.warm_up)
                 } else {
-                    cosine(top, top / 1e5, (at - 0.3) / 0.7)
+                    cosine(top, top / 1e5, (at - self.warm_up) / (1.0 - self.warm_up))
                 }
             }
         }

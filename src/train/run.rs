@@ -3,14 +3,16 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
-use tch::Device;
+use tch::{Device, Kind, Tensor};
 
 use super::{History, Recipe};
 use crate::Task;
-use crate::dataset::{Balance, Faces, Plan, Records, Split};
-use crate::evaluate::{Evaluation, Metrics, evaluate};
+use crate::dataset::{Faces, Plan, Protocol, Split};
+use crate::evaluate::{
+    Answers, Estimate, Evaluation, Metrics, estimates, logits_of, mean_estimate,
+};
 use crate::files;
 use crate::hash::sha256;
 use crate::model::{Net, NetConfig, Summary};
@@ -25,6 +27,21 @@ pub struct Data {
     pub pictures: usize,
     /// [`Faces::fingerprint`].
     pub fingerprint: String,
+}
+
+/// What a net reached on the test part of a protocol.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Test {
+    /// The protocol; not always the one it was trained by.
+    pub protocol: Protocol,
+    /// [`Split::fingerprint`] of that protocol's split.
+    pub split: String,
+    /// Day it was opened, UTC.
+    pub date: String,
+    /// The command that measures it again.
+    pub command: String,
+    /// One entry a head.
+    pub heads: Vec<Metrics>,
 }
 
 /// Says all about a trained net: saved as JSON beside its weights.
@@ -48,17 +65,22 @@ pub struct Card {
     pub start: Option<String>,
     /// What on.
     pub data: Data,
+    /// By which protocol the pictures were divided; none for a split of one's own.
+    pub protocol: Option<Protocol>,
     /// How the pictures were divided.
     pub plan: Plan,
     /// [`Split::fingerprint`].
     pub split: String,
     /// What the training did.
     pub history: History,
-    /// On the validation part, by which the weights were chosen.
-    pub validation: Metrics,
-    /// On the test part; of models that ship, measured once.
-    pub test: Option<Metrics>,
-    /// Minutes of training.
+    /// What each head's logits are divided by, so that its probabilities fit the validation
+    /// part.
+    pub temperatures: Vec<f64>,
+    /// On the validation part, by which the weights were chosen: one entry a head.
+    pub validation: Vec<Metrics>,
+    /// On test parts, each opened once for a published number.
+    pub tests: Vec<Test>,
+    /// Minutes of training, those of the net it started from included.
     pub minutes: f64,
     /// What it was trained with: processor or GPU.
     pub hardware: String,
@@ -83,6 +105,7 @@ pub struct Trained {
 
 /// Identifies a run: the same task, shape, recipe, start, data and split give the same key.
 pub(super) fn key(
+    task: Task,
     net: &NetConfig,
     recipe: &Recipe,
     start: Option<&str>,
@@ -90,7 +113,7 @@ pub(super) fn key(
     split: &Split,
 ) -> Result<String> {
     let parts = serde_json::to_string(&(
-        split.task(),
+        task,
         net,
         recipe,
         start,
@@ -105,48 +128,111 @@ pub(super) fn runs() -> PathBuf {
     files::models().join("runs")
 }
 
-/// All cards: of the models that ship, then of runs made here. A file that is no card is
-/// passed over.
-fn cards() -> Vec<(PathBuf, Card)> {
-    let list = |folder: &Path| -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
-        paths.sort();
-        paths
-    };
-    let shipped = list(&files::models())
+/// The paths in a folder, in order; none where there is no such folder.
+fn list(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+}
+
+/// Of these files, the cards. A file that is no card is passed over.
+fn cards_in(paths: impl IntoIterator<Item = PathBuf>) -> Vec<(PathBuf, Card)> {
+    paths
         .into_iter()
-        .filter(|path| path.extension().is_some_and(|e| e == "json"));
-    let made = list(&runs())
-        .into_iter()
-        .map(|folder| folder.join("card.json"));
-    shipped
-        .chain(made)
+        .filter(|path| path.extension().is_some_and(|e| e == "json"))
         .filter_map(|path| Some((path.clone(), files::read_json(&path).ok()?)))
         .collect()
 }
 
-/// The saved run whose key is `key`.
-pub(super) fn find_key(key: &str, device: Device) -> Result<Option<Trained>> {
-    match cards().into_iter().find(|(_, card)| card.key == key) {
+/// Name and card of each model that ships, in order of their names.
+pub fn shipped() -> Vec<(String, Card)> {
+    cards_in(list(&files::models()))
+        .into_iter()
+        .map(|(path, card)| (model_name(&path), card))
+        .collect()
+}
+
+/// All cards: of the models that ship, then of runs made here.
+fn cards() -> Vec<(PathBuf, Card)> {
+    let made = list(&runs()).into_iter().map(|run| run.join("card.json"));
+    cards_in(list(&files::models()).into_iter().chain(made))
+}
+
+/// The first saved run that satisfies `wanted`: models that ship by their names, then runs made
+/// here.
+///
+/// # Errors
+/// A card whose weights are missing or damaged.
+pub fn find(device: Device, wanted: impl Fn(&Card) -> bool) -> Result<Option<Trained>> {
+    match cards().into_iter().find(|(_, card)| wanted(card)) {
         Some((path, _)) => Trained::load(&path, device).map(Some),
         None => Ok(None),
     }
 }
 
-/// The first saved run for a task that satisfies `wanted`: models that ship by their names,
-/// then runs made here.
+/// The saved net of a name: a card's file name in `models/` without its ending, a folder's name
+/// in `models/runs/`, or the path of a card.
 ///
 /// # Errors
-/// A card whose weights are missing or damaged.
-pub fn find(task: Task, device: Device, wanted: impl Fn(&Card) -> bool) -> Result<Option<Trained>> {
-    match cards()
-        .into_iter()
-        .find(|(_, card)| card.task == task && wanted(card))
-    {
-        Some((path, _)) => Trained::load(&path, device).map(Some),
-        None => Ok(None),
+/// No such net (those there are, are listed), or a damaged one.
+pub fn named(name: &str, device: Device) -> Result<Trained> {
+    let path = Path::new(name);
+    if path.extension().is_some_and(|e| e == "json") {
+        return Trained::load(path, device);
     }
+    let cards = cards();
+    match cards.iter().find(|(path, _)| model_name(path) == name) {
+        Some((path, _)) => Trained::load(path, device),
+        None => {
+            let names: Vec<String> = cards.iter().map(|(path, _)| model_name(path)).collect();
+            bail!(
+                "there is no model {name} in {}; there are: {}",
+                files::models().display(),
+                names.join(", ")
+            )
+        }
+    }
+}
+
+/// The name of the model whose card is at `path`: that of its file, or of its folder in
+/// `models/runs/`.
+fn model_name(path: &Path) -> String {
+    let own = path.file_stem().unwrap_or_default();
+    let name = if own == "card" {
+        path.parent().and_then(Path::file_name).unwrap_or_default()
+    } else {
+        own
+    };
+    name.to_string_lossy().into_owned()
+}
+
+/// What several nets say of the pictures at `indices`, averaged, beside the truth: one entry a
+/// head.
+///
+/// # Errors
+/// Nets of different tasks, or what [`Trained::answers`] returns.
+pub fn ensemble_answers(
+    nets: &[Trained],
+    faces: &Faces,
+    indices: &[usize],
+) -> Result<Vec<Answers>> {
+    let each = nets
+        .iter()
+        .map(|net| net.estimates_of(faces, indices))
+        .collect::<Result<Vec<_>>>()?;
+    let heads = each.first().map_or(0, Vec::len);
+    ensure!(
+        each.iter().all(|estimates| estimates.len() == heads),
+        "nets of one ensemble must have the same heads"
+    );
+    let labels = faces.labels(indices)?;
+    (0..heads)
+        .map(|head| {
+            let own: Vec<Estimate> = each.iter().map(|heads| heads[head].clone()).collect();
+            Ok(Answers::new(mean_estimate(&own)?, labels.clone()))
+        })
+        .collect()
 }
 
 impl Trained {
@@ -206,24 +292,32 @@ impl Trained {
         plot::curves(&format!("Training: {}", self.card.task), &self.card.history)
     }
 
-    /// Refuses pictures whose content this net has learnt.
+    /// Refuses pictures whose content this net, or one that it started from, has learnt.
     ///
     /// # Errors
-    /// How many of them it has learnt, or a net of other data, of which that is not known.
-    pub(crate) fn check_unseen(&self, faces: &Faces, indices: &[usize]) -> Result<()> {
+    /// How many of them it has learnt, or a net of which that is not known.
+    pub fn check_unseen(&self, faces: &Faces, indices: &[usize]) -> Result<()> {
         ensure!(
             self.card.data.fingerprint == faces.fingerprint(),
-            "the net to start from was trained on other data: whether it has learnt test pictures is not known"
+            "the net {} was trained on other data: whether it has learnt test pictures is not known",
+            self.card.key
         );
-        let table = match self.card.task {
-            Task::Gender => faces.records().clone(),
-            Task::AgeGroup { .. } => faces.records().balance(&Balance::default())?,
-        };
-        let split = faces.split(&table, &self.card.plan)?;
-        ensure!(
-            split.fingerprint == self.card.split,
-            "the net to start from was trained by a split that can't be made again: whether it has learnt test pictures is not known"
-        );
+        if let Some(start) = &self.card.start {
+            let start = find(Device::Cpu, |card| card.key == *start)?.with_context(|| {
+                format!(
+                    "the net {start}, from which {} started, is gone: whether it has learnt test pictures is not known",
+                    self.card.key
+                )
+            })?;
+            start.check_unseen(faces, indices)?;
+        }
+        let (_, split) = Protocol::of_fingerprint(faces, self.card.task, &self.card.split)?
+            .with_context(|| {
+                format!(
+                    "the net {} was trained by a split of its own: whether it has learnt test pictures is not known",
+                    self.card.key
+                )
+            })?;
         let learnt: HashSet<&str> = split
             .train
             .iter()
@@ -235,7 +329,8 @@ impl Trained {
             .count();
         ensure!(
             known == 0,
-            "the net to start from has learnt {known} of the test pictures: choose another seed for one of the splits"
+            "the net {} has learnt {known} of the test pictures: choose another seed for one of the splits",
+            self.card.key
         );
         Ok(())
     }
@@ -252,6 +347,57 @@ impl Trained {
             self.card.split,
             split.fingerprint
         );
-        evaluate(&self.net, self.card.task, faces, &split.test).context("on the test part")
+        Ok(Evaluation::of(
+            self.answers(faces, &split.test)
+                .context("on the test part")?,
+        ))
+    }
+
+    /// Loss, accuracy and their like on the test part of any protocol, with 95 % intervals.
+    ///
+    /// # Errors
+    /// A protocol in whose test part there are pictures that this net, or one that it started
+    /// from, has learnt.
+    pub fn evaluate_by(&self, faces: &Faces, protocol: Protocol) -> Result<Evaluation> {
+        let split = protocol.split(faces, self.card.task)?;
+        self.check_unseen(faces, &split.test)?;
+        Ok(Evaluation::of(
+            self.answers(faces, &split.test)
+                .with_context(|| format!("on the test part of {protocol}"))?,
+        ))
+    }
+
+    /// What the net says of the pictures at `indices`, beside the truth: one entry a head.
+    ///
+    /// # Errors
+    /// No pictures, an index outside the set, pictures that can't be decoded, or the net
+    /// failing.
+    pub fn answers(&self, faces: &Faces, indices: &[usize]) -> Result<Vec<Answers>> {
+        let labels = faces.labels(indices)?;
+        let estimates = self.estimates_of(faces, indices)?;
+        Ok(estimates
+            .into_iter()
+            .map(|estimate| Answers::new(estimate, labels.clone()))
+            .collect())
+    }
+
+    /// What the net says of the pictures at `indices`: one entry a head.
+    ///
+    /// # Errors
+    /// As [`Trained::answers`].
+    pub fn estimates_of(&self, faces: &Faces, indices: &[usize]) -> Result<Vec<Estimate>> {
+        let logits = logits_of(
+            Kind::Float,
+            &self.net,
+            faces,
+            indices,
+            self.net.config().input,
+        )?;
+        self.read(&logits)
+    }
+
+    /// Reads logits `[ways, n, outputs]` of this net.
+    pub(crate) fn read(&self, logits: &Tensor) -> Result<Vec<Estimate>> {
+        estimates(self.card.task, &self.card.temperatures, logits)
     }
 }

@@ -47,6 +47,7 @@ pub fn search(
     );
     let mut trials = vec![];
     let mut best: Option<Trained> = None;
+    let mut top = f64::NEG_INFINITY;
     for &batch in batches {
         for &learning_rate in learning_rates {
             say(&format!("batch {batch}, learning rate {learning_rate}"));
@@ -60,17 +61,18 @@ pub fn search(
                 .recipe(recipe)
                 .run()?;
             let card = &trained.card;
+            let first = card.validation.first().context("no head was validated")?;
+            let (loss, accuracy) = (first.loss.value, first.accuracy.value);
             trials.push(Trial {
                 batch,
                 learning_rate,
                 epochs: card.history.epochs.len(),
-                loss: card.validation.loss.value,
-                accuracy: card.validation.accuracy.value,
+                loss,
+                accuracy,
                 minutes: card.minutes,
             });
-            if best.as_ref().is_none_or(|best| {
-                trained.card.validation.accuracy.value > best.card.validation.accuracy.value
-            }) {
+            if accuracy > top {
+                top = accuracy;
                 best = Some(trained);
             }
         }

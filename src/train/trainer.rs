@@ -1,20 +1,22 @@
 //! The training loop.
 
 use std::fs::File;
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use tch::{Device, Kind, Reduction, Tensor, no_grad};
+use tch::{Device, Kind, Tensor, no_grad};
 
-use super::augment::augment;
+use super::augment::{augment, mixup};
+use super::log::Log;
 use super::optimiser::Optimiser;
 use super::run::{self, Card, Data, Trained};
+use super::targets::Targets;
 use super::{Epoch, History, Recipe, checkpoint};
 use crate::Task;
-use crate::dataset::{Faces, Split};
+use crate::dataset::{Faces, Label, Protocol, Split};
 use crate::device::{device, hardware, today, training_kind};
-use crate::evaluate::{Metrics, answers, answers_in};
-use crate::files;
+use crate::evaluate::{Answers, Evaluation, estimates, fit_temperatures, logits_of};
 use crate::model::{Net, NetConfig};
 use crate::progress::{Progress, say, thousands};
 
@@ -39,6 +41,7 @@ use crate::progress::{Progress, say, thousands};
 pub struct Training<'a> {
     faces: &'a Faces,
     split: &'a Split,
+    task: Task,
     net: NetConfig,
     recipe: Recipe,
     start: Option<&'a Trained>,
@@ -51,22 +54,27 @@ pub struct Training<'a> {
 impl<'a> Training<'a> {
     /// A training with [`Recipe::suited`]; on drawings of a small net.
     pub fn new(faces: &'a Faces, split: &'a Split) -> Self {
-        let task = split.task();
-        let net = if faces.is_synthetic() {
-            NetConfig::small(task.outputs())
-        } else {
-            NetConfig::ror(task.outputs())
-        };
         Self {
             faces,
             split,
-            net,
-            recipe: Recipe::suited(task, faces),
+            task: split.task(),
+            net: NetConfig::suited(split.task(), faces.is_synthetic()),
+            recipe: Recipe::suited(split.task(), faces),
             start: None,
             device: device(),
             retrain: false,
             quiet: false,
             command: "Training::new(&faces, &split).run()".to_owned(),
+        }
+    }
+
+    /// Another task than the split's, with the shape and recipe that suit it.
+    pub fn task(self, task: Task) -> Self {
+        Self {
+            task,
+            net: NetConfig::suited(task, self.faces.is_synthetic()),
+            recipe: Recipe::suited(task, self.faces),
+            ..self
         }
     }
 
@@ -170,7 +178,7 @@ impl<'a> Training<'a> {
     /// are not the task's, pictures that can't be decoded, a loss that is not a number, a
     /// folder that can't be written, or the same training running elsewhere.
     pub fn run(&self) -> Result<Trained> {
-        let task = self.split.task();
+        let task = self.task;
         self.recipe.check()?;
         self.net.check()?;
         ensure!(
@@ -184,6 +192,7 @@ impl<'a> Training<'a> {
             start.check_unseen(self.faces, &self.split.test)?;
         }
         let key = run::key(
+            task,
             &self.net,
             &self.recipe,
             start.as_deref(),
@@ -191,7 +200,7 @@ impl<'a> Training<'a> {
             self.split,
         )?;
         if !self.retrain
-            && let Some(found) = run::find_key(&key, self.device)?
+            && let Some(found) = run::find(self.device, |card| card.key == key)?
         {
             if !self.quiet {
                 say(&format!(
@@ -215,7 +224,12 @@ impl<'a> Training<'a> {
             folder.display()
         );
         let (net, history) = self.fit(&folder)?;
-        let validation = answers(&net, task, self.faces, &self.split.validation)?;
+        let (logits, labels) = self.validate(&net, Kind::Float, self.net.input)?;
+        let temperatures = fit_temperatures(task, &logits, &labels)?;
+        let validation = estimates(task, &temperatures, &logits)?
+            .into_iter()
+            .map(|estimate| Answers::new(estimate, labels.clone()))
+            .collect();
         let mut trained = Trained {
             card: Card {
                 key,
@@ -231,11 +245,15 @@ impl<'a> Training<'a> {
                     pictures: self.faces.len(),
                     fingerprint: self.faces.fingerprint().to_owned(),
                 },
+                protocol: Protocol::of_fingerprint(self.faces, task, &self.split.fingerprint)?
+                    .map(|(protocol, _)| protocol),
                 plan: self.split.plan.clone(),
                 split: self.split.fingerprint.clone(),
-                validation: Metrics::of(&validation),
-                test: None,
-                minutes: history.seconds() / 60.0,
+                temperatures,
+                validation: Evaluation::of(validation).metrics(),
+                tests: vec![],
+                minutes: history.seconds() / 60.0
+                    + self.start.map_or(0.0, |start| start.card.minutes),
                 history,
                 hardware: hardware(self.device),
                 precision: if training_kind(self.device) == Kind::BFloat16 {
@@ -255,8 +273,17 @@ impl<'a> Training<'a> {
         Ok(trained)
     }
 
-    fn fit(&self, folder: &std::path::Path) -> Result<(Net, History)> {
-        let task = self.split.task();
+    /// Logits on the validation part, and its labels.
+    fn validate(&self, net: &Net, kind: Kind, size: u32) -> Result<(Tensor, Vec<Label>)> {
+        let part = &self.split.validation;
+        Ok((
+            logits_of(kind, net, self.faces, part, size)?,
+            self.faces.labels(part)?,
+        ))
+    }
+
+    fn fit(&self, folder: &Path) -> Result<(Net, History)> {
+        let task = self.task;
         let net = Net::new(&self.net, self.device, self.recipe.seed as i64)?;
         if let Some(start) = self.start {
             net.take_over(&start.net)?;
@@ -277,7 +304,8 @@ impl<'a> Training<'a> {
                 hardware(self.device)
             ));
         }
-        let batches = Batches::new(self, &net)?;
+        let mut log = Log::new(folder, &history)?;
+        let mut batches: Option<Batches> = None;
         say(Epoch::HEADING);
         let row_of = |epoch: &Epoch, history: &History| {
             say(&epoch.row(history.best().is_some_and(|best| best.epoch == epoch.epoch)));
@@ -290,12 +318,23 @@ impl<'a> Training<'a> {
         }
         while history.epochs.len() < self.recipe.epochs && !self.out_of_patience(&history) {
             let start = Instant::now();
-            let mut epoch = batches.epoch(&net, &mut optimiser, history.epochs.len() + 1)?;
-            let validation = optimiser.with_average(|| {
-                answers_in(batches.kind, &net, task, self.faces, &self.split.validation)
-            })?;
-            epoch.validation_loss = validation.loss();
-            epoch.validation_accuracy = validation.accuracy();
+            let number = history.epochs.len() + 1;
+            let size = self.recipe.size(number, self.net.input);
+            let batches = match &mut batches {
+                Some(batches) if batches.size == size => batches,
+                other => other.insert(Batches::new(self, size)?),
+            };
+            let mut epoch = batches.epoch(&net, &mut optimiser, number)?;
+            let (logits, labels) =
+                optimiser.with_average(|| self.validate(&net, batches.kind, size))?;
+            for (i, estimate) in estimates(task, &[], &logits)?.into_iter().enumerate() {
+                let answers = Answers::new(estimate, labels.clone());
+                epoch.validation_loss += answers.loss();
+                epoch.validation_mae = epoch.validation_mae.or(answers.mae());
+                if i == 0 {
+                    epoch.validation_accuracy = answers.accuracy();
+                }
+            }
             epoch.seconds = start.elapsed().as_secs_f64();
             ensure!(
                 epoch.train_loss.is_finite() && epoch.validation_loss.is_finite(),
@@ -312,9 +351,9 @@ impl<'a> Training<'a> {
             }
             row_of(last, &history);
             checkpoint::save(folder, &mut optimiser, &history)?;
+            log.add(&history)?;
         }
         optimiser.state.put_best()?;
-        write_history(&folder.join("history.csv"), &history)?;
         Ok((net, history))
     }
 
@@ -326,17 +365,20 @@ impl<'a> Training<'a> {
     }
 }
 
-/// The training pictures and their targets, on the device.
+/// The pictures of one size and the training targets, on the device.
 struct Batches<'a> {
     training: &'a Training<'a>,
+    size: u32,
+    /// On the CPU, those of the whole set, shared; on a GPU, those to train on.
     pictures: Tensor,
-    targets: Tensor,
-    classes: Tensor,
+    /// Where in `pictures` each training picture is.
+    rows: Tensor,
+    targets: Targets,
     kind: Kind,
 }
 
 impl<'a> Batches<'a> {
-    fn new(training: &'a Training<'a>, net: &Net) -> Result<Self> {
+    fn new(training: &'a Training<'a>, size: u32) -> Result<Self> {
         let Training {
             faces,
             split,
@@ -345,27 +387,23 @@ impl<'a> Batches<'a> {
             ..
         } = training;
         let indices: Vec<i64> = split.train.iter().map(|i| *i as i64).collect();
-        let all = faces.pictures(net.config().input)?.tensor;
-        let pictures = all
-            .f_index_select(0, &Tensor::f_from_slice(&indices)?)?
-            .f_to_device(*device)?;
-        let task = split.task();
-        let mut targets: Vec<f32> = vec![];
-        let mut classes: Vec<i64> = vec![];
-        for index in &split.train {
-            let label = faces.record(*index)?.label;
-            let class = task.class_of(&label);
-            classes.push(class as i64);
-            targets.extend(target(task, class, label.age, recipe));
-        }
-        let n = split.train.len() as i64;
+        let rows = Tensor::f_from_slice(&indices)?;
+        let all = faces.pictures(size)?.tensor;
+        let (pictures, rows) = if device.is_cuda() {
+            let n = indices.len() as i64;
+            (
+                all.f_index_select(0, &rows)?.f_to_device(*device)?,
+                Tensor::f_arange(n, (Kind::Int64, *device))?,
+            )
+        } else {
+            (all, rows)
+        };
         Ok(Self {
             training,
+            size,
             pictures,
-            targets: Tensor::f_from_slice(&targets)?
-                .f_view([n, task.outputs()])?
-                .f_to_device(*device)?,
-            classes: Tensor::f_from_slice(&classes)?.f_to_device(*device)?,
+            rows,
+            targets: Targets::new(training.task, &faces.labels(&split.train)?, recipe, *device)?,
             kind: training_kind(*device),
         })
     }
@@ -395,37 +433,24 @@ impl<'a> Batches<'a> {
         let mut rate = 0.0;
         for step in 0..each {
             let chosen = order.f_narrow(0, step * batch as i64, batch as i64)?;
-            let mut x = net.normalise(&self.pictures.f_index_select(0, &chosen)?, Kind::Float)?;
+            let pictures = self
+                .pictures
+                .f_index_select(0, &self.rows.f_index_select(0, &chosen)?)?;
+            let mut targets = self.targets.of(&chosen)?;
+            let mut x = net.normalise(&pictures, Kind::Float)?;
             if recipe.augment {
                 x = augment(&x)?;
             }
+            if recipe.mixup > 0.0 {
+                x = mixup(&x, recipe.mixup, &mut targets)?;
+            }
             let logits = net.forward(&x.f_to_kind(self.kind)?, true, &mut |_, _| Ok(()))?;
-            let target = self.targets.f_index_select(0, &chosen)?;
-            let loss = match split.task() {
-                Task::Gender => logits.f_binary_cross_entropy_with_logits::<Tensor>(
-                    &target,
-                    None,
-                    None,
-                    Reduction::Mean,
-                )?,
-                Task::AgeGroup { .. } => {
-                    -(logits
-                        .f_log_softmax(1, Kind::Float)?
-                        .f_mul(&target)?
-                        .f_sum(Kind::Float)?
-                        .f_div_scalar(batch as i64)?)
-                }
-            };
+            let loss = targets.loss(&logits, recipe)?;
             rate = recipe.rate(optimiser.steps, steps);
             optimiser.step(&loss, rate, recipe)?;
             no_grad(|| -> Result<()> {
                 let _ = loss_sum.f_add_(&loss)?;
-                let answer = match split.task() {
-                    Task::Gender => logits.f_squeeze_dim(1)?.f_gt(0.0)?.f_to_kind(Kind::Int64)?,
-                    Task::AgeGroup { .. } => logits.f_argmax(1, false)?,
-                };
-                let hits = answer.f_eq_tensor(&self.classes.f_index_select(0, &chosen)?)?;
-                let _ = right.f_add_(&hits.f_sum(Kind::Int64)?)?;
+                let _ = right.f_add_(&targets.right(&logits)?)?;
                 Ok(())
             })?;
             progress.step();
@@ -437,104 +462,5 @@ impl<'a> Batches<'a> {
             learning_rate: rate,
             ..Epoch::default()
         })
-    }
-}
-
-/// What the outputs should be for one picture: a probability, or one a group.
-fn target(task: Task, class: usize, age: u32, recipe: &Recipe) -> Vec<f32> {
-    match task {
-        Task::Gender => {
-            let smooth = recipe.label_smoothing as f32;
-            vec![class as f32 * (1.0 - smooth) + smooth / 2.0]
-        }
-        Task::AgeGroup { gap } => {
-            let groups = task.outputs() as usize;
-            if recipe.age_sigma == 0.0 {
-                return (0..groups)
-                    .map(|g| if g == class { 1.0 } else { 0.0 })
-                    .collect();
-            }
-            // The share of a normal distribution around the age below the end of each group.
-            let below = |group: usize| match group {
-                0 => 0.0,
-                g if g == groups => 1.0,
-                g => normal_below(
-                    (f64::from(gap) * g as f64 + 0.5 - f64::from(age)) / recipe.age_sigma,
-                ),
-            };
-            (0..groups)
-                .map(|g| (below(g + 1) - below(g)) as f32)
-                .collect()
-        }
-    }
-}
-
-/// The standard normal distribution function, to within 2e-7 (Abramowitz and Stegun, 7.1.26
-/// has 1.5e-7 for erf).
-fn normal_below(z: f64) -> f64 {
-    let x = z.abs() / std::f64::consts::SQRT_2;
-    let t = 1.0 / (1.0 + 0.327_591_1 * x);
-    let terms = [
-        0.254_829_592,
-        -0.284_496_736,
-        1.421_413_741,
-        -1.453_152_027,
-        1.061_405_429,
-    ];
-    let erf = 1.0 - terms.iter().rev().fold(0.0, |sum, a| (sum + a) * t) * (-x * x).exp();
-    if z < 0.0 {
-        (1.0 - erf) / 2.0
-    } else {
-        (1.0 + erf) / 2.0
-    }
-}
-
-fn write_history(path: &std::path::Path, history: &History) -> Result<()> {
-    files::write_with(path, |file| {
-        writeln!(
-            file,
-            "epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,learning_rate,seconds"
-        )?;
-        for e in &history.epochs {
-            writeln!(
-                file,
-                "{},{},{},{},{},{},{:.1}",
-                e.epoch,
-                e.train_loss,
-                e.train_accuracy,
-                e.validation_loss,
-                e.validation_accuracy,
-                e.learning_rate,
-                e.seconds
-            )?;
-        }
-        Ok(())
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn targets_are_distributions_around_the_truth() {
-        let recipe = Recipe {
-            age_sigma: 2.0,
-            label_smoothing: 0.1,
-            ..Recipe::report(Task::Gender)
-        };
-        for age in [0, 1, 5, 6, 13, 33, 58, 60, 100] {
-            let task = Task::age();
-            let target = target(task, task.group_of(age), age, &recipe);
-            assert!((target.iter().sum::<f32>() - 1.0).abs() < 1e-6);
-            let top = target.iter().copied().fold(0.0, f32::max);
-            assert_eq!(target[task.group_of(age)], top, "age {age}");
-        }
-        assert_eq!(target(Task::Gender, 1, 30, &recipe), [0.95]);
-        assert_eq!(target(Task::Gender, 0, 30, &recipe), [0.05]);
-        assert!(
-            (normal_below(1.96) - 0.975_002).abs() < 1e-6
-                && (normal_below(-1.0) - 0.158_655).abs() < 1e-6
-        );
     }
 }

@@ -68,7 +68,7 @@ class Ror(nn.Module):
         super().__init__()
         widths = net["widths"]
         self.pool = net["pool"]
-        self.stem = nn.Conv2d(3, widths[0], 7, padding=3, bias=False)
+        self.stem = nn.Conv2d(3, widths[0], 7, net["stem_stride"], padding=3, bias=False)
         self.groups = nn.ModuleList(
             Group(widths[max(g - 1, 0)], widths[g], net["blocks"][g], net["bottleneck"], 1 if g == 0 else 2)
             for g in range(4)

@@ -1,0 +1,115 @@
+//! `predict`: answers for pictures.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use ror::dataset::decode;
+use ror::{Answer, Predictor, pred_gender_age_group};
+use serde::Serialize;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Picture files (JPEG or PNG) of cropped and aligned faces, folders of such, or an index
+    /// of the data set, from 0 in byte order of the file names.
+    #[arg(required = true, allow_negative_numbers = true)]
+    what: Vec<String>,
+    /// Nets to answer by, by name or card; several are averaged. [default: those that ship]
+    #[arg(long)]
+    model: Vec<String>,
+    /// Print one JSON object a picture, a line each.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A line of `--json`: the answer, or what was wrong.
+#[derive(Serialize)]
+struct Line<'a> {
+    path: &'a str,
+    #[serde(flatten)]
+    answer: Option<Answer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    if let [index] = &args.what[..]
+        && let Ok(index) = index.parse()
+        && !Path::new(&args.what[0]).exists()
+        && args.model.is_empty()
+    {
+        let prediction = pred_gender_age_group(index)?;
+        if args.json {
+            println!("{}", serde_json::to_string(&prediction.report())?);
+        } else {
+            println!("{prediction}");
+        }
+        return Ok(());
+    }
+    let names: Vec<&str> = args.model.iter().map(String::as_str).collect();
+    let predictor = match names.is_empty() {
+        true => Predictor::shipped()?,
+        false => Predictor::named(&names)?,
+    };
+    let mut wrong = 0;
+    let paths = pictures(&args.what)?;
+    for path in &paths {
+        let answer = answer(&predictor, Path::new(path));
+        wrong += usize::from(answer.is_err());
+        match answer {
+            answer if args.json => {
+                let (answer, error) = match answer {
+                    Ok(answer) => (Some(answer), None),
+                    Err(error) => (None, Some(format!("{error:#}"))),
+                };
+                let line = Line {
+                    path,
+                    answer,
+                    error,
+                };
+                println!("{}", serde_json::to_string(&line)?);
+            }
+            Ok(answer) => println!("{path}: {answer}"),
+            Err(error) => eprintln!("{path}: error: {error:#}"),
+        }
+    }
+    ensure!(
+        wrong == 0,
+        "{wrong} of {} pictures could not be answered for",
+        paths.len()
+    );
+    Ok(())
+}
+
+fn answer(predictor: &Predictor, path: &Path) -> Result<Answer> {
+    let bytes = std::fs::read(path).context("cannot be read")?;
+    predictor.answer(&decode(&bytes)?)
+}
+
+/// The files, and those in folders, in order of their names.
+fn pictures(what: &[String]) -> Result<Vec<String>> {
+    let mut paths = vec![];
+    for path in what {
+        if !Path::new(path).is_dir() {
+            paths.push(path.clone());
+            continue;
+        }
+        let mut inside = vec![];
+        for entry in std::fs::read_dir(path).with_context(|| format!("cannot read {path}"))? {
+            let path = entry?.path();
+            let ending = path
+                .extension()
+                .and_then(|e| e.to_str())
+                .unwrap_or_default();
+            if ["jpg", "jpeg", "png"].contains(&ending.to_lowercase().as_str()) {
+                inside.push(path.to_string_lossy().into_owned());
+            }
+        }
+        ensure!(
+            !inside.is_empty(),
+            "there are no JPEG or PNG pictures in {path}"
+        );
+        inside.sort_unstable();
+        paths.extend(inside);
+    }
+    Ok(paths)
+}

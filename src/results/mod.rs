@@ -1,0 +1,12 @@
+//! The published numbers: what they are, beside others' numbers, and measured again.
+//!
+//! They stand in the cards of the models that ship ([`crate::train::Card::tests`]);
+//! `models/results.csv` and the README's table are made from there.
+
+mod again;
+mod rivals;
+mod rows;
+
+pub use again::again;
+pub use rivals::{RIVALS, Rival, against, rivals};
+pub use rows::{Row, csv, csv_path, frame, rows, table, with_table, write_csv};

@@ -1,0 +1,135 @@
+//! The command line: what its JSON holds, and how it fails.
+
+mod common;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use common::{faces_folder, program, words};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The program with the models that ship.
+fn with_models(place: &TempDir, data: &TempDir) -> Command {
+    let mut program = program(place.path(), data.path());
+    program.env(
+        "ROR_MODELS",
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("models"),
+    );
+    program
+}
+
+#[test]
+fn evaluate_measures_any_folder_and_prints_json() {
+    let (place, data) = (TempDir::new().unwrap(), faces_folder(60));
+    let output = with_models(&place, &data)
+        .args(["evaluate", "--json", "--data"])
+        .arg(data.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", words(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["part"], "all");
+    assert!(report["protocol"].is_null());
+    let heads = report["heads"].as_array().unwrap();
+    assert_eq!(
+        (&heads[0]["task"], &heads[1]["task"]),
+        (&"gender".into(), &"years".into())
+    );
+    for head in heads {
+        assert_eq!(head["pictures"], 60);
+        let value = |key: &str| head["accuracy"][key].as_f64().unwrap();
+        assert!(value("low") <= value("value") && value("value") <= value("high"));
+        assert!(head["ece"]["value"].is_number() && !head["slices"].as_array().unwrap().is_empty());
+    }
+    assert!(heads[1]["mae"]["value"].is_number() && heads[0]["mae"].is_null());
+
+    // The test part is of the data that the net was trained on.
+    let output = with_models(&place, &data)
+        .args(["evaluate", "--part", "test"])
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    assert!(words(&output).contains("--part all"), "{}", words(&output));
+}
+
+#[test]
+fn predict_answers_for_files_and_folders_and_names_those_it_cannot() {
+    let (place, data) = (TempDir::new().unwrap(), faces_folder(5));
+    let broken = place.path().join("broken.jpg");
+    fs::write(&broken, b"no picture").unwrap();
+    let output = with_models(&place, &data)
+        .args(["predict", "--json"])
+        .arg(data.path())
+        .arg(&broken)
+        .output()
+        .unwrap();
+    assert!(!output.status.success(), "one could not be answered for");
+    let lines: Vec<Value> = String::from_utf8(output.stdout.clone())
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 6, "{}", words(&output));
+    for line in &lines[..5] {
+        assert!(["male", "female"].contains(&line["gender"].as_str().unwrap()));
+        assert!((0.0..=1.0).contains(&line["female"].as_f64().unwrap()));
+        assert!((0.0..=116.0).contains(&line["age"].as_f64().unwrap()));
+        assert_eq!(line["groups"].as_array().unwrap().len(), 24);
+    }
+    assert!(lines[5]["error"].as_str().unwrap().contains("JPEG"));
+    assert!(words(&output).contains("1 of 6 pictures"));
+
+    let picture = lines[0]["path"].as_str().unwrap();
+    let output = with_models(&place, &data)
+        .args(["predict", picture])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", words(&output));
+    let text = words(&output);
+    assert!(text.contains(" years (") && text.contains("%), "), "{text}");
+}
+
+#[test]
+fn an_experiment_is_trained_from_its_file_and_an_ablation_writes_its_trials() {
+    let (place, data) = (TempDir::new().unwrap(), faces_folder(400));
+    let config = place.path().join("tiny.toml");
+    let tiny = "protocol = 'random-80-10-10'\ntask = 'both'\nseeds = [0, 1]\n\
+                [net]\nwidths = [8, 8, 16, 16]\nblocks = [1, 1, 1, 1]\n\
+                [recipe]\nepochs = 1\nbatch = 32\n\
+                [[variant]]\nname = 'no root shortcut'\nnet.root_shortcut = false\n";
+    fs::write(&config, tiny).unwrap();
+    let run = |words: &[&str]| {
+        program(place.path(), data.path())
+            .args(words)
+            .arg("--config")
+            .arg(&config)
+            .output()
+            .unwrap()
+    };
+    let output = run(&["ablate"]);
+    assert!(output.status.success(), "{}", words(&output));
+    let csv = fs::read_to_string(config.with_extension("csv")).unwrap();
+    assert_eq!(csv.lines().count(), 1 + 4, "{csv}");
+    assert!(words(&output).contains("no root shortcut"));
+
+    // As an experiment it knows neither seeds nor variants.
+    let output = run(&["train"]);
+    assert!(!output.status.success());
+    assert!(words(&output).contains("seeds"), "{}", words(&output));
+    let plain = tiny
+        .split("[[variant]]")
+        .next()
+        .unwrap()
+        .replace("seeds = [0, 1]\n", "");
+    fs::write(&config, plain).unwrap();
+    let output = run(&["train"]);
+    assert!(output.status.success(), "{}", words(&output));
+    assert!(
+        words(&output).contains("validation, gender"),
+        "{}",
+        words(&output)
+    );
+    assert!(words(&output).contains("MAE"), "{}", words(&output));
+}
