@@ -36,10 +36,10 @@ wait "$second" || { cat target/notebooks/second.log; exit 1; }
 cat target/notebooks/second.log
 
 if [ -n "${ROR_DATA:-}" ]; then
-    step "project.ipynb on $ROR_DATA"
-    "$python" setup/run_notebook.py notebooks/project.ipynb --to target/notebooks
+    step "the notebooks on $ROR_DATA"
+    "$python" setup/run_notebook.py notebooks/*.ipynb --to target/notebooks
 else
-    skipped+=("what needs UTKFace (parts of tests/utkface.rs and tests/shipped.rs, project.ipynb on it): ROR_DATA is not set, see data/README.md")
+    skipped+=("what needs UTKFace (parts of tests/utkface.rs and tests/shipped.rs and tests/protocols.rs, the notebooks on it): ROR_DATA is not set, see data/README.md")
 fi
 
 step "done"

@@ -170,7 +170,7 @@ fn weights_of_another_shape_cut_off_or_missing() {
     let config = NetConfig::small(1);
     Net::new(&config, Device::Cpu, 0)
         .unwrap()
-        .save(&path)
+        .save(&path, false)
         .unwrap();
     assert!(Net::load(&config, &path, Device::Cpu).is_ok());
 

@@ -110,7 +110,7 @@ fn an_experiment_is_trained_from_its_file_and_an_ablation_writes_its_trials() {
     };
     let output = run(&["ablate"]);
     assert!(output.status.success(), "{}", words(&output));
-    let csv = fs::read_to_string(config.with_extension("csv")).unwrap();
+    let csv = fs::read_to_string(place.path().join("models/tiny.csv")).unwrap();
     assert_eq!(csv.lines().count(), 1 + 4, "{csv}");
     assert!(words(&output).contains("no root shortcut"));
 

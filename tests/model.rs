@@ -143,7 +143,7 @@ fn saved_weights_come_back_the_same_and_the_seed_decides() {
     let path = folder.path().join("net.safetensors");
     let config = NetConfig::small(Task::age().outputs());
     let first = net(&config);
-    first.save(&path).unwrap();
+    first.save(&path, false).unwrap();
     let loaded = Net::load(&config, &path, Device::Cpu).unwrap();
     let other = Net::new(&config, Device::Cpu, 1).unwrap();
     ror::tch::manual_seed(1);

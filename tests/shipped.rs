@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use ror::dataset::{Faces, Protocol};
 use ror::tch::{Device, Kind, Tensor};
-use ror::train::{Trained, named, shipped};
+use ror::train::{Trained, named};
 use ror::{Predictor, results, sha256};
 
 fn cards() -> Vec<PathBuf> {
@@ -50,7 +50,7 @@ fn cards_are_complete_and_weights_are_those_they_name() {
 #[test]
 fn shipped_models_reach_what_is_promised() {
     let reached = |protocol: Protocol, task: &str, metric: &str| {
-        let rows = results::rows(&shipped());
+        let rows = results::published().0;
         let own = rows
             .into_iter()
             .filter(|r| r.protocol == protocol.name() && r.task == task && r.metric == metric)
@@ -154,7 +154,7 @@ fn shipped_models_measure_as_their_cards_say() {
 #[test]
 fn the_readme_and_the_csv_tell_the_cards_numbers() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let rows = results::rows(&shipped());
+    let rows = results::published().0;
     assert!(rows.len() > 12);
     let text = |path: &str| fs::read_to_string(root.join(path)).unwrap();
     let readme = text("README.md");

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use ror::dataset::Faces;
+use ror::files;
 use ror::train::{Ablation, differences};
 
 #[derive(clap::Args)]
@@ -23,7 +24,8 @@ pub fn run(args: &Args) -> Result<()> {
     let ablation = Ablation::read(&args.config)?;
     let faces = Faces::open()?;
     eprintln!("{faces}");
-    let csv = args.config.with_extension("csv");
+    let name = args.config.file_stem().unwrap_or_default();
+    let csv = files::models().join(name).with_extension("csv");
     let trials = ablation.run(&faces, &csv)?;
     println!("variant: mean validation loss over seeds, and its difference with a 95 % interval");
     for d in differences(&trials, |trial| trial.loss) {

@@ -66,6 +66,9 @@ pub struct Args {
     /// Also save as this card (NAME.json, weights beside it).
     #[arg(long)]
     save: Option<PathBuf>,
+    /// Save there in half precision.
+    #[arg(long, requires = "save")]
+    half: bool,
 }
 
 pub fn run(args: Args) -> Result<()> {
@@ -130,7 +133,7 @@ pub fn run(args: Args) -> Result<()> {
         println!("validation, {}, {metrics}", metrics.task);
     }
     if let Some(card) = args.save {
-        trained.save(&card)?;
+        trained.save(&card, args.half)?;
         println!("saved as {}", card.display());
     }
     Ok(())

@@ -112,20 +112,26 @@ impl Net {
         Ok(())
     }
 
-    /// Saves parameters and running statistics as `.safetensors`, whole or not at all.
+    /// Saves parameters and running statistics as `.safetensors`, whole or not at all: in f32,
+    /// or the parameters in f16, which halves the file.
     ///
     /// # Errors
     /// A path that can't be written.
-    pub fn save(&self, weights: &Path) -> Result<()> {
+    pub fn save(&self, weights: &Path, half: bool) -> Result<()> {
         let mut variables: Vec<_> = self.variables.variables().into_iter().collect();
         variables.sort_by(|a, b| a.0.cmp(&b.0));
         let tensors = variables
             .into_iter()
             .map(|(name, tensor)| {
+                let kind = match half && tensor.requires_grad() {
+                    true => Kind::Half,
+                    false => Kind::Float,
+                };
                 Ok((
                     name,
                     tensor
                         .f_detach()?
+                        .f_to_kind(kind)?
                         .f_to_device(Device::Cpu)?
                         .f_contiguous()?,
                 ))

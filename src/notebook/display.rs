@@ -5,11 +5,13 @@ use std::fmt::Display;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::Table;
 use crate::dataset::{Copies, Faces, Split};
 use crate::evaluate::{Evaluation, Metrics};
 use crate::model::{Net, Summary};
 use crate::plot;
 use crate::predict::Prediction;
+use crate::results::{Published, frame};
 use crate::train::{Search, Trained};
 
 /// Sends one block of content to the notebook.
@@ -36,6 +38,17 @@ impl Summary {
     pub fn evcxr_display(&self) {
         block("text/plain", self);
         block("text/html", self.to_html());
+    }
+}
+
+impl Published {
+    /// Shows all numbers as one table in a notebook cell.
+    pub fn evcxr_display(&self) {
+        block("text/plain", self);
+        match frame(&self.0).and_then(|table| table.to_html(usize::MAX)) {
+            Ok(html) => block("text/html", html),
+            Err(error) => eprintln!("the numbers can't be shown: {error:#}"),
+        }
     }
 }
 

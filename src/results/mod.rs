@@ -8,5 +8,7 @@ mod rivals;
 mod rows;
 
 pub use again::again;
-pub use rivals::{RIVALS, Rival, against, rivals};
-pub use rows::{Row, csv, csv_path, frame, rows, table, with_table, write_csv};
+pub use rivals::{RIVALS, Rival, against};
+pub use rows::{
+    Published, Row, csv, csv_path, frame, published, rows, table, with_table, write_csv,
+};

@@ -1,13 +1,11 @@
 //! What others report, and how ours compares.
 
 use anyhow::{Result, ensure};
-use polars::prelude::{DataFrame, df};
 
-use super::rows;
+use super::published;
 use crate::Task;
 use crate::dataset::Protocol;
 use crate::plot::{self, Figure};
-use crate::train::shipped;
 
 /// A number that someone else reports.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -143,7 +141,7 @@ pub const RIVALS: [Rival; 15] = [
         "MAE",
         5.4,
         "CORAL",
-        "see its paper",
+        "as reported",
     ),
     rival(
         Protocol::Adults,
@@ -151,41 +149,18 @@ pub const RIVALS: [Rival; 15] = [
         "MAE",
         5.74,
         "OR-CNN",
-        "see its paper",
+        "as reported",
     ),
-    rival(
-        Protocol::Adults,
-        "years",
-        "MAE",
-        4.37,
-        "MWR",
-        "see its paper",
-    ),
+    rival(Protocol::Adults, "years", "MAE", 4.37, "MWR", "as reported"),
     rival(
         Protocol::Adults,
         "years",
         "MAE",
         4.23,
         "MiVOLO",
-        "see its paper",
+        "as reported",
     ),
 ];
-
-/// [`RIVALS`] as a table.
-///
-/// # Errors
-/// None that they can cause.
-pub fn rivals() -> Result<DataFrame> {
-    let column = |text: fn(&Rival) -> &'static str| RIVALS.iter().map(text).collect::<Vec<_>>();
-    Ok(df!(
-        "protocol" => column(|r| r.protocol.name()),
-        "task" => column(|r| r.task),
-        "metric" => column(|r| r.metric),
-        "value" => RIVALS.iter().map(|r| r.value).collect::<Vec<_>>(),
-        "system" => column(|r| r.system),
-        "trained before or besides on" => column(|r| r.training),
-    )?)
-}
 
 /// Our nets, with their intervals, above what others report by the same protocol.
 ///
@@ -194,7 +169,8 @@ pub fn rivals() -> Result<DataFrame> {
 pub fn against(protocol: Protocol, task: Task, metric: &str) -> Result<Figure> {
     let name = task.name();
     let scale = if metric == "MAE" { 1.0 } else { 100.0 };
-    let mut bars: Vec<(String, f64, f64, f64)> = rows(&shipped())
+    let mut bars: Vec<(String, f64, f64, f64)> = published()
+        .0
         .into_iter()
         .filter(|row| row.protocol == protocol.name() && row.task == name && row.metric == metric)
         .map(|row| {
@@ -217,7 +193,12 @@ pub fn against(protocol: Protocol, task: Task, metric: &str) -> Result<Figure> {
             .filter(|r| r.protocol == protocol && r.task == name && r.metric == metric)
             .map(|r| {
                 let value = r.value * scale;
-                (r.system.to_owned(), value, value, value)
+                (
+                    format!("{} ({})", r.system, r.training),
+                    value,
+                    value,
+                    value,
+                )
             }),
     );
     let axis = match metric {

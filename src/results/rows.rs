@@ -1,5 +1,6 @@
 //! From the cards of the models that ship to `models/results.csv` and the README's table.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -7,7 +8,7 @@ use polars::prelude::{DataFrame, df};
 
 use crate::evaluate::Interval;
 use crate::files;
-use crate::train::Card;
+use crate::train::{Card, shipped};
 
 /// One number of one net on one test part.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +45,21 @@ pub struct Row {
     pub command: String,
     /// What the best constant answer reaches.
     pub baseline: Option<f64>,
+}
+
+/// All numbers of the models that ship; a notebook shows them as a table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Published(pub Vec<Row>);
+
+/// The numbers of the models that ship.
+pub fn published() -> Published {
+    Published(rows(&shipped()))
+}
+
+impl fmt::Display for Published {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&table(&self.0))
+    }
 }
 
 const HEADING: &str = "protocol,model,task,metric,value,low,high,n,size,parameters,seed,split_fingerprint,data_fingerprint,minutes,hardware,date,command";
@@ -169,8 +185,9 @@ pub fn table(rows: &[Row]) -> String {
 /// # Errors
 /// None that rows can cause.
 pub fn frame(rows: &[Row]) -> Result<DataFrame> {
-    let text = |value: fn(&Row) -> &str| rows.iter().map(value).collect::<Vec<_>>();
-    let number = |value: fn(&Row) -> f64| rows.iter().map(value).collect::<Vec<_>>();
+    let rows: Vec<&Row> = rows.iter().filter(|row| row.metric != "loss").collect();
+    let text = |value: fn(&Row) -> &str| rows.iter().map(|r| value(r)).collect::<Vec<_>>();
+    let number = |value: fn(&Row) -> f64| rows.iter().map(|r| value(r)).collect::<Vec<_>>();
     Ok(df!(
         "protocol" => text(|r| &r.protocol),
         "model" => text(|r| &r.model),

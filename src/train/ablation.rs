@@ -210,7 +210,7 @@ fn write_trials(path: &Path, trials: &[Trial]) -> Result<()> {
     })
 }
 
-/// The trials of the project's own ablation of a name: `experiments/NAME.csv`.
+/// The trials of the project's own ablation of a name: `models/NAME.csv`.
 ///
 /// # Errors
 /// As [`read_trials`].

@@ -110,4 +110,30 @@ mod tests {
         let _ = Tensor::rand([1, 3, 32, 32], (Kind::Float, Device::Cpu));
         assert!(augment(&x).unwrap().equal(&y), "the seed decides");
     }
+
+    #[test]
+    fn mixup_mixes_pictures_and_targets_in_one_share() {
+        use crate::Task;
+        use crate::dataset::{Gender, Label};
+        use crate::train::Recipe;
+        let labels: Vec<Label> = (0..8)
+            .map(|i| Label {
+                age: 20,
+                gender: if i < 4 { Gender::Male } else { Gender::Female },
+                race: None,
+            })
+            .collect();
+        let recipe = Recipe::report(Task::Gender);
+        let mut targets = Targets::new(Task::Gender, &labels, &recipe, Device::Cpu).unwrap();
+        // A picture is its own target, and stays so.
+        let x = Tensor::from_slice(&[0f32, 0., 0., 0., 1., 1., 1., 1.]).view([8, 1, 1, 1]);
+        tch::manual_seed(1);
+        let mixed = mixup(&x, 0.5, &mut targets).unwrap();
+        assert!(!mixed.equal(&x));
+        assert!(
+            mixed
+                .view([8, 1])
+                .allclose(targets.outputs(), 1e-6, 1e-6, false)
+        );
+    }
 }

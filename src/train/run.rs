@@ -9,7 +9,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::{History, Recipe};
 use crate::Task;
-use crate::dataset::{Faces, Plan, Protocol, Split};
+use crate::dataset::{Balance, Faces, Plan, Protocol, Records, Split};
 use crate::evaluate::{
     Answers, Estimate, Evaluation, Metrics, estimates, logits_of, mean_estimate,
 };
@@ -260,13 +260,13 @@ impl Trained {
     }
 
     /// Saves weights as `NAME.safetensors` and the card as `NAME.json`, the card last: with it
-    /// the model is there.
+    /// the model is there. `half` saves parameters in f16.
     ///
     /// # Errors
     /// A path that can't be written.
-    pub fn save(&mut self, card: &Path) -> Result<()> {
+    pub fn save(&mut self, card: &Path, half: bool) -> Result<()> {
         let weights = card.with_extension("safetensors");
-        self.net.save(&weights)?;
+        self.net.save(&weights, half)?;
         self.card.weights = weights
             .file_name()
             .unwrap_or_default()
@@ -311,13 +311,12 @@ impl Trained {
             })?;
             start.check_unseen(faces, indices)?;
         }
-        let (_, split) = Protocol::of_fingerprint(faces, self.card.task, &self.card.split)?
-            .with_context(|| {
-                format!(
-                    "the net {} was trained by a split of its own: whether it has learnt test pictures is not known",
-                    self.card.key
-                )
-            })?;
+        let split = self.own_split(faces).with_context(|| {
+            format!(
+                "the net {} was trained by a split of its own: whether it has learnt test pictures is not known",
+                self.card.key
+            )
+        })?;
         let learnt: HashSet<&str> = split
             .train
             .iter()
@@ -333,6 +332,21 @@ impl Trained {
             self.card.key
         );
         Ok(())
+    }
+
+    /// The split that this net was trained by, made again: that of a protocol, or by its plan of
+    /// all records or the balanced ones.
+    fn own_split(&self, faces: &Faces) -> Option<Split> {
+        let (task, plan) = (self.card.task, &self.card.plan);
+        let by_protocol = Protocol::of_fingerprint(faces, task, &self.card.split).ok()?;
+        if let Some((_, split)) = by_protocol {
+            return Some(split);
+        }
+        let balanced = faces.records().balance(&Balance::default()).ok()?;
+        [faces.records(), &balanced]
+            .into_iter()
+            .filter_map(|table| faces.split(table, plan).ok())
+            .find(|split| split.fingerprint == self.card.split)
     }
 
     /// Loss, accuracy and their like on the test part, with 95 % intervals.

@@ -55,6 +55,11 @@ impl Targets {
         })
     }
 
+    #[cfg(test)]
+    pub(super) fn outputs(&self) -> &Tensor {
+        &self.outputs
+    }
+
     /// Mixes them with those of other pictures, as mixup mixes the pictures; the classes stay.
     pub(super) fn mix(&mut self, order: &Tensor, share: f64) -> Result<()> {
         for tensor in [&mut self.outputs, &mut self.ages] {

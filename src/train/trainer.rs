@@ -268,7 +268,7 @@ impl<'a> Training<'a> {
             net,
             loaded: false,
         };
-        trained.save(&folder.join("card.json"))?;
+        trained.save(&folder.join("card.json"), false)?;
         checkpoint::remove(&folder)?;
         Ok(trained)
     }
