@@ -44,8 +44,8 @@ pub mod visualize;
 pub use device::{device, device_named, hardware, today};
 pub use hash::sha256;
 pub use predict::{
-    Answer, Fit, Prediction, Predictor, default_split, pred_gender_age_group,
-    pred_gender_age_group_with,
+    Answer, DEFAULT_MODEL, Fit, Prediction, Predictor, Report, default_split,
+    pred_gender_age_group, pred_gender_age_group_with,
 };
 pub use progress::Progress;
 pub use task::{MAX_AGE, OLDEST, Task};
@@ -72,7 +72,7 @@ pub mod prelude {
     };
     pub use crate::visualize;
     pub use crate::{
-        Fit, Predictor, Task, default_split, device, pred_gender_age_group,
+        DEFAULT_MODEL, Fit, Predictor, Task, default_split, device, pred_gender_age_group,
         pred_gender_age_group_with,
     };
     pub use anyhow::{Context, Result};

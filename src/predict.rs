@@ -44,6 +44,9 @@ impl Fit {
     }
 }
 
+/// The net that answers where none is named.
+pub const DEFAULT_MODEL: &str = "both-64px";
+
 /// The nets, ready to answer: one that estimates both gender and age, or one for each.
 #[derive(Debug)]
 pub struct Predictor {
@@ -149,20 +152,12 @@ impl Predictor {
         }
     }
 
-    /// The net for gender and age together that ships, for photographs.
+    /// The net for gender and age together that ships, [`DEFAULT_MODEL`]: for photographs.
     ///
     /// # Errors
     /// Weights that are missing or damaged.
     pub fn shipped() -> Result<Self> {
-        let both = find(device(), |card| {
-            card.task == Task::Both && !card.data.synthetic
-        })?;
-        Self::of(vec![both.with_context(|| {
-            format!(
-                "there is no net for gender and age in {}",
-                crate::files::models().display()
-            )
-        })?])
+        Self::named(&[DEFAULT_MODEL])
     }
 
     /// Nets by their names (see [`named`]): together they must estimate gender and age. Of

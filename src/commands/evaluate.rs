@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use ror::dataset::{Faces, Part, Protocol};
 use ror::evaluate::{Evaluation, Metrics};
 use ror::train::{Test, Trained, ensemble_answers, named};
-use ror::{device_named, files, today};
+use ror::{DEFAULT_MODEL, device_named, files, today};
 use serde::Serialize;
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
@@ -23,7 +23,7 @@ enum Of {
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// The net, by its name or card; several are averaged. [default: the one for gender and age]
+    /// The net, by its name or card; several are averaged. [default: both-64px]
     #[arg(long)]
     model: Vec<String>,
     /// A folder or .tar.gz of pictures with UTKFace's names. [default: ROR_DATA, or data/]
@@ -61,7 +61,7 @@ struct Report<'a> {
 pub fn run(args: &Args) -> Result<()> {
     let device = device_named(&args.device)?;
     let models = match args.model.is_empty() {
-        true => vec![super::DEFAULT_MODEL.to_owned()],
+        true => vec![DEFAULT_MODEL.to_owned()],
         false => args.model.clone(),
     };
     let mut nets = models

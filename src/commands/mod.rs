@@ -12,9 +12,6 @@ pub mod results;
 pub mod train;
 pub mod visualize;
 
-/// The net that answers where none is named.
-pub const DEFAULT_MODEL: &str = "both-96px";
-
 /// What a net estimates, on the command line.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Which {

@@ -9,7 +9,7 @@ use crate::model::Net;
 use crate::progress::Progress;
 
 /// How many pictures are answered at a time.
-const BATCH: i64 = 500;
+const BATCH: i64 = 250;
 
 /// What a net says of some pictures, for one of its heads.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,7 +55,7 @@ pub(crate) fn logits_of(
     let rows: Vec<i64> = indices.iter().map(|i| *i as i64).collect();
     let progress = Progress::after(
         10,
-        "evaluating, pictures / 500",
+        "evaluating, pictures / 250",
         rows.len().div_ceil(BATCH as usize),
     );
     let mut logits = vec![];

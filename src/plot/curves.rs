@@ -217,6 +217,7 @@ mod tests {
             validation_loss: loss,
             validation_accuracy: 0.7512,
             validation_mae: None,
+            size: 32,
             learning_rate: 1e-3,
             seconds: 10.0,
         }

@@ -6,8 +6,8 @@ use plotters::style::text_anchor::{HPos, VPos};
 
 use super::figure::Figure;
 use super::style::{
-    ACCENT, Axis, INK, MARGIN, NOTE, TICK, axes, decimal, decimals, fit, header, limits, nice_step,
-    page, text, text_width,
+    ACCENT, Axis, BEFORE, INK, MARGIN, NOTE, SOFT_INK, TICK, axes, decimal, decimals, fit, header,
+    limits, nice_step, page, text, text_width,
 };
 
 const WIDTH: u32 = 720;
@@ -20,7 +20,8 @@ const TICKS: usize = 6;
 /// models with its 95 % interval.
 ///
 /// `rows` are label, value, lower and upper end, all in the unit that `axis`
-/// names.
+/// names. A row whose ends are equal is one whose interval is not known: a grey
+/// point. Where values lie on both sides of 0, a line stands there.
 ///
 /// # Errors
 ///
@@ -55,14 +56,23 @@ pub fn intervals(title: &str, axis: &str, rows: &[(String, f64, f64, f64)]) -> R
         .iter()
         .map(|(_, value, low, high)| {
             let [value, low, high] = [value, low, high].map(|number| decimal(*number, digits));
-            format!("{value} [{low}, {high}]")
+            if low == high {
+                value
+            } else {
+                format!("{value} [{low}, {high}]")
+            }
         })
         .collect();
     let numbers_width = numbers
         .iter()
         .map(|number| text_width(number, NOTE))
         .fold(0.0, f64::max);
-    let note = "point: estimate, bar: interval";
+    let bare = |low: &f64, high: &f64| low == high;
+    let note = if rows.iter().any(|(_, _, low, high)| bare(low, high)) {
+        "point: estimate, bar: interval; grey: no interval known"
+    } else {
+        "point: estimate, bar: interval"
+    };
     let height = header(note) as u32 + ROW * rows.len() as u32 + 76;
     page(WIDTH, height, title, note, |body| {
         let labels = rows
@@ -77,16 +87,24 @@ pub fn intervals(title: &str, axis: &str, rows: &[(String, f64, f64, f64)]) -> R
         let right = numbers_width as i32 + 2 * MARGIN;
         let chart = axes(body, &x, &y, right)?;
         let plot = chart.plotting_area();
+        // Differences are read against none.
+        if from < 0.0 && to > 0.0 {
+            let ends = vec![(0.0, y.range.start), (0.0, y.range.end)];
+            plot.draw(&PathElement::new(ends, SOFT_INK))?;
+        }
         for (i, ((_, value, low, high), number)) in rows.iter().zip(&numbers).enumerate() {
             let row = i as f64;
-            let line = ACCENT.stroke_width(2);
-            plot.draw(&PathElement::new(vec![(*low, row), (*high, row)], line))?;
-            for end in [*low, *high] {
-                plot.draw(
-                    &(EmptyElement::at((end, row)) + PathElement::new(vec![(0, -6), (0, 6)], line)),
-                )?;
+            if bare(low, high) {
+                plot.draw(&Circle::new((*value, row), 5, BEFORE.filled()))?;
+            } else {
+                let line = ACCENT.stroke_width(2);
+                plot.draw(&PathElement::new(vec![(*low, row), (*high, row)], line))?;
+                for end in [*low, *high] {
+                    let stroke = PathElement::new(vec![(0, -6), (0, 6)], line);
+                    plot.draw(&(EmptyElement::at((end, row)) + stroke))?;
+                }
+                plot.draw(&Circle::new((*value, row), 5, ACCENT.filled()))?;
             }
-            plot.draw(&Circle::new((*value, row), 5, ACCENT.filled()))?;
             let style = text(NOTE, INK, HPos::Left, VPos::Center);
             plot.draw(
                 &(EmptyElement::at((to, row)) + Text::new(number.clone(), (MARGIN, 0), style)),
@@ -123,6 +141,17 @@ mod tests {
     #[test]
     fn an_interval_of_no_width_is_drawn() {
         assert!(intervals("Sure", "Accuracy", &[("a".to_string(), 1.0, 1.0, 1.0)]).is_ok());
+    }
+
+    #[test]
+    fn a_number_without_interval_is_grey_and_alone() {
+        let rows = [
+            ("ours".to_string(), 4.6, 4.5, 4.7),
+            ("theirs".to_string(), 4.8, 4.8, 4.8),
+        ];
+        let figure = intervals("Age", "MAE", &rows).unwrap();
+        assert!(figure.svg().contains("grey: no interval known"));
+        assert!(!figure.svg().contains("[4.80"), "{}", figure.svg());
     }
 
     #[test]

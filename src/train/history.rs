@@ -12,6 +12,9 @@ use crate::files;
 pub struct Epoch {
     /// Number, from 1.
     pub epoch: usize,
+    /// Side of the pictures, pixels.
+    #[serde(default)]
+    pub size: u32,
     /// Mean of the loss that was minimised, over pictures as augmented.
     pub train_loss: f64,
     /// Share of those pictures answered right while training, 0 to 1; of gender where both are
@@ -60,15 +63,20 @@ pub struct History {
 }
 
 impl History {
-    /// The epoch whose weights are kept: that of the lowest validation loss, the first of them.
+    /// The epoch whose weights are kept: that of the lowest validation loss, the first of them,
+    /// among those on pictures of the size that the last was on.
     pub fn best(&self) -> Option<&Epoch> {
-        self.epochs.iter().reduce(|best, epoch| {
-            if epoch.validation_loss < best.validation_loss {
-                epoch
-            } else {
-                best
-            }
-        })
+        let size = self.epochs.last()?.size;
+        self.epochs
+            .iter()
+            .filter(|epoch| epoch.size == size)
+            .reduce(|best, epoch| {
+                if epoch.validation_loss < best.validation_loss {
+                    epoch
+                } else {
+                    best
+                }
+            })
     }
 
     /// Writes one row an epoch as CSV, whole or not at all.
@@ -79,13 +87,14 @@ impl History {
         files::write_with(path, |file| {
             writeln!(
                 file,
-                "epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,validation_mae,learning_rate,seconds"
+                "epoch,size,train_loss,train_accuracy,validation_loss,validation_accuracy,validation_mae,learning_rate,seconds"
             )?;
             for e in &self.epochs {
                 writeln!(
                     file,
-                    "{},{},{},{},{},{},{},{:.1}",
+                    "{},{},{},{},{},{},{},{},{:.1}",
                     e.epoch,
+                    e.size,
                     e.train_loss,
                     e.train_accuracy,
                     e.validation_loss,
@@ -115,6 +124,7 @@ mod tests {
         let epoch = |epoch, validation_loss| Epoch {
             epoch,
             validation_loss,
+            size: 32,
             ..Epoch::default()
         };
         let history = History {
@@ -127,5 +137,17 @@ mod tests {
         };
         assert_eq!(history.best().map(|e| e.epoch), Some(2));
         assert_eq!(History::default().best(), None);
+        let mut grown = history.clone();
+        grown
+            .epochs
+            .extend([(5, 0.8), (6, 0.7)].map(|(number, loss)| Epoch {
+                size: 64,
+                ..epoch(number, loss)
+            }));
+        assert_eq!(
+            grown.best().map(|e| e.epoch),
+            Some(6),
+            "what was best on small pictures is not kept for large ones"
+        );
     }
 }

@@ -49,6 +49,9 @@ pub struct Recipe {
     pub weight_decay: f64,
     /// Stop after this many epochs without a better validation loss; `None` never does.
     pub patience: Option<usize>,
+    /// Stop after this epoch, though the schedule is laid out for `epochs`; `None` goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<usize>,
     /// Random mirror images, small affine moves, light and colour, and erased patches.
     pub augment: bool,
     /// Gender: how far the targets 0 and 1 are drawn towards each other, so that mislabelled
@@ -85,6 +88,7 @@ impl Recipe {
             progressive: vec![],
             weight_decay: 0.0,
             patience: Some(5),
+            stop: None,
             augment: false,
             label_smoothing: 0.0,
             age_sigma: 0.0,

@@ -316,7 +316,7 @@ impl<'a> Training<'a> {
             };
             row_of(&so_far.epochs[done - 1], &so_far);
         }
-        while history.epochs.len() < self.recipe.epochs && !self.out_of_patience(&history) {
+        while !self.is_over(&history) {
             let start = Instant::now();
             let number = history.epochs.len() + 1;
             let size = self.recipe.size(number, self.net.input);
@@ -325,6 +325,7 @@ impl<'a> Training<'a> {
                 other => other.insert(Batches::new(self, size)?),
             };
             let mut epoch = batches.epoch(&net, &mut optimiser, number)?;
+            epoch.size = size;
             let (logits, labels) =
                 optimiser.with_average(|| self.validate(&net, batches.kind, size))?;
             for (i, estimate) in estimates(task, &[], &logits)?.into_iter().enumerate() {
@@ -357,9 +358,19 @@ impl<'a> Training<'a> {
         Ok((net, history))
     }
 
-    fn out_of_patience(&self, history: &History) -> bool {
+    fn is_over(&self, history: &History) -> bool {
+        let done = history.epochs.len();
+        if done
+            >= self
+                .recipe
+                .stop
+                .unwrap_or(usize::MAX)
+                .min(self.recipe.epochs)
+        {
+            return true;
+        }
         match (self.recipe.patience, history.best()) {
-            (Some(patience), Some(best)) => history.epochs.len() >= best.epoch + patience,
+            (Some(patience), Some(best)) => done >= best.epoch + patience,
             _ => false,
         }
     }
