@@ -159,7 +159,8 @@ fn constant(row: &Row) -> String {
 /// The rows as a table in Markdown.
 pub fn table(rows: &[Row]) -> String {
     let mut text = String::from(
-        "| protocol | model | | | a constant answer | pictures |\n|---|---|---|---|---|---|\n",
+        "| protocol | model | what | value (95 % interval) | a constant answer | pictures |\n\
+         |---|---|---|---|---|---|\n",
     );
     for row in rows.iter().filter(|row| row.metric != "loss") {
         let what = match row.task.as_str() {
