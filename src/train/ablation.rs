@@ -215,11 +215,7 @@ fn write_trials(path: &Path, trials: &[Trial]) -> Result<()> {
 /// # Errors
 /// As [`read_trials`].
 pub fn trials(name: &str) -> Result<Vec<Trial>> {
-    read_trials(
-        &files::home()
-            .join("experiments")
-            .join(format!("{name}.csv")),
-    )
+    read_trials(&files::models().join(format!("{name}.csv")))
 }
 
 /// Reads the trials that [`Ablation::run`] wrote.
