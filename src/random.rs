@@ -61,3 +61,11 @@ impl Random {
         (sum - 2.0) * 1.732_050_8
     }
 }
+
+/// A test's turn at libtorch's random generator, of which a process has one.
+#[cfg(test)]
+pub(crate) fn turn() -> std::sync::MutexGuard<'static, ()> {
+    static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    TURN.lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}

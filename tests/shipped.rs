@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use ror::dataset::{Faces, Protocol};
 use ror::tch::{Device, Kind, Tensor};
-use ror::train::{Trained, named};
+use ror::train::{Experiment, Trained, named, shipped};
 use ror::{Predictor, results, sha256};
 
 fn cards() -> Vec<PathBuf> {
@@ -66,6 +66,31 @@ fn shipped_models_reach_what_is_promised() {
     assert!(reached(Protocol::Random, "years", "MAE") < 5.5);
     assert!(reached(Protocol::Random, "gender", "accuracy") > 0.92);
     assert!(reached(Protocol::Adults, "years", "MAE") < 5.5);
+}
+
+#[test]
+fn the_committed_experiments_are_those_of_the_models_that_ship() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("experiments");
+    let cards = shipped();
+    let mut found = 0;
+    for (name, card) in &cards {
+        let path = root.join(format!("{name}.toml"));
+        if !path.exists() {
+            continue;
+        }
+        let experiment = Experiment::read(&path).unwrap();
+        assert_eq!(experiment.net, card.net, "{name}");
+        assert_eq!(experiment.recipe, card.recipe, "{name}");
+        assert_eq!(experiment.task, card.task, "{name}");
+        assert_eq!(Some(experiment.protocol), card.protocol, "{name}");
+        let start = experiment.start.map(|start| {
+            let (_, card) = cards.iter().find(|(name, _)| *name == start).unwrap();
+            card.key.clone()
+        });
+        assert_eq!(start, card.start, "{name}");
+        found += 1;
+    }
+    assert!(found >= 4, "{found} experiments");
 }
 
 #[test]

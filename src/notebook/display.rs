@@ -11,7 +11,7 @@ use crate::evaluate::{Evaluation, Metrics};
 use crate::model::{Net, Summary};
 use crate::plot;
 use crate::predict::Prediction;
-use crate::results::{Published, frame};
+use crate::results::{Published, in_words};
 use crate::train::{Search, Trained};
 
 /// Sends one block of content to the notebook.
@@ -45,7 +45,7 @@ impl Published {
     /// Shows all numbers as one table in a notebook cell.
     pub fn evcxr_display(&self) {
         block("text/plain", self);
-        match frame(&self.0).and_then(|table| table.to_html(usize::MAX)) {
+        match in_words(&self.0).and_then(|table| table.to_html(usize::MAX)) {
             Ok(html) => block("text/html", html),
             Err(error) => eprintln!("the numbers can't be shown: {error:#}"),
         }

@@ -193,12 +193,11 @@ pub fn against(protocol: Protocol, task: Task, metric: &str) -> Result<Figure> {
             .filter(|r| r.protocol == protocol && r.task == name && r.metric == metric)
             .map(|r| {
                 let value = r.value * scale;
-                (
-                    format!("{} ({})", r.system, r.training),
-                    value,
-                    value,
-                    value,
-                )
+                let label = match r.training {
+                    ALONE => r.system.to_owned(),
+                    other => format!("{} ({other})", r.system),
+                };
+                (label, value, value, value)
             }),
     );
     let axis = match metric {

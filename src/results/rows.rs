@@ -156,23 +156,33 @@ fn constant(row: &Row) -> String {
     }
 }
 
+/// What a row is of, in words: `age group, one-off accuracy`.
+fn what(row: &Row) -> String {
+    let task = match row.task.as_str() {
+        "years" => "age",
+        "age" => "age group",
+        other => other,
+    };
+    format!("{task}, {}", row.metric)
+}
+
+/// The rows that a table for reading has: all but the loss.
+fn readable(rows: &[Row]) -> impl Iterator<Item = &Row> {
+    rows.iter().filter(|row| row.metric != "loss")
+}
+
 /// The rows as a table in Markdown.
 pub fn table(rows: &[Row]) -> String {
     let mut text = String::from(
         "| protocol | model | what | value (95 % interval) | a constant answer | pictures |\n\
          |---|---|---|---|---|---|\n",
     );
-    for row in rows.iter().filter(|row| row.metric != "loss") {
-        let what = match row.task.as_str() {
-            "years" => "age",
-            "age" => "age group",
-            other => other,
-        };
+    for row in readable(rows) {
         text += &format!(
-            "| {} | {} | {what}, {} | {} | {} | {} |\n",
+            "| {} | {} | {} | {} | {} | {} |\n",
             row.protocol,
             row.model,
-            row.metric,
+            what(row),
             words(row),
             constant(row),
             crate::progress::thousands(row.n)
@@ -181,14 +191,31 @@ pub fn table(rows: &[Row]) -> String {
     text
 }
 
-/// The rows as a data frame, for notebooks.
+/// The same table as a data frame of words, for notebooks.
+///
+/// # Errors
+/// None that rows can cause.
+pub(crate) fn in_words(rows: &[Row]) -> Result<DataFrame> {
+    let column = |text: fn(&Row) -> String| readable(rows).map(text).collect::<Vec<String>>();
+    Ok(df!(
+        "protocol" => column(|row| row.protocol.clone()),
+        "model" => column(|row| row.model.clone()),
+        "what" => column(what),
+        "value (95 % interval)" => column(words),
+        "a constant answer" => column(constant),
+        "pictures" => readable(rows).map(|row| row.n as u32).collect::<Vec<_>>(),
+        "px" => readable(rows).map(|row| row.size).collect::<Vec<_>>(),
+        "minutes" => readable(rows).map(|row| row.minutes.round()).collect::<Vec<_>>(),
+    )?)
+}
+
+/// The rows as a data frame of numbers, to compute with.
 ///
 /// # Errors
 /// None that rows can cause.
 pub fn frame(rows: &[Row]) -> Result<DataFrame> {
-    let rows: Vec<&Row> = rows.iter().filter(|row| row.metric != "loss").collect();
-    let text = |value: fn(&Row) -> &str| rows.iter().map(|r| value(r)).collect::<Vec<_>>();
-    let number = |value: fn(&Row) -> f64| rows.iter().map(|r| value(r)).collect::<Vec<_>>();
+    let text = |value: fn(&Row) -> &str| rows.iter().map(value).collect::<Vec<_>>();
+    let number = |value: fn(&Row) -> f64| rows.iter().map(value).collect::<Vec<_>>();
     Ok(df!(
         "protocol" => text(|r| &r.protocol),
         "model" => text(|r| &r.model),

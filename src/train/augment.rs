@@ -94,6 +94,7 @@ mod tests {
 
     #[test]
     fn pictures_change_each_in_its_own_way_and_keep_their_shape() {
+        let _turn = crate::random::turn();
         tch::manual_seed(0);
         let one = Tensor::rand([1, 3, 32, 32], (Kind::Float, Device::Cpu));
         let x = one.repeat([4, 1, 1, 1]);
@@ -113,6 +114,7 @@ mod tests {
 
     #[test]
     fn mixup_mixes_pictures_and_targets_in_one_share() {
+        let _turn = crate::random::turn();
         use crate::Task;
         use crate::dataset::{Gender, Label};
         use crate::train::Recipe;

@@ -244,6 +244,7 @@ mod tests {
 
     #[test]
     fn the_loss_of_both_is_the_sum_of_its_heads() {
+        let _turn = crate::random::turn();
         let labels = [label(20, Gender::Female), label(40, Gender::Male)];
         let recipe = Recipe {
             gender_weight: 3.0,
