@@ -36,6 +36,18 @@ pub struct Label {
     pub race: Option<u8>,
 }
 
+#[cfg(test)]
+impl Label {
+    /// A label without a race.
+    pub(crate) fn of(age: u32, gender: Gender) -> Self {
+        Self {
+            age,
+            gender,
+            race: None,
+        }
+    }
+}
+
 /// Reads the label out of a file name; `None` where the name does not follow the scheme.
 ///
 /// The five official names that break the pattern are read too: three lack the race, one has

@@ -299,14 +299,6 @@ mod tests {
     use super::*;
     use crate::dataset::Gender;
 
-    fn label(age: u32, gender: Gender) -> Label {
-        Label {
-            age,
-            gender,
-            race: None,
-        }
-    }
-
     #[test]
     fn both_heads_are_read_from_one_row_of_logits() {
         // Sure of female; half of 20 and half of 30 years.
@@ -320,7 +312,7 @@ mod tests {
         // Ages 16 to 20 are the fourth group, 26 to 30 the sixth.
         assert!((found[1].probabilities[0][3] - 0.5).abs() < 1e-9);
         assert!((found[1].probabilities[0][5] - 0.5).abs() < 1e-9);
-        let answers = Answers::new(found[1].clone(), vec![label(22, Gender::Male)]);
+        let answers = Answers::new(found[1].clone(), vec![Label::of(22, Gender::Male)]);
         assert!((answers.mae().unwrap() - 3.0).abs() < 1e-9);
     }
 
@@ -352,7 +344,7 @@ mod tests {
         let sure = (0.98f64 / 0.02).ln();
         let labels: Vec<Label> = (0..400)
             .map(|i| {
-                label(
+                Label::of(
                     30,
                     if i % 4 == 0 {
                         Gender::Male

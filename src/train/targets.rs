@@ -187,14 +187,6 @@ mod tests {
     use super::*;
     use crate::dataset::Gender;
 
-    fn label(age: u32, gender: Gender) -> Label {
-        Label {
-            age,
-            gender,
-            race: None,
-        }
-    }
-
     fn top(target: &[f32]) -> usize {
         (0..target.len())
             .max_by(|a, b| target[*a].total_cmp(&target[*b]))
@@ -213,7 +205,7 @@ mod tests {
             ..recipe.clone()
         };
         for age in [0, 1, 5, 6, 13, 33, 58, 60, 100, 116] {
-            let label = label(age, Gender::Male);
+            let label = Label::of(age, Gender::Male);
             for recipe in [&recipe, &sharp] {
                 let groups = target(Task::age(), &label, recipe);
                 assert!((groups.iter().sum::<f32>() - 1.0).abs() < 1e-6);
@@ -227,13 +219,13 @@ mod tests {
             }
             assert_eq!(target(Task::Years, &label, &sharp)[age as usize], 1.0);
         }
-        let of = |gender| target(Task::Gender, &label(30, gender), &recipe);
+        let of = |gender| target(Task::Gender, &Label::of(30, gender), &recipe);
         assert_eq!(
             (of(Gender::Female), of(Gender::Male)),
             (vec![0.95], vec![0.05])
         );
         assert_eq!(
-            target(Task::Both, &label(30, Gender::Female), &recipe).len(),
+            target(Task::Both, &Label::of(30, Gender::Female), &recipe).len(),
             118
         );
         assert!(
@@ -245,7 +237,7 @@ mod tests {
     #[test]
     fn the_loss_of_both_is_the_sum_of_its_heads() {
         let _turn = crate::random::turn();
-        let labels = [label(20, Gender::Female), label(40, Gender::Male)];
+        let labels = [Label::of(20, Gender::Female), Label::of(40, Gender::Male)];
         let recipe = Recipe {
             gender_weight: 3.0,
             expectation: 0.5,
