@@ -14,5 +14,5 @@ use calibration::calibration;
 pub use evaluation::{Evaluation, Measured};
 pub use interval::Interval;
 pub use metrics::{Baseline, Metrics};
+pub use slices::Slice;
 use slices::slices;
-pub use slices::{Slice, slice_table};

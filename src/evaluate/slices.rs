@@ -1,7 +1,5 @@
 //! How good a net is for whom: by age band, gender and race.
 
-use anyhow::Result;
-use polars::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{Answers, Interval};
@@ -86,26 +84,4 @@ pub(super) fn slices(answers: &Answers) -> Vec<Slice> {
         group("race", races.to_vec(), &race),
     ]
     .concat()
-}
-
-/// A table of slices: `by`, `of`, `pictures`, `value`, `low`, `high`.
-///
-/// # Errors
-/// None that slices can cause.
-pub fn slice_table(slices: &[Slice]) -> Result<DataFrame> {
-    let text = |value: fn(&Slice) -> &str| slices.iter().map(value).collect::<Vec<_>>();
-    let number = |value: fn(&Interval) -> f64| {
-        slices
-            .iter()
-            .map(|slice| value(&slice.value))
-            .collect::<Vec<_>>()
-    };
-    Ok(df!(
-        "by" => text(|slice| &slice.by),
-        "of" => text(|slice| &slice.of),
-        "pictures" => slices.iter().map(|slice| slice.pictures as u32).collect::<Vec<_>>(),
-        "value" => number(|i| i.value),
-        "low" => number(|i| i.low),
-        "high" => number(|i| i.high),
-    )?)
 }

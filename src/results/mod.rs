@@ -10,6 +10,4 @@ mod rows;
 pub use again::again;
 pub use rivals::{RIVALS, Rival, against};
 pub(crate) use rows::in_words;
-pub use rows::{
-    Published, Row, csv, csv_path, frame, published, rows, table, with_table, write_csv,
-};
+pub use rows::{Published, Row, csv, csv_path, published, rows, table, with_table, write_csv};

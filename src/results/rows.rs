@@ -209,28 +209,6 @@ pub(crate) fn in_words(rows: &[Row]) -> Result<DataFrame> {
     )?)
 }
 
-/// The rows as a data frame of numbers, to compute with.
-///
-/// # Errors
-/// None that rows can cause.
-pub fn frame(rows: &[Row]) -> Result<DataFrame> {
-    let text = |value: fn(&Row) -> &str| rows.iter().map(value).collect::<Vec<_>>();
-    let number = |value: fn(&Row) -> f64| rows.iter().map(value).collect::<Vec<_>>();
-    Ok(df!(
-        "protocol" => text(|r| &r.protocol),
-        "model" => text(|r| &r.model),
-        "task" => text(|r| &r.task),
-        "metric" => text(|r| &r.metric),
-        "value" => number(|r| r.value.value),
-        "low" => number(|r| r.value.low),
-        "high" => number(|r| r.value.high),
-        "constant answer" => rows.iter().map(|r| r.baseline).collect::<Vec<_>>(),
-        "n" => rows.iter().map(|r| r.n as u32).collect::<Vec<_>>(),
-        "px" => rows.iter().map(|r| r.size).collect::<Vec<_>>(),
-        "minutes" => number(|r| r.minutes),
-    )?)
-}
-
 const BEGIN: &str = "<!-- results: made by `ror results --write` -->";
 const END: &str = "<!-- end of results -->";
 

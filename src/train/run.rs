@@ -103,6 +103,65 @@ pub struct Trained {
     pub loaded: bool,
 }
 
+impl Card {
+    /// Refuses pictures whose content this net, or one that it started from, has learnt.
+    ///
+    /// # Errors
+    /// How many of them it has learnt, or a net of which that is not known.
+    fn check_unseen(&self, faces: &Faces, indices: &[usize]) -> Result<()> {
+        ensure!(
+            self.data.fingerprint == faces.fingerprint(),
+            "the net {} was trained on other data: whether it has learnt test pictures is not known",
+            self.key
+        );
+        if let Some(start) = &self.start {
+            let (_, start) = cards().into_iter().find(|(_, card)| card.key == *start).with_context(|| {
+                format!(
+                    "the net {start}, from which {} started, is gone: whether it has learnt test pictures is not known",
+                    self.key
+                )
+            })?;
+            start.check_unseen(faces, indices)?;
+        }
+        let split = self.own_split(faces).with_context(|| {
+            format!(
+                "the net {} was trained by a split of its own: whether it has learnt test pictures is not known",
+                self.key
+            )
+        })?;
+        let learnt: HashSet<&str> = split
+            .train
+            .iter()
+            .map(|i| faces.all()[*i].content.as_str())
+            .collect();
+        let known = indices
+            .iter()
+            .filter(|i| learnt.contains(faces.all()[**i].content.as_str()))
+            .count();
+        ensure!(
+            known == 0,
+            "the net {} has learnt {known} of the test pictures: choose another seed for one of the splits",
+            self.key
+        );
+        Ok(())
+    }
+
+    /// The split that this net was trained by, made again: that of a protocol, or by its plan of
+    /// all records or the balanced ones.
+    fn own_split(&self, faces: &Faces) -> Option<Split> {
+        let (task, plan) = (self.task, &self.plan);
+        let by_protocol = Protocol::of_fingerprint(faces, task, &self.split).ok()?;
+        if let Some((_, split)) = by_protocol {
+            return Some(split);
+        }
+        let balanced = faces.records().balance(&Balance::default()).ok()?;
+        [faces.records(), &balanced]
+            .into_iter()
+            .filter_map(|table| faces.split(table, plan).ok())
+            .find(|split| split.fingerprint == self.split)
+    }
+}
+
 /// Identifies a run: the same task, shape, recipe, start, data and split give the same key.
 pub(super) fn key(
     task: Task,
@@ -297,56 +356,7 @@ impl Trained {
     /// # Errors
     /// How many of them it has learnt, or a net of which that is not known.
     pub fn check_unseen(&self, faces: &Faces, indices: &[usize]) -> Result<()> {
-        ensure!(
-            self.card.data.fingerprint == faces.fingerprint(),
-            "the net {} was trained on other data: whether it has learnt test pictures is not known",
-            self.card.key
-        );
-        if let Some(start) = &self.card.start {
-            let start = find(Device::Cpu, |card| card.key == *start)?.with_context(|| {
-                format!(
-                    "the net {start}, from which {} started, is gone: whether it has learnt test pictures is not known",
-                    self.card.key
-                )
-            })?;
-            start.check_unseen(faces, indices)?;
-        }
-        let split = self.own_split(faces).with_context(|| {
-            format!(
-                "the net {} was trained by a split of its own: whether it has learnt test pictures is not known",
-                self.card.key
-            )
-        })?;
-        let learnt: HashSet<&str> = split
-            .train
-            .iter()
-            .map(|i| faces.all()[*i].content.as_str())
-            .collect();
-        let known = indices
-            .iter()
-            .filter(|i| learnt.contains(faces.all()[**i].content.as_str()))
-            .count();
-        ensure!(
-            known == 0,
-            "the net {} has learnt {known} of the test pictures: choose another seed for one of the splits",
-            self.card.key
-        );
-        Ok(())
-    }
-
-    /// The split that this net was trained by, made again: that of a protocol, or by its plan of
-    /// all records or the balanced ones.
-    fn own_split(&self, faces: &Faces) -> Option<Split> {
-        let (task, plan) = (self.card.task, &self.card.plan);
-        let by_protocol = Protocol::of_fingerprint(faces, task, &self.card.split).ok()?;
-        if let Some((_, split)) = by_protocol {
-            return Some(split);
-        }
-        let balanced = faces.records().balance(&Balance::default()).ok()?;
-        [faces.records(), &balanced]
-            .into_iter()
-            .filter_map(|table| faces.split(table, plan).ok())
-            .find(|split| split.fingerprint == self.card.split)
+        self.card.check_unseen(faces, indices)
     }
 
     /// Loss, accuracy and their like on the test part, with 95 % intervals.
@@ -387,27 +397,12 @@ impl Trained {
     /// No pictures, an index outside the set, pictures that can't be decoded, or the net
     /// failing.
     pub fn answers(&self, faces: &Faces, indices: &[usize]) -> Result<Vec<Answers>> {
-        let labels = faces.labels(indices)?;
-        let estimates = self.estimates_of(faces, indices)?;
-        Ok(estimates
-            .into_iter()
-            .map(|estimate| Answers::new(estimate, labels.clone()))
-            .collect())
+        ensemble_answers(std::slice::from_ref(self), faces, indices)
     }
 
-    /// What the net says of the pictures at `indices`: one entry a head.
-    ///
-    /// # Errors
-    /// As [`Trained::answers`].
-    pub fn estimates_of(&self, faces: &Faces, indices: &[usize]) -> Result<Vec<Estimate>> {
-        let logits = logits_of(
-            Kind::Float,
-            &self.net,
-            faces,
-            indices,
-            self.net.config().input,
-        )?;
-        self.read(&logits)
+    fn estimates_of(&self, faces: &Faces, indices: &[usize]) -> Result<Vec<Estimate>> {
+        let side = self.net.config().input;
+        self.read(&logits_of(Kind::Float, &self.net, faces, indices, side)?)
     }
 
     /// Reads logits `[ways, n, outputs]` of this net.
