@@ -2,14 +2,15 @@
 
     python setup/kernel.py CONNECTION_FILE
     python setup/kernel.py --install    # tell Jupyter about the kernel
-    python setup/kernel.py --key        # what the compiled dependencies depend on, as a hash
 
-evcxr, the kernel, compiles every cell with cargo. It does so in a folder of its own,
-target/kernel/N, the first that no other kernel uses. A new folder takes over the compiled
-dependencies of the project, so that a kernel compiles only the crate `ror` and its cells.
+evcxr, the kernel, compiles every cell with cargo, in target/kernel/N, the first folder that no
+other kernel uses. Nothing but cells is compiled there: what they know as `ror` is a crate of two
+lines that names the shared library `cargo build` makes. The library is copied when the kernel
+starts, so an edit in src/ reaches the kernel with a restart, and never while its cells run.
 
-The kernel works with a copy of the crate, made when it starts: an edit in src/ reaches it
-with a restart, and never while its cells run.
+To learn the types of variables, evcxr has rust-analyzer read the sources of all dependencies and
+of Rust's library: 240 crates and 140 MB, which is most of a kernel's start. So it is shown only
+the crates whose types cells meet, by manifests and links of our own in target/kernel/N/read.
 """
 
 import fcntl
@@ -23,91 +24,55 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SLOTS = ROOT / "target" / "kernel"
-# What the crate is made of.
-CRATE = ["Cargo.toml", "Cargo.lock", "build.rs", "src", "benches", "examples", "tests"]
 
-# Run by every kernel when it starts, so that what takes long is done before the first cell:
-# the crate is compiled, and the first `let` has evcxr read the sources of all dependencies.
-# The lock file is put back because evcxr's first build, without dependencies, empties it;
-# another linker than the project's would have all dependencies compiled anew; `{:?}` shows
-# an error with its causes.
+# What rust-analyzer reads: the crates whose types a `let` in a cell can have.
+READ = ["anyhow", "image", "plotters", "tch"]
+READ_FAMILY = "polars"  # its types are spread over crates of its own
+
+FACADE = {
+    # cargo, which compiles, sees no dependency here; rust-analyzer, which sets the cfg, does.
+    "Cargo.toml": """\
+[package]
+name = "ror-in-cells"
+version = "0.0.0"
+edition = "2024"
+
+[lib]
+path = "lib.rs"
+
+[target.'cfg(rust_analyzer)'.dependencies]
+ror = {{ path = "{slot}/read/ror" }}
+""",
+    "lib.rs": """\
+extern crate ror;
+pub use ror::*;
+""",
+    # Where rustc finds the library and what that was compiled and linked with.
+    "build.rs": """\
+fn main() {{
+    println!("cargo:rerun-if-changed={slot}/lib/{library}");
+    for path in {search} {{
+        println!("cargo:rustc-link-search={{path}}");
+    }}
+}}
+""",
+}
+
+# Run by every kernel when it starts, so that the first `let` has rust-analyzer read before the
+# first cell; `{:?}` shows an error with its causes.
 PRELUDE = """\
-!cp "{slot}/ror/Cargo.lock" "{slot}"
-:linker system
 :efmt {{:?}}
-:dep ror = {{ path = "{slot}/ror" }}
+:dep ror = {{ package = "ror-in-cells", path = "{slot}/ror" }}
 use ror::prelude::*;
 let _ready = Ok::<(), std::fmt::Error>(())?;
 """
 
 
-def dependencies_key() -> str:
-    """What the compiled dependencies depend on."""
-    key = hashlib.sha256(subprocess.check_output(["rustc", "-vV"], cwd=ROOT))
-    for name in ["Cargo.toml", "Cargo.lock", ".cargo/config.toml"]:
-        key.update((ROOT / name).read_bytes())
-    key.update(os.path.realpath(ROOT / ".libtorch").encode())
-    return key.hexdigest()
-
-
-def stamp(slot: Path) -> str:
-    try:
-        return (slot / "stamp").read_text()
-    except FileNotFoundError:
-        return ""
-
-
-def link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except FileNotFoundError:
-        pass  # a cell's, gone since it was listed
-    except OSError:
-        shutil.copy2(source, target)  # no hard links here
-
-
-def seed(slot: Path, key: str) -> None:
-    """Takes over what is compiled: in the first slot or else in the project's own build."""
-    (slot / "stamp").unlink(missing_ok=True)
-    for name in ["target", "ror"]:
-        shutil.rmtree(slot / name, ignore_errors=True)
-
-    first = SLOTS / "0"
-    ours = ["ctx*", "libctx*", "libcode_*"]  # cells are compiled anew
-    if slot != first and stamp(first) == key:
-        source = first / "target"
-        shutil.copytree(first / "ror", slot / "ror")
-    else:
-        source = ROOT / "target"
-        ours += ["ror-*", "ror.*", "libror*"]  # compiled otherwise there
-    for debug in [*source.glob("*/debug"), source / "debug"]:
-        # The fingerprints first: what they speak of is then complete. Cargo rewrites small
-        # files in place, so they are copied. Compiled ones are replaced: a link will do.
-        for part, copy in [(".fingerprint", shutil.copy2), ("build", shutil.copy2), ("deps", link)]:
-            if (debug / part).is_dir():
-                shutil.copytree(
-                    debug / part,
-                    slot / "target" / debug.relative_to(source) / part,
-                    symlinks=True,
-                    ignore=shutil.ignore_patterns(*ours),
-                    copy_function=copy,
-                )
-    (slot / "stamp").write_text(key)
-
-
-def copy_crate(target: Path) -> None:
-    """Brings the copy of the crate up to date. Files that did not change keep their time,
-    by which cargo tells what to compile."""
-    files = [path for name in CRATE for path in [ROOT / name, *(ROOT / name).rglob("*")] if path.is_file()]
-    wanted = {target / path.relative_to(ROOT): path for path in files}
-    for path in target.rglob("*"):
-        if path.is_file() and path not in wanted:
-            path.unlink()
-    for path, source in wanted.items():
-        content = source.read_bytes()
-        if not path.is_file() or path.read_bytes() != content:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+def write(path: Path, content: str) -> None:
+    """Writes a file where it differs, because cargo goes by the time of a file."""
+    if not path.is_file() or path.read_text() != content:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
 
 
 def take_slot() -> Path:
@@ -126,6 +91,83 @@ def take_slot() -> Path:
             number += 1
 
 
+def build(folder: Path) -> tuple[str, list[str]]:
+    """Compiles the crate where src/ has changed, and brings `folder` what cells link.
+
+    The crate's shared library is copied, for the next build must not reach a running kernel;
+    what it depends on is never written again under the same name, so a link will do. Returns
+    the library's name and where the linker looks.
+    """
+    command = ["cargo", "build", "--locked", "--lib", "--message-format=json-render-diagnostics"]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        sys.exit("error: the crate could not be compiled, see above; mend it and start the kernel again")
+    made, others, search = None, [], [str(folder)]
+    for line in done.stdout.splitlines():
+        message = json.loads(line)
+        if message["reason"] == "compiler-artifact":
+            files = [Path(file) for file in message["filenames"]]
+            if message["target"]["name"] == "ror":
+                made = next(path for path in files if path.suffix in [".so", ".dylib"])
+            else:
+                others += [path for path in files if path.suffix in [".rlib", ".so", ".dylib"]]
+        elif message["reason"] == "build-script-executed":
+            search += message["linked_paths"]
+
+    folder.mkdir(exist_ok=True)
+    copied = folder / made.name
+    if not copied.is_file() or (copied.stat().st_mtime_ns, copied.stat().st_size) != (
+        made.stat().st_mtime_ns,
+        made.stat().st_size,
+    ):
+        shutil.copy2(made, copied.with_suffix(".new"))
+        os.replace(copied.with_suffix(".new"), copied)
+    for path in others:
+        if not (folder / path.name).is_symlink():
+            (folder / path.name).symlink_to(path)
+    return made.name, sorted(set(search))
+
+
+def write_view(folder: Path) -> None:
+    """Writes what rust-analyzer reads: for each crate in READ a manifest without other dependencies,
+    and Rust's library without what no cell names, such as every instruction of every processor."""
+    key = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in ["Cargo.toml", "Cargo.lock", "setup/kernel.py"]))
+    if (folder / "key").is_file() and (folder / "key").read_text() == key.hexdigest():
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    command = ["cargo", "metadata", "--locked", "--format-version=1", "--filter-platform=host-tuple"]
+    metadata = json.loads(subprocess.check_output(command, cwd=ROOT))
+    packages = {package["id"]: package for package in metadata["packages"]}
+    read = {
+        node["id"]: node
+        for node in metadata["resolve"]["nodes"]
+        if (name := packages[node["id"]]["name"]) == "ror" or name in READ or name.startswith(READ_FAMILY)
+    }
+    for id, node in read.items():
+        package = packages[id]
+        library = next(target for target in package["targets"] if {"lib", "rlib"} & set(target["kind"]))
+        features = [name for name in node["features"] if name != "default"]
+        lines = [
+            "[package]",
+            *(f"{field} = {json.dumps(package[field])}" for field in ["name", "version", "edition"]),
+            f"[lib]\npath = {json.dumps(library['src_path'])}",
+            f"[features]\ndefault = {json.dumps(features)}",
+            *(f"{json.dumps(name)} = []" for name in features),
+            "[dependencies]",
+        ]
+        for dependency in node["deps"]:
+            if dependency["pkg"] in read and any(kind["kind"] is None for kind in dependency["dep_kinds"]):
+                name = packages[dependency["pkg"]]["name"]
+                lines.append(f'{dependency["name"]} = {{ package = "{name}", path = "{folder / name}" }}')
+        write(folder / package["name"] / "Cargo.toml", "\n".join(lines) + "\n")
+
+    sysroot = Path(subprocess.check_output(["rustc", "--print", "sysroot"], cwd=ROOT, text=True).strip())
+    (folder / "library").mkdir()
+    for name in ["alloc", "core", "std"]:
+        (folder / "library" / name).symlink_to(sysroot / "lib" / "rustlib" / "src" / "rust" / "library" / name)
+    write(folder / "key", key.hexdigest())
+
+
 def install() -> None:
     """Tells the Jupyter of this Python environment about the kernel."""
     spec = {
@@ -141,24 +183,27 @@ def install() -> None:
 
 def start(connection_file: str) -> None:
     slot = take_slot()
-    key = dependencies_key()
-    if stamp(slot) != key:
-        seed(slot, key)
-    copy_crate(slot / "ror")
+    library, search = build(slot / "lib")
+    write_view(slot / "read")
+    for name, text in FACADE.items():
+        write(slot / "ror" / name, text.format(slot=slot, library=library, search=json.dumps(search)))
     # Read by evcxr where the notebook's folder has no evcxr.toml of its own.
-    (slot / "evcxr.toml").write_text(f"[evcxr]\nprelude = '''\n{PRELUDE.format(slot=slot)}'''\n")
+    write(slot / "evcxr.toml", f"[evcxr]\nprelude = '''\n{PRELUDE.format(slot=slot)}'''\n")
 
     bin = Path(sys.prefix) / "bin"
     os.environ.update(
         EVCXR_TMPDIR=str(slot),
         EVCXR_CONFIG_DIR=str(slot),
-        ROR_HOME=os.environ.get("ROR_HOME", str(ROOT)),  # the copy is not where data/ and models/ are
+        ROR_HOME=os.environ.get("ROR_HOME", str(ROOT)),
         PATH=f"{bin}{os.pathsep}{os.environ.get('PATH', '')}",
         JUPYTER_PATH=str(slot / "none"),  # keeps evcxr from updating kernels elsewhere
+        LD_LIBRARY_PATH=f"{slot / 'lib'}{os.pathsep}{os.environ.get('LD_LIBRARY_PATH', '')}".rstrip(os.pathsep),
         RUST_LIB_BACKTRACE="0",  # an error's message is enough
+        RUST_SRC_PATH=str(slot / "read" / "library"),  # of rust-analyzer alone
+        RUSTFLAGS="--cfg rust_analyzer",  # for its `cargo metadata`; evcxr compiles with flags of its own
     )
-    for name in ["CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET"]:  # would go before evcxr's own
-        os.environ.pop(name, None)
+    for name in ["CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "RUSTC_WORKSPACE_WRAPPER"]:
+        os.environ.pop(name, None)  # would go before evcxr's own, or lint cells
     kernel = str(bin / "evcxr_jupyter")
     os.execv(kernel, [kernel, "--control_file", connection_file])
 
@@ -166,7 +211,5 @@ def start(connection_file: str) -> None:
 if __name__ == "__main__":
     if sys.argv[1] == "--install":
         install()
-    elif sys.argv[1] == "--key":
-        print(dependencies_key())
     else:
         start(sys.argv[1])

@@ -64,12 +64,10 @@ if ! grep -qs "\"evcxr_jupyter $evcxr " "$env/.crates.toml" || [ ! -x "$env/bin/
 fi
 "$python" setup/kernel.py --install
 
-# --- compiled dependencies, for the project and for the kernel ---
-key=$("$python" setup/kernel.py --key)
-if [ "$(cat target/kernel/ready 2>/dev/null)" != "$key" ]; then
+# --- compiled dependencies and the crate, which cells link ---
+key=$(cat Cargo.toml Cargo.lock .cargo/config.toml <(rustc -vV) <(readlink -f .libtorch) | sha256sum)
+if [ "$(cat target/ready 2>/dev/null)" != "$key" ]; then
     say "compiling the dependencies and the crate, about 10 minutes on 2 cores ..."
     cargo build --locked || fail "the crate could not be compiled." "See above; then run make setup again."
-    say "starting the kernel once, so that it compiles the crate for itself, 1 to 2 minutes ..."
-    "$python" setup/run_notebook.py || fail "the kernel does not start."
-    echo "$key" >target/kernel/ready
+    echo "$key" >target/ready
 fi

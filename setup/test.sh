@@ -19,8 +19,8 @@ step "unit and integration tests"
 cargo test --locked --quiet --lib --bins --tests
 step "documentation and its examples"
 cargo test --locked --doc --quiet
-unset RUSTC_WORKSPACE_WRAPPER CLIPPY_ARGS RUSTDOC
 
+# Kernels take the crate from the same build.
 step "notebooks on synthetic data, two kernels at once"
 # A home without a data set, even where data/ holds one.
 synthetic() {

@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
 
@@ -25,40 +24,35 @@ pub fn models() -> PathBuf {
     std::env::var_os("ROR_MODELS").map_or_else(|| home().join("models"), PathBuf::from)
 }
 
-/// A name beside `path` that no other thread or process uses, for a file in the making.
-pub(crate) fn temporary(path: &Path) -> PathBuf {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    // The ending is kept: tch chooses a file format by it.
-    path.with_file_name(format!(".{}-{count}-{name}", std::process::id()))
-}
-
 /// Has `make` write a file under a temporary name and then renames it to `path`, so that a
 /// reader sees the old file or the new one and never half of one.
 ///
 /// # Errors
 /// What `make` returns, or the folder or the rename failing; the temporary file is removed.
 pub fn write_whole(path: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)
-            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    }
-    let half = temporary(path);
-    make(&half)
-        .and_then(|()| {
-            fs::rename(&half, path).with_context(|| format!("cannot rename to {}", path.display()))
-        })
-        .with_context(|| {
-            format!(
-                "cannot write {} (is the disk full, or read-only?)",
-                path.display()
-            )
-        })
-        .inspect_err(|_| {
-            // The first error is the one to report.
-            let _ = fs::remove_file(&half);
-        })
+    let folder = path.parent().unwrap_or(Path::new(""));
+    fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let write = || {
+        // The ending is kept: tch chooses a file format by it. Dropped before it is renamed,
+        // the file is removed.
+        let half = tempfile::Builder::new()
+            .prefix(".")
+            .suffix(&format!("-{name}"))
+            .make_in(folder, |_| Ok(()))?
+            .into_temp_path();
+        make(&half)?;
+        half.persist(path)
+            .map_err(|failed| failed.error) // and the file is removed
+            .with_context(|| format!("cannot rename to {}", path.display()))
+    };
+    write().with_context(|| {
+        format!(
+            "cannot write {} (is the disk full, or read-only?)",
+            path.display()
+        )
+    })
 }
 
 /// [`write_whole`] for contents in memory, or made piece by piece.

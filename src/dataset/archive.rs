@@ -8,8 +8,9 @@ use std::time::UNIX_EPOCH;
 use anyhow::{Context, Result, bail};
 use flate2::read::GzDecoder;
 use sha2::{Digest, Sha256};
+use tempfile::TempDir;
 
-use crate::files::{cache, temporary};
+use crate::files::cache;
 use crate::progress::Progress;
 
 /// The folder with the archive's pictures: unpacked now, or by an earlier call. A changed
@@ -31,27 +32,32 @@ pub(super) fn unpacked(archive: &Path) -> Result<PathBuf> {
     if folder.is_dir() {
         return Ok(folder);
     }
-    let half = temporary(&folder);
-    let done = fs::create_dir_all(&half)
+    // Removed when dropped, unless it has become the folder.
+    let half = half_unpacked()
         .with_context(|| {
             format!(
-                "cannot make {} (set ROR_CACHE to a folder that can be written)",
-                half.display()
+                "cannot make a folder in {} (set ROR_CACHE to a folder that can be written)",
+                cache().display()
             )
         })
-        .and_then(|()| unpack(archive, meta.len(), &half))
-        .and_then(|()| Ok(fs::rename(&half, &folder)?));
-    if let Err(error) = done {
-        // The first error is the one to report.
-        let _ = fs::remove_dir_all(&half);
+        .with_context(context)?;
+    let done = unpack(archive, meta.len(), half.path())
+        .and_then(|()| Ok(fs::rename(half.path(), &folder)?));
+    match done {
         // Another kernel may have unpacked the same archive meanwhile.
-        return if folder.is_dir() {
-            Ok(folder)
-        } else {
-            Err(error).with_context(context)
-        };
+        Err(error) if !folder.is_dir() => Err(error).with_context(context),
+        _ => Ok(folder),
     }
-    Ok(folder)
+}
+
+/// A new folder in the cache, with everyone's usual rights: it will be renamed.
+fn half_unpacked() -> io::Result<TempDir> {
+    fs::create_dir_all(cache())?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".unpacking-");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+    builder.tempdir_in(cache())
 }
 
 /// Counts the compressed bytes read, in steps of 1 MiB, so that progress needs no second pass.
