@@ -70,6 +70,12 @@ pub(crate) fn training_kind(device: Device) -> Kind {
     }
 }
 
+/// What arithmetic to answer in where speed counts: as [`training_kind`]. Probabilities then
+/// differ from those in f32 in the third digit.
+pub(crate) fn inference_kind(device: Device) -> Kind {
+    training_kind(device)
+}
+
 #[cfg(target_arch = "x86_64")]
 fn cpu_has_bf16() -> bool {
     std::arch::is_x86_feature_detected!("avx512bf16")

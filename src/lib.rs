@@ -38,6 +38,7 @@ mod progress;
 mod random;
 pub mod results;
 mod task;
+mod threads;
 pub mod train;
 pub mod visualize;
 

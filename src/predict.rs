@@ -1,6 +1,8 @@
 //! One picture in, one answer out.
 
+use std::borrow::Borrow;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -9,11 +11,12 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use crate::dataset::{Faces, Gender, Label, Protocol, Split, decode, index_in, resize};
-use crate::device::device;
+use crate::device::{device, inference_kind};
 use crate::evaluate::{Estimate, mean_estimate, most_likely};
-use crate::model::NetConfig;
+use crate::model::{Inference, NetConfig, batch};
 use crate::task::Task;
-use crate::train::{Recipe, Trained, Training, find, named};
+use crate::threads::on_every_core;
+use crate::train::{Card, Recipe, Trained, Training, find, named};
 
 /// A training of one of the two nets by the report's recipe, named by what the original's
 /// `pred_gender_age_group` takes.
@@ -48,9 +51,24 @@ impl Fit {
 pub const DEFAULT_MODEL: &str = "both-64px";
 
 /// The nets, ready to answer: one that estimates both gender and age, or one for each.
+///
+/// ```no_run
+/// use ror::Predictor;
+///
+/// # fn main() -> anyhow::Result<()> {
+/// let predictor = Predictor::shipped()?;
+/// let answers = predictor.answers(&["anna.jpg".into(), "ben.jpg".into()])?;
+/// for answer in answers {
+///     println!("{}", answer?); // female (98 %), 31 years (30 - 35)
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Predictor {
     nets: Vec<Trained>,
+    /// The same nets, ready to answer.
+    ready: Vec<Inference>,
 }
 
 /// What the nets say of one picture, beside the truth.
@@ -179,7 +197,11 @@ impl Predictor {
             heads.contains(&Task::Gender) && heads.iter().any(|task| task.has_age()),
             "a prediction needs a net for gender and one for age, or one for both"
         );
-        Ok(Self { nets })
+        let ready = nets
+            .iter()
+            .map(|net| net.net.inference(Kind::Float))
+            .collect::<Result<_>>()?;
+        Ok(Self { nets, ready })
     }
 
     /// Nets trained by the report's recipe with these settings, found or trained now; `None`
@@ -220,36 +242,89 @@ impl Predictor {
     /// # Errors
     /// A picture of no pixels, or the device failing.
     pub fn answer(&self, picture: &RgbImage) -> Result<Answer> {
-        let mut estimates: Vec<Estimate> = vec![];
-        for trained in &self.nets {
-            let side = trained.net.config().input;
-            let small = resize(picture, side)?;
-            let side = i64::from(side);
-            let pixels =
-                Tensor::f_from_data_size(small.as_raw(), &[1, side, side, 3], Kind::Uint8)?;
-            let logits = trained.net.mirrored_logits(Kind::Float, &pixels)?;
-            estimates.extend(trained.read(&logits)?);
-        }
-        let (gender, age): (Vec<_>, Vec<_>) =
-            estimates.into_iter().partition(|e| e.task == Task::Gender);
-        let (gender, age) = (mean_estimate(&gender)?, mean_estimate(&age)?);
-        let female = gender.probabilities[0][1];
-        let groups = &age.probabilities[0];
-        let group = most_likely(groups);
-        let names = age.task.classes();
-        Ok(Answer {
-            gender: if female > 0.5 {
-                Gender::Female
-            } else {
-                Gender::Male
-            },
-            female,
-            age: age.years[0],
-            group,
-            age_group: names[group].clone(),
-            groups: names.into_iter().zip(groups.iter().copied()).collect(),
-        })
+        let cards: Vec<&Card> = self.nets.iter().map(|net| &net.card).collect();
+        answers_of(&cards, &self.ready, std::slice::from_ref(picture))?
+            .pop()
+            .context("no answer for a picture")
     }
+
+    /// Answers for many picture files (JPEG or PNG) of cropped and aligned faces, in order, on
+    /// every core; for a file that is not such a picture, what is wrong with it.
+    ///
+    /// # Errors
+    /// The device failing.
+    pub fn answers(&self, files: &[PathBuf]) -> Result<Vec<Result<Answer>>> {
+        let cards: Vec<&Card> = self.nets.iter().map(|net| &net.card).collect();
+        let device = device();
+        let some = batch(device);
+        let ready = || {
+            let nets = self.nets.iter();
+            nets.map(|net| net.net.inference(inference_kind(device)))
+                .collect::<Result<Vec<_>>>()
+        };
+        let jobs = files.len().div_ceil(some);
+        let answers = on_every_core(device, ready, jobs, |ready, job| {
+            let files = &files[job * some..files.len().min((job + 1) * some)];
+            let decoded: Vec<Result<RgbImage>> = files
+                .iter()
+                .map(|file| decode(&std::fs::read(file).context("cannot be read")?))
+                .collect();
+            let pictures: Vec<&RgbImage> = decoded.iter().flatten().collect();
+            let mut answers = answers_of(&cards, ready, &pictures)?.into_iter();
+            decoded
+                .into_iter()
+                .map(|picture| match picture {
+                    Ok(_) => Ok(Ok(answers.next().context("no answer for a picture")?)),
+                    Err(error) => Ok(Err(error)),
+                })
+                .collect::<Result<Vec<_>>>()
+        })?;
+        Ok(answers.into_iter().flatten().collect())
+    }
+}
+
+/// What nets with these cards say of pictures of any size.
+fn answers_of(
+    cards: &[&Card],
+    ready: &[Inference],
+    pictures: &[impl Borrow<RgbImage>],
+) -> Result<Vec<Answer>> {
+    if pictures.is_empty() {
+        return Ok(vec![]);
+    }
+    let mut estimates: Vec<Estimate> = vec![];
+    for (card, net) in cards.iter().zip(ready) {
+        let (n, side) = (pictures.len() as i64, i64::from(card.net.input));
+        let mut pixels = vec![];
+        for picture in pictures {
+            pixels.extend_from_slice(resize(picture.borrow(), card.net.input)?.as_raw());
+        }
+        let pixels = Tensor::f_from_data_size(&pixels, &[n, side, side, 3], Kind::Uint8)?;
+        estimates.extend(card.read(&net.mirrored_logits(&pixels)?)?);
+    }
+    let (gender, age): (Vec<_>, Vec<_>) =
+        estimates.into_iter().partition(|e| e.task == Task::Gender);
+    let (gender, age) = (mean_estimate(&gender)?, mean_estimate(&age)?);
+    let names = age.task.classes();
+    let answers = gender.probabilities.iter().zip(&age.probabilities);
+    Ok(answers
+        .zip(&age.years)
+        .map(|((gender, groups), &age)| {
+            let group = most_likely(groups);
+            Answer {
+                gender: if gender[1] > 0.5 {
+                    Gender::Female
+                } else {
+                    Gender::Male
+                },
+                female: gender[1],
+                age,
+                group,
+                age_group: names[group].clone(),
+                groups: names.iter().cloned().zip(groups.iter().copied()).collect(),
+            }
+        })
+        .collect())
 }
 
 impl fmt::Display for Answer {

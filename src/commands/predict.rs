@@ -1,10 +1,9 @@
 //! `predict`: answers for pictures.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use ror::dataset::decode;
-use ror::{Answer, Predictor, pred_gender_age_group};
+use ror::{Answer, Predictor, Progress, pred_gender_age_group};
 use serde::Serialize;
 
 #[derive(clap::Args)]
@@ -52,24 +51,13 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let mut wrong = 0;
     let paths = pictures(&args.what)?;
-    for path in &paths {
-        let answer = answer(&predictor, Path::new(path));
-        wrong += usize::from(answer.is_err());
-        match answer {
-            answer if args.json => {
-                let (answer, error) = match answer {
-                    Ok(answer) => (Some(answer), None),
-                    Err(error) => (None, Some(format!("{error:#}"))),
-                };
-                let line = Line {
-                    path,
-                    answer,
-                    error,
-                };
-                println!("{}", serde_json::to_string(&line)?);
-            }
-            Ok(answer) => println!("{path}: {answer}"),
-            Err(error) => eprintln!("{path}: error: {error:#}"),
+    let progress = Progress::new("answering, pictures", paths.len());
+    // So many that every core is busy, so few that lines come as they are found.
+    for some in paths.chunks(2048) {
+        for (path, answer) in some.iter().zip(predictor.answers(some)?) {
+            wrong += usize::from(answer.is_err());
+            print(&path.display().to_string(), answer, args.json)?;
+            progress.step();
         }
     }
     ensure!(
@@ -80,17 +68,32 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn answer(predictor: &Predictor, path: &Path) -> Result<Answer> {
-    let bytes = std::fs::read(path).context("cannot be read")?;
-    predictor.answer(&decode(&bytes)?)
+fn print(path: &str, answer: Result<Answer>, json: bool) -> Result<()> {
+    match answer {
+        answer if json => {
+            let (answer, error) = match answer {
+                Ok(answer) => (Some(answer), None),
+                Err(error) => (None, Some(format!("{error:#}"))),
+            };
+            let line = Line {
+                path,
+                answer,
+                error,
+            };
+            println!("{}", serde_json::to_string(&line)?);
+        }
+        Ok(answer) => println!("{path}: {answer}"),
+        Err(error) => eprintln!("{path}: error: {error:#}"),
+    }
+    Ok(())
 }
 
 /// The files, and those in folders, in order of their names.
-fn pictures(what: &[String]) -> Result<Vec<String>> {
+fn pictures(what: &[String]) -> Result<Vec<PathBuf>> {
     let mut paths = vec![];
     for path in what {
         if !Path::new(path).is_dir() {
-            paths.push(path.clone());
+            paths.push(path.into());
             continue;
         }
         let mut inside = vec![];
@@ -101,7 +104,7 @@ fn pictures(what: &[String]) -> Result<Vec<String>> {
                 .and_then(|e| e.to_str())
                 .unwrap_or_default();
             if ["jpg", "jpeg", "png"].contains(&ending.to_lowercase().as_str()) {
-                inside.push(path.to_string_lossy().into_owned());
+                inside.push(path);
             }
         }
         ensure!(

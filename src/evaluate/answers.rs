@@ -5,11 +5,9 @@ use tch::{Kind, Tensor};
 
 use crate::Task;
 use crate::dataset::{Faces, Label};
-use crate::model::Net;
+use crate::model::{Net, batch};
 use crate::progress::Progress;
-
-/// How many pictures are answered at a time.
-const BATCH: i64 = 250;
+use crate::threads::on_every_core;
 
 /// What a net says of some pictures, for one of its heads.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,20 +51,21 @@ pub(crate) fn logits_of(
     }
     let pictures = faces.pictures(size)?.tensor;
     let rows: Vec<i64> = indices.iter().map(|i| *i as i64).collect();
-    let progress = Progress::after(
-        10,
-        "evaluating, pictures / 250",
-        rows.len().div_ceil(BATCH as usize),
-    );
-    let mut logits = vec![];
-    for some in rows.chunks(BATCH as usize) {
-        let chosen = pictures.f_index_select(0, &Tensor::f_from_slice(some)?)?;
-        logits.push(
-            net.mirrored_logits(kind, &chosen)?
-                .f_to_device(tch::Device::Cpu)?,
-        );
-        progress.step();
-    }
+    let some = batch(net.device());
+    let jobs = rows.len().div_ceil(some);
+    let progress = Progress::after(10, &format!("evaluating, pictures / {some}"), jobs);
+    let logits = on_every_core(
+        net.device(),
+        || Ok((net.inference(kind)?, pictures.shallow_clone())),
+        jobs,
+        |(net, pictures), job| {
+            let rows = &rows[job * some..rows.len().min((job + 1) * some)];
+            let chosen = pictures.f_index_select(0, &Tensor::f_from_slice(rows)?)?;
+            let logits = net.mirrored_logits(&chosen)?;
+            progress.step();
+            Ok(logits)
+        },
+    )?;
     Ok(Tensor::f_cat(&logits, 1)?)
 }
 
@@ -324,8 +323,9 @@ mod tests {
             let net = Net::new(&config, tch::Device::Cpu, 0).unwrap();
             tch::manual_seed(2);
             let pictures = Tensor::randint(255, [2, 32, 32, 3], (Kind::Uint8, tch::Device::Cpu));
+            let net = net.inference(Kind::Float).unwrap();
             let read = |pictures: &Tensor| {
-                let logits = net.mirrored_logits(Kind::Float, pictures).unwrap();
+                let logits = net.mirrored_logits(pictures).unwrap();
                 estimates(task, &[], &logits).unwrap()
             };
             for (plain, mirrored) in read(&pictures).iter().zip(&read(&pictures.flip([2]))) {

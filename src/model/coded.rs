@@ -7,16 +7,18 @@
 //! and a last plain one a block, and four 1x1 shortcut convolutions a group.
 
 use anyhow::Result;
-use tch::{Tensor, nn};
+use tch::{Kind, Tensor, nn};
 
 use super::NetConfig;
-use super::layers::{Conv, apply_conv, apply_linear, average_pool, conv, norm, norm_relu};
+use super::layers::{
+    Conv, Norm, apply_conv, apply_linear, average_pool, conv, copied_linear, norm, norm_relu,
+};
 use super::ror::Tap;
 
 #[derive(Debug)]
 struct Group {
     convs: [Conv; 3],
-    norms: [nn::BatchNorm; 2],
+    norms: [Norm; 2],
     shortcuts: Vec<Conv>,
 }
 
@@ -63,6 +65,33 @@ impl Coded {
                 Default::default(),
             ),
         }
+    }
+
+    /// The net for inference alone, in `kind`: see [`Conv::folded`].
+    pub(super) fn folded(&self, kind: Kind) -> Result<Self> {
+        let groups = self.groups.iter().map(|group| {
+            let [first, second, third] = &group.convs;
+            Ok(Group {
+                convs: [
+                    first.folded(Some(&group.norms[0]), kind)?,
+                    second.folded(Some(&group.norms[1]), kind)?,
+                    third.folded(None, kind)?,
+                ],
+                norms: [Norm::in_conv(), Norm::in_conv()],
+                shortcuts: group
+                    .shortcuts
+                    .iter()
+                    .map(|shortcut| shortcut.folded(None, kind))
+                    .collect::<Result<_>>()?,
+            })
+        });
+        Ok(Self {
+            stem: self.stem.folded(None, kind)?,
+            pool: self.pool,
+            groups: groups.collect::<Result<_>>()?,
+            dense: copied_linear(&self.dense)?,
+            head: copied_linear(&self.head)?,
+        })
     }
 
     pub(super) fn forward(&self, x: &Tensor, train: bool, tap: Tap) -> Result<Tensor> {

@@ -2,6 +2,7 @@
 
 mod coded;
 mod config;
+mod inference;
 mod layers;
 mod net;
 mod ror;
@@ -9,6 +10,7 @@ mod summary;
 
 pub use coded::Coded;
 pub use config::{Architecture, NetConfig};
+pub(crate) use inference::{Inference, batch};
 pub use net::Net;
 pub use ror::Ror;
 pub use summary::{Layer, Summary};

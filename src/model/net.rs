@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use tch::{Device, Kind, Tensor, nn};
+use tch::{Device, Kind, Tensor, nn, no_grad};
 
-use super::{Architecture, Coded, NetConfig, Ror, Summary};
+use super::{Architecture, Coded, Inference, NetConfig, Ror, Summary};
 use crate::files;
 
+/// The layers of either definition.
 #[derive(Debug)]
-enum Layers {
+pub(super) enum Layers {
     Ror(Box<Ror>),
     Coded(Box<Coded>),
 }
@@ -83,7 +84,7 @@ impl Net {
                     variable.size()
                 ))
             );
-            tch::no_grad(|| variable.f_copy_(&value))?;
+            no_grad(|| variable.f_copy_(&value))?;
         }
         if let Some(name) = saved.keys().next() {
             bail!(wrong(format!(
@@ -101,7 +102,7 @@ impl Net {
         let from = other.variables();
         for (name, mut own) in self.variables() {
             if let Some(value) = from.get(&name).filter(|value| value.size() == own.size()) {
-                tch::no_grad(|| own.f_copy_(value))?;
+                no_grad(|| own.f_copy_(value))?;
                 taken += 1;
             }
         }
@@ -174,15 +175,9 @@ impl Net {
         Summary::of(self)
     }
 
-    /// Pictures as the layers want them: u8 `[n, side, side, 3]` to `[n, 3, side, side]`
-    /// around 0, channels last in memory.
+    /// Pictures as the layers want them: see [`normalise`].
     pub(crate) fn normalise(&self, pictures: &Tensor, kind: Kind) -> Result<Tensor> {
-        let scaled = pictures
-            .f_to_device(self.device())?
-            .f_to_kind(Kind::Float)?
-            .f_sub_scalar(127.5)?
-            .f_div_scalar(64.0)?;
-        Ok(scaled.f_to_kind(kind)?.f_permute([0, 3, 1, 2])?)
+        normalise(pictures, kind, self.device())
     }
 
     /// Logits (f32, `[n, outputs]`) of u8 pictures `[n, size, size, 3]`, without gradients.
@@ -196,20 +191,13 @@ impl Net {
             "pictures of shape {:?} for a net that takes [n, {side}, {side}, 3]",
             pictures.size()
         );
-        self.logits_in(Kind::Float, pictures)
+        self.inference(Kind::Float)?.logits(pictures)
     }
 
-    fn logits_in(&self, kind: Kind, pictures: &Tensor) -> Result<Tensor> {
-        tch::no_grad(|| self.forward(&self.normalise(pictures, kind)?, false, &mut |_, _| Ok(())))
-    }
-
-    /// Logits of pictures of any size and of their mirror images, f32 `[2, n, outputs]`: what
-    /// the two say is averaged as probabilities.
-    pub(crate) fn mirrored_logits(&self, kind: Kind, pictures: &Tensor) -> Result<Tensor> {
-        // In one go: half the calls for a single picture, which is what a user waits for.
-        let both = Tensor::f_cat(&[pictures, &pictures.f_flip([2])?], 0)?;
-        let outputs = self.config.outputs;
-        Ok(self.logits_in(kind, &both)?.f_view([2, -1, outputs])?)
+    /// The net as it is now, for inference alone, with arithmetic in `kind`: a copy whose
+    /// normalisations are part of its convolutions wherever they stand behind one.
+    pub(crate) fn inference(&self, kind: Kind) -> Result<Inference> {
+        Inference::new(&self.layers, &self.config, kind, self.device())
     }
 
     /// Runs the layers on normalised pictures; `tap` sees each layer's output.
@@ -219,9 +207,31 @@ impl Net {
         train: bool,
         tap: &mut dyn FnMut(&str, &Tensor) -> Result<()>,
     ) -> Result<Tensor> {
-        match &self.layers {
+        self.layers.forward(x, train, tap)
+    }
+}
+
+impl Layers {
+    pub(super) fn forward(
+        &self,
+        x: &Tensor,
+        train: bool,
+        tap: &mut dyn FnMut(&str, &Tensor) -> Result<()>,
+    ) -> Result<Tensor> {
+        match self {
             Layers::Ror(ror) => ror.forward(x, train, tap),
             Layers::Coded(coded) => coded.forward(x, train, tap),
         }
     }
+}
+
+/// Pictures as the layers want them: u8 `[n, side, side, 3]` to `[n, 3, side, side]` around 0,
+/// channels last in memory.
+pub(super) fn normalise(pictures: &Tensor, kind: Kind, device: Device) -> Result<Tensor> {
+    let scaled = pictures
+        .f_to_device(device)?
+        .f_to_kind(Kind::Float)?
+        .f_sub_scalar(127.5)?
+        .f_div_scalar(64.0)?;
+    Ok(scaled.f_to_kind(kind)?.f_permute([0, 3, 1, 2])?)
 }

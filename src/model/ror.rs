@@ -13,11 +13,12 @@
 //! A group is a row of bottleneck blocks, each with its own, final shortcut.
 
 use anyhow::Result;
-use tch::{Tensor, nn};
+use tch::{Kind, Tensor, nn};
 
 use super::NetConfig;
 use super::layers::{
-    Conv, apply_conv, apply_linear, apply_norm, average_pool, conv, drop_path, norm, norm_relu,
+    Conv, Norm, add, apply_conv, apply_linear, average_pool, conv, copied_linear, drop_path, norm,
+    norm_relu,
 };
 
 /// Called with each layer's name and output as a picture passes through.
@@ -26,13 +27,13 @@ pub(super) type Tap<'a> = &'a mut dyn FnMut(&str, &Tensor) -> Result<()>;
 /// A pre-activation bottleneck: 1x1, 3x3, 1x1, each behind batch normalisation and ReLU.
 #[derive(Debug)]
 struct Block {
-    norms: [nn::BatchNorm; 3],
+    norms: [Norm; 3],
     convs: [Conv; 3],
     shortcut: Option<Conv>,
     survival: f64,
 }
 
-fn block(path: &nn::Path, from: i64, to: i64, inner: i64, stride: i64, survival: f64) -> Block {
+fn block(path: &nn::Path, [from, to, inner]: [i64; 3], stride: i64, survival: f64) -> Block {
     Block {
         norms: [
             norm(path / "bn1", from),
@@ -51,20 +52,46 @@ fn block(path: &nn::Path, from: i64, to: i64, inner: i64, stride: i64, survival:
     }
 }
 
+fn folded(conv: &Option<Conv>, kind: Kind) -> Result<Option<Conv>> {
+    conv.as_ref()
+        .map(|conv| conv.folded(None, kind))
+        .transpose()
+}
+
 impl Block {
+    fn folded(&self, kind: Kind) -> Result<Self> {
+        let [first, second, third] = &self.norms;
+        let [reduce, convolve, expand] = &self.convs;
+        Ok(Self {
+            // The first stands behind an addition, not a convolution.
+            norms: [first.copied()?, Norm::in_conv(), Norm::in_conv()],
+            convs: [
+                reduce.folded(Some(second), kind)?,
+                convolve.folded(Some(third), kind)?,
+                expand.folded(None, kind)?,
+            ],
+            shortcut: folded(&self.shortcut, kind)?,
+            survival: 1.0,
+        })
+    }
+
     fn forward(&self, x: &Tensor, train: bool, name: &str, tap: Tap) -> Result<Tensor> {
         let mut y = x.shallow_clone();
         for (i, (norm, conv)) in self.norms.iter().zip(&self.convs).enumerate() {
-            y = apply_conv(conv, &norm_relu(norm, &y, train)?)?;
+            y = norm_relu(norm, &y, train)?;
+            if i == 2 {
+                // Behind the last convolution, which is linear, it would be the same; here there
+                // are fewer channels.
+                y = drop_path(y, self.survival, train)?;
+            }
+            y = apply_conv(conv, &y)?;
             tap(&format!("{name}.conv{}", i + 1), &y)?;
         }
-        let y = drop_path(y, self.survival, train)?;
-        let x = match &self.shortcut {
-            Some(conv) => apply_conv(conv, x)?,
-            None => x.shallow_clone(),
-        };
         // No ReLU behind the addition: shortcuts stay clean paths (arXiv 1608.02908, fig. 4).
-        Ok(y.f_add(&x)?)
+        match &self.shortcut {
+            Some(conv) => add(y, &apply_conv(conv, x)?, train),
+            None => add(y, x, train),
+        }
     }
 }
 
@@ -83,7 +110,7 @@ pub struct Ror {
     pool: i64,
     groups: Vec<Group>,
     root: Option<Conv>,
-    norm: nn::BatchNorm,
+    norm: Norm,
     dense: nn::Linear,
     dropout: f64,
     head: nn::Linear,
@@ -103,16 +130,14 @@ impl Ror {
                 .then(|| conv(&path / "shortcut", from, to, 1, stride, false));
             let mut row = vec![];
             for b in 0..blocks {
-                number += 1;
-                let survival = 1.0 - (1.0 - config.survival) * f64::from(number) / last_block;
                 let stride = if b == 0 { stride } else { 1 };
+                number += 1;
+                let share = f64::from(number) / last_block;
                 row.push(block(
                     &(&path / "blocks" / b),
-                    from,
-                    to,
-                    to / config.bottleneck,
+                    [from, to, to / config.bottleneck],
                     stride,
-                    survival,
+                    1.0 - (1.0 - config.survival) * share,
                 ));
                 from = to;
             }
@@ -140,6 +165,30 @@ impl Ror {
         }
     }
 
+    /// The net for inference alone, in `kind`: see [`Conv::folded`].
+    pub(super) fn folded(&self, kind: Kind) -> Result<Self> {
+        let groups = self.groups.iter().map(|group| {
+            Ok(Group {
+                blocks: group
+                    .blocks
+                    .iter()
+                    .map(|block| block.folded(kind))
+                    .collect::<Result<_>>()?,
+                shortcut: folded(&group.shortcut, kind)?,
+            })
+        });
+        Ok(Self {
+            stem: self.stem.folded(None, kind)?,
+            pool: self.pool,
+            groups: groups.collect::<Result<_>>()?,
+            root: folded(&self.root, kind)?,
+            norm: self.norm.copied()?,
+            dense: copied_linear(&self.dense)?,
+            dropout: 0.0,
+            head: copied_linear(&self.head)?,
+        })
+    }
+
     /// Logits `[n, outputs]` (f32) of normalised pictures `[n, 3, size, size]` (f32 or bf16).
     pub(super) fn forward(&self, x: &Tensor, train: bool, tap: Tap) -> Result<Tensor> {
         let x = apply_conv(&self.stem, x)?;
@@ -158,15 +207,15 @@ impl Ror {
                 tap(&format!("groups.{g}.blocks.{b}"), &x)?;
             }
             if let Some(around) = around {
-                x = x.f_add(&around)?;
+                x = add(x, &around, train)?;
                 tap(&format!("groups.{g}"), &x)?;
             }
         }
         if let Some(root) = &self.root {
-            x = x.f_add(&apply_conv(root, &stem)?)?;
+            x = add(x, &apply_conv(root, &stem)?, train)?;
             tap("root", &x)?;
         }
-        let x = average_pool(&apply_norm(&self.norm, &x, train)?.f_relu()?)?;
+        let x = average_pool(&norm_relu(&self.norm, &x, train)?)?;
         tap("average", &x)?;
         let x = apply_linear(&self.dense, &x)?.f_relu()?;
         tap("dense", &x)?;

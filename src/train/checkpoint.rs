@@ -15,9 +15,13 @@ use crate::files;
 #[derive(Debug, Serialize, Deserialize)]
 struct Note {
     state: String,
+    layout: u32,
     steps: i64,
     history: History,
 }
+
+/// The order of the numbers in a checkpoint's flat tensors: another order, another number.
+const LAYOUT: u32 = 2;
 
 fn note_path(folder: &Path) -> PathBuf {
     folder.join("checkpoint.json")
@@ -37,6 +41,7 @@ pub(super) fn save(folder: &Path, optimiser: &mut Optimiser, history: &History) 
     })?;
     let note = Note {
         state,
+        layout: LAYOUT,
         steps: optimiser.steps,
         history: history.clone(),
     };
@@ -50,7 +55,13 @@ pub(super) fn load(folder: &Path, optimiser: &mut Optimiser) -> Result<History> 
     if !path.exists() {
         return Ok(History::default());
     }
-    let note: Note = files::read_json(&path)?;
+    let note: Note = files::read_json(&path)
+        .with_context(|| format!("delete {} to begin anew", path.display()))?;
+    ensure!(
+        note.layout == LAYOUT,
+        "the checkpoint {} is of another version of this program: delete it to begin anew",
+        path.display()
+    );
     let file = folder.join(&note.state);
     let advice = || {
         format!(

@@ -4,7 +4,7 @@
 //! of a dozen for each of a hundred tensors, and its state is three tensors to save and resume.
 
 use anyhow::Result;
-use tch::{Kind, Tensor, no_grad};
+use tch::{Tensor, no_grad};
 
 use super::Recipe;
 use crate::model::Net;
@@ -19,8 +19,8 @@ pub(super) struct Optimiser {
     /// The parameters, each a view of `weights`.
     parameters: Vec<Tensor>,
     pub(super) state: State,
-    /// 1 where weight decay applies: to weights, not to biases or normalisation.
-    decays: Tensor,
+    /// How many numbers, the first, weight decay applies to: weights, not biases or normalisation.
+    decayed: i64,
     pub(super) steps: i64,
 }
 
@@ -70,16 +70,10 @@ impl Optimiser {
             .variables()
             .into_values()
             .partition(Tensor::requires_grad);
-        let decays = parameters
-            .iter()
-            .map(|p| {
-                Ok(Tensor::f_full(
-                    [p.numel() as i64],
-                    if p.dim() > 1 { 1.0 } else { 0.0 },
-                    (Kind::Float, p.device()),
-                )?)
-            })
-            .collect::<Result<Vec<_>>>()?;
+        // Weights, which decay, before biases and normalisation, which do not.
+        parameters.sort_by_key(|parameter| parameter.dim() <= 1);
+        let decaying = parameters.iter().filter(|parameter| parameter.dim() > 1);
+        let decayed = decaying.map(|parameter| parameter.numel() as i64).sum();
         let weights = flatten(&mut parameters)?;
         let statistics = flatten(&mut statistics)?;
         let copies = || -> Result<[Tensor; 2]> { Ok([copied(&weights)?, copied(&statistics)?]) };
@@ -94,7 +88,7 @@ impl Optimiser {
         Ok(Self {
             parameters,
             state,
-            decays: Tensor::f_cat(&decays, 0)?,
+            decayed,
             steps: 0,
         })
     }
@@ -119,22 +113,19 @@ impl Optimiser {
             } = &mut self.state;
             let _ = first_moment.f_lerp_(&gradient, 1.0 - BETA1)?;
             let _ = second_moment.f_lerp_(&gradient.f_square()?, 1.0 - BETA2)?;
+            // The corrections for the moments' start at 0 are the same for all parameters: as
+            // factors of the rate and of epsilon they cost no pass over memory.
             let steps = self.steps as i32;
+            let (first, second) = (1.0 - BETA1.powi(steps), 1.0 - BETA2.powi(steps));
+            let factor = -first / (rate * second.sqrt());
             let scale = second_moment
-                .f_div_scalar(1.0 - BETA2.powi(steps))?
-                .f_sqrt_()?
-                .f_add_scalar_(EPSILON)?;
-            let update = first_moment
-                .f_div(&scale)?
-                .f_mul_scalar_(rate / (1.0 - BETA1.powi(steps)))?;
-            if recipe.weight_decay > 0.0 {
-                let kept = self
-                    .decays
-                    .f_mul_scalar(-rate * recipe.weight_decay)?
-                    .f_add_scalar_(1.0)?;
-                let _ = weights.f_mul_(&kept)?;
-            }
-            let _ = weights.f_sub_(&update)?;
+                .f_sqrt()?
+                .f_add_scalar_(EPSILON * second.sqrt())?
+                .f_mul_scalar_(factor)?;
+            let _ = weights
+                .f_narrow(0, 0, self.decayed)?
+                .f_mul_scalar_(1.0 - rate * recipe.weight_decay)?;
+            let _ = weights.f_addcdiv_(first_moment, &scale)?;
             // Early on the average follows quickly, so that it never drags the first weights along.
             let decay = recipe
                 .ema

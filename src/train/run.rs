@@ -402,11 +402,14 @@ impl Trained {
 
     fn estimates_of(&self, faces: &Faces, indices: &[usize]) -> Result<Vec<Estimate>> {
         let side = self.net.config().input;
-        self.read(&logits_of(Kind::Float, &self.net, faces, indices, side)?)
+        let logits = logits_of(Kind::Float, &self.net, faces, indices, side)?;
+        self.card.read(&logits)
     }
+}
 
-    /// Reads logits `[ways, n, outputs]` of this net.
+impl Card {
+    /// Reads logits `[ways, n, outputs]` of the card's net.
     pub(crate) fn read(&self, logits: &Tensor) -> Result<Vec<Estimate>> {
-        estimates(self.card.task, &self.card.temperatures, logits)
+        estimates(self.task, &self.temperatures, logits)
     }
 }

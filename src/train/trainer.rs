@@ -19,6 +19,7 @@ use crate::device::{device, hardware, today, training_kind};
 use crate::evaluate::{Answers, Evaluation, estimates, fit_temperatures, logits_of};
 use crate::model::{Net, NetConfig};
 use crate::progress::{Progress, say, thousands};
+use crate::threads::keep_memory;
 
 /// A training to be run: a net's shape and a recipe over a split, with defaults that suit the
 /// data.
@@ -273,6 +274,36 @@ impl<'a> Training<'a> {
         Ok(trained)
     }
 
+    /// Seconds that each of `steps` training steps takes on this machine, after three that warm
+    /// up: what a training will take, before it is begun. Nothing is kept of them.
+    ///
+    /// # Errors
+    /// As [`Training::run`].
+    pub fn time_steps(&self, steps: usize) -> Result<Vec<f64>> {
+        self.recipe.check()?;
+        let net = Net::new(&self.net, self.device, self.recipe.seed as i64)?;
+        let mut optimiser = Optimiser::new(&net)?;
+        let batches = Batches::new(self, &net, self.net.input)?;
+        let n = self.split.train.len();
+        let batch = self.recipe.batch.min(n) as i64;
+        let order = Tensor::f_arange(n as i64, (Kind::Int64, self.device))?;
+        let finish = || {
+            if let Device::Cuda(number) = self.device {
+                tch::Cuda::synchronize(number as i64);
+            }
+        };
+        let mut seconds = vec![];
+        for step in 0..steps as i64 + 3 {
+            let chosen = order.f_narrow(0, step % (n as i64 / batch) * batch, batch)?;
+            finish();
+            let start = Instant::now();
+            let _ = batches.step(&mut optimiser, &chosen, self.recipe.learning_rate)?;
+            finish();
+            seconds.push(start.elapsed().as_secs_f64());
+        }
+        Ok(seconds.split_off(3))
+    }
+
     /// Logits on the validation part, and its labels.
     fn validate(&self, net: &Net, kind: Kind, size: u32) -> Result<(Tensor, Vec<Label>)> {
         let part = &self.split.validation;
@@ -322,9 +353,9 @@ impl<'a> Training<'a> {
             let size = self.recipe.size(number, self.net.input);
             let batches = match &mut batches {
                 Some(batches) if batches.size == size => batches,
-                other => other.insert(Batches::new(self, size)?),
+                other => other.insert(Batches::new(self, &net, size)?),
             };
-            let mut epoch = batches.epoch(&net, &mut optimiser, number)?;
+            let mut epoch = batches.epoch(&mut optimiser, number)?;
             epoch.size = size;
             let (logits, labels) =
                 optimiser.with_average(|| self.validate(&net, batches.kind, size))?;
@@ -379,6 +410,7 @@ impl<'a> Training<'a> {
 /// The pictures of one size and the training targets, on the device.
 struct Batches<'a> {
     training: &'a Training<'a>,
+    net: &'a Net,
     size: u32,
     /// On the CPU, those of the whole set, shared; on a GPU, those to train on.
     pictures: Tensor,
@@ -389,7 +421,7 @@ struct Batches<'a> {
 }
 
 impl<'a> Batches<'a> {
-    fn new(training: &'a Training<'a>, size: u32) -> Result<Self> {
+    fn new(training: &'a Training<'a>, net: &'a Net, size: u32) -> Result<Self> {
         let Training {
             faces,
             split,
@@ -397,6 +429,7 @@ impl<'a> Batches<'a> {
             device,
             ..
         } = training;
+        keep_memory();
         let indices: Vec<i64> = split.train.iter().map(|i| *i as i64).collect();
         let rows = Tensor::f_from_slice(&indices)?;
         let all = faces.pictures(size)?.tensor;
@@ -411,6 +444,7 @@ impl<'a> Batches<'a> {
         };
         Ok(Self {
             training,
+            net,
             size,
             pictures,
             rows,
@@ -419,7 +453,7 @@ impl<'a> Batches<'a> {
         })
     }
 
-    fn epoch(&self, net: &Net, optimiser: &mut Optimiser, number: usize) -> Result<Epoch> {
+    fn epoch(&self, optimiser: &mut Optimiser, number: usize) -> Result<Epoch> {
         let Training {
             recipe,
             split,
@@ -444,26 +478,10 @@ impl<'a> Batches<'a> {
         let mut rate = 0.0;
         for step in 0..each {
             let chosen = order.f_narrow(0, step * batch as i64, batch as i64)?;
-            let pictures = self
-                .pictures
-                .f_index_select(0, &self.rows.f_index_select(0, &chosen)?)?;
-            let mut targets = self.targets.of(&chosen)?;
-            let mut x = net.normalise(&pictures, Kind::Float)?;
-            if recipe.augment {
-                x = augment(&x)?;
-            }
-            if recipe.mixup > 0.0 {
-                x = mixup(&x, recipe.mixup, &mut targets)?;
-            }
-            let logits = net.forward(&x.f_to_kind(self.kind)?, true, &mut |_, _| Ok(()))?;
-            let loss = targets.loss(&logits, recipe)?;
             rate = recipe.rate(optimiser.steps, steps);
-            optimiser.step(&loss, rate, recipe)?;
-            no_grad(|| -> Result<()> {
-                let _ = loss_sum.f_add_(&loss)?;
-                let _ = right.f_add_(&targets.right(&logits)?)?;
-                Ok(())
-            })?;
+            let (loss, found) = self.step(optimiser, &chosen, rate)?;
+            let _ = loss_sum.f_add_(&loss)?;
+            let _ = right.f_add_(&found)?;
             progress.step();
         }
         Ok(Epoch {
@@ -473,5 +491,33 @@ impl<'a> Batches<'a> {
             learning_rate: rate,
             ..Epoch::default()
         })
+    }
+
+    /// One step on the chosen training pictures: the loss before it, and how many of them the
+    /// first head answered right.
+    fn step(
+        &self,
+        optimiser: &mut Optimiser,
+        chosen: &Tensor,
+        rate: f64,
+    ) -> Result<(Tensor, Tensor)> {
+        let recipe = &self.training.recipe;
+        let pictures = self
+            .pictures
+            .f_index_select(0, &self.rows.f_index_select(0, chosen)?)?;
+        let mut targets = self.targets.of(chosen)?;
+        let mut x = self.net.normalise(&pictures, Kind::Float)?;
+        if recipe.augment {
+            x = augment(&x)?;
+        }
+        if recipe.mixup > 0.0 {
+            x = mixup(&x, recipe.mixup, &mut targets)?;
+        }
+        let logits = self
+            .net
+            .forward(&x.f_to_kind(self.kind)?, true, &mut |_, _| Ok(()))?;
+        let loss = targets.loss(&logits, recipe)?;
+        optimiser.step(&loss, rate, recipe)?;
+        no_grad(|| Ok((loss.f_detach()?, targets.right(&logits)?)))
     }
 }
