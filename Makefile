@@ -5,7 +5,7 @@ help:
 	@echo "make run     execute notebooks/project.ipynb; the result is target/notebooks/project.html"
 	@echo "make lab     open the notebooks in JupyterLab"
 	@echo "make test    format, lints, documentation, tests, notebooks"
-	@echo "make bench   time what a user waits for beside Pillow (needs ROR_DATA)"
+	@echo "make bench   time what a user waits for, beside rivals (needs ROR_DATA; see setup/bench.sh)"
 	@echo "make clean   remove what was built (target/), but not .venv"
 
 setup:

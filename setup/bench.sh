@@ -1,5 +1,9 @@
 #!/usr/bin/env bash
-# Times what a user waits for, beside Pillow in an environment of the benchmark's own.
+# Times what a user waits for, beside rivals in an environment of the benchmark's own.
+#   make bench                       all but the two below
+#   make bench WAITS="decode train"  some of: decode load train predict folder kernel
+#   make bench WAITS=make            make run from nothing and make test, about 25 minutes
+#   make bench WAITS=growth          how waits grow with pictures and pixels, about 10 minutes
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 [ -n "${ROR_DATA:-}" ] || fail "the benchmark is of the real data." "Set ROR_DATA to UTKFace; see data/README.md."
 rivals=$root/target/bench-env
@@ -7,8 +11,14 @@ if [ ! -x "$rivals/bin/python" ] || ! cmp -s benches/requirements.txt "$rivals/r
     say "installing the benchmark's rivals into target/bench-env, a minute ..."
     rm -rf "$rivals"
     "$python" -m venv "$rivals"
+    # PyTorch and Jupyter are the project's own.
+    "$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' >"$("$rivals/bin/python" -c \
+        'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
     "$rivals/bin/python" -m pip install --quiet --no-cache-dir -r benches/requirements.txt
     cp benches/requirements.txt "$rivals/"
 fi
+# torch.compile keeps what it has compiled.
+export TORCHINDUCTOR_CACHE_DIR=$root/target/bench-env/inductor TF_CPP_MIN_LOG_LEVEL=3
 # The profile that notebooks use, already compiled.
-PYTHON=$rivals/bin/python cargo bench --locked --profile dev --bench waits
+# shellcheck disable=SC2086  # one word a wait
+PYTHON=$rivals/bin/python cargo bench --locked --profile dev --bench waits -- ${WAITS:-}

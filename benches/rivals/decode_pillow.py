@@ -1,7 +1,4 @@
-"""Loads a folder of pictures as the original notebook does, and prints the seconds it took.
-
-Usage: python pillow.py FOLDER SIZE
-"""
+"""Decodes and resizes a folder of pictures as the original notebook does: python decode_pillow.py FOLDER SIZE"""
 
 import os
 import sys
@@ -9,6 +6,8 @@ import time
 
 import numpy as np
 from PIL import Image
+
+from report import report
 
 folder, size = sys.argv[1], int(sys.argv[2])
 start = time.perf_counter()
@@ -18,4 +17,4 @@ for i, name in enumerate(names):
     with Image.open(os.path.join(folder, name)) as picture:
         pictures[i] = picture.convert("RGB").resize((size, size), Image.LANCZOS)
 seconds = time.perf_counter() - start
-print(f"{seconds:.4f} {len(names)} {pictures.mean():.4f}")
+report("pillow", seconds=seconds, pictures=len(names), level=float(pictures.mean()))

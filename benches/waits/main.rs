@@ -1,204 +1,342 @@
-//! What a user waits for, beside Pillow in the same run: `make bench`.
+//! What a user waits for, beside its rivals in the same run: `make bench`.
 //!
-//! Loads the data set at `ROR_DATA` cold (nothing cached, files in the page cache) and warm,
-//! in turn with Pillow, and predicts single pictures; prints medians with their range and
-//! writes `benches/results.csv`.
+//! Each side of a wait runs in a process of its own, in turn with its rivals, and prints what it
+//! measured as JSON. The table goes to benches/results.csv and into docs/speed.md; a wait that is
+//! measured again replaces its rows there.
 
-use std::path::Path;
-use std::process::Command;
+mod growth;
+mod ours;
+mod table;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use ror::dataset::Faces;
-use ror::tch::Kind;
-use ror::{Predictor, files};
+use ror::files;
 
-/// Times each thing is done, in turn with its rival.
+use table::{Measured, Row, close};
+
+/// Times each thing is done, in turn with its rivals.
 const RUNS: usize = 5;
-const SIZE: u32 = 32;
+
+/// The waits by name, in the order of the table; those behind `make bench` without a name.
+const WAITS: [&str; 6] = ["decode", "load", "train", "predict", "folder", "kernel"];
+/// Those that must be named: they take long, or write figures.
+const MORE: [&str; 2] = ["make", "growth"];
 
 fn main() -> Result<()> {
-    let data = std::env::var_os("ROR_DATA")
-        .context("set ROR_DATA to UTKFace: the benchmark is of the real data")?;
-    // An archive is unpacked first: unpacking is no rival's task.
-    let folder = Faces::at(&data)?
-        .folder()
-        .context("ROR_DATA holds no folder of pictures")?
-        .to_owned();
-    let cache = std::env::temp_dir().join(format!("ror-bench-{}", std::process::id()));
-    // SAFETY: before any other thread is there.
-    unsafe { std::env::set_var("ROR_CACHE", &cache) };
-    let result = measure(&folder, &cache);
-    std::fs::remove_dir_all(&cache)?;
-    let rows = result?;
-
-    let mut csv = String::from("wait,ours,rival,rival_name,ratio,low,high,hardware,date\n");
-    println!(
-        "\n{:<44} {:>10} {:>10} {:>8}",
-        "wait (median of 5, seconds)", "ours", "rival", "ratio"
-    );
-    for row in &rows {
-        println!("{row}");
-        csv.push_str(&row.csv());
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| argument != "--bench")
+        .collect();
+    if let [flag, name, rest @ ..] = &arguments[..]
+        && flag == "--measure"
+    {
+        println!("{}", serde_json::to_string(&ours::measure(name, rest)?)?);
+        return Ok(());
     }
-    files::write_with(&files::home().join("benches").join("results.csv"), |file| {
-        Ok(file.write_all(csv.as_bytes())?)
-    })
-}
-
-/// One wait: seconds of ours and, where it has one, of its rival, run by run.
-struct Row {
-    wait: &'static str,
-    ours: Vec<f64>,
-    rival: Option<(String, Vec<f64>)>,
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted[sorted.len() / 2]
-}
-
-impl Row {
-    fn ratios(&self) -> Option<(f64, f64, f64)> {
-        let (_, rival) = self.rival.as_ref()?;
-        let mut ratios: Vec<f64> = rival.iter().zip(&self.ours).map(|(r, o)| r / o).collect();
-        ratios.sort_by(f64::total_cmp);
-        Some((median(&ratios), ratios[0], ratios[ratios.len() - 1]))
+    for name in &arguments {
+        ensure!(
+            WAITS.contains(&name.as_str()) || MORE.contains(&name.as_str()),
+            "there is no wait {name}: choose among {} {}",
+            WAITS.join(" "),
+            MORE.join(" ")
+        );
     }
-
-    fn csv(&self) -> String {
-        let (name, rival) = match &self.rival {
-            Some((name, values)) => (name.as_str(), format!("{:.4}", median(values))),
-            None => ("", String::new()),
-        };
-        let ratio = self
-            .ratios()
-            .map_or(",,".to_owned(), |(m, l, h)| format!("{m:.2},{l:.2},{h:.2}"));
-        let (hardware, date) = (ror::hardware(ror::tch::Device::Cpu), ror::today());
-        format!(
-            "\"{}\",{:.4},{rival},{name},{ratio},\"{hardware}\",{date}\n",
-            self.wait,
-            median(&self.ours)
-        )
-    }
-}
-
-impl std::fmt::Display for Row {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:<44} {:>10.4}", self.wait, median(&self.ours))?;
-        if let (Some((name, values)), Some((ratio, low, high))) = (&self.rival, self.ratios()) {
-            write!(
-                f,
-                " {:>10.4} {ratio:>7.2}x ({low:.2} to {high:.2}), {name}",
-                median(values)
-            )?;
+    let names: Vec<&str> = match arguments.is_empty() {
+        true => WAITS.to_vec(),
+        false => arguments.iter().map(String::as_str).collect(),
+    };
+    let bench = Bench::new()?;
+    for name in names {
+        eprintln!("== {name}");
+        if name == "growth" {
+            growth::measure(&bench)?;
+            continue;
         }
-        Ok(())
+        let rows = bench.wait(name)?;
+        for row in &rows {
+            println!("{row}");
+        }
+        table::keep(&rows)?;
     }
+    Ok(())
 }
 
-fn measure(folder: &Path, cache: &Path) -> Result<Vec<Row>> {
-    let (mut cold, mut warm, mut open, mut pillow) = (vec![], vec![], vec![], vec![]);
-    let mut version = String::new();
-    for run in 0..RUNS {
-        let (seconds, n, mean) = pillow_seconds(folder, &mut version)?;
-        pillow.push(seconds);
+/// What all waits share.
+pub struct Bench {
+    /// UTKFace, unpacked.
+    folder: PathBuf,
+    /// This program, and the Python that has the rivals.
+    own: PathBuf,
+    python: PathBuf,
+    /// For what is made on the way.
+    temporary: tempfile::TempDir,
+}
 
+impl Bench {
+    fn new() -> Result<Self> {
+        let data = std::env::var_os("ROR_DATA")
+            .context("set ROR_DATA to UTKFace: the benchmark is of the real data")?;
+        // An archive is unpacked first: unpacking is no rival's task.
+        let folder = Faces::at(&data)?
+            .folder()
+            .context("ROR_DATA holds no folder of pictures")?
+            .canonicalize()?;
+        let python = std::env::var_os("PYTHON").context("run `make bench`, which sets PYTHON")?;
+        Ok(Self {
+            folder,
+            own: std::env::current_exe()?,
+            python: python.into(),
+            temporary: tempfile::tempdir()?,
+        })
+    }
+
+    fn folder(&self) -> String {
+        self.folder.to_string_lossy().into_owned()
+    }
+
+    /// A folder for what ours caches, empty.
+    fn cache(&self) -> Result<PathBuf> {
+        let cache = self.temporary.path().join("cache");
         if cache.exists() {
-            std::fs::remove_dir_all(cache)?;
+            std::fs::remove_dir_all(&cache)?;
         }
-        let start = Instant::now();
-        let pictures = Faces::at(folder)?.pictures(SIZE)?;
-        cold.push(start.elapsed().as_secs_f64());
-        ensure!(
-            pictures.len() == n,
-            "{} pictures, but Pillow read {n}",
-            pictures.len()
-        );
-        let own = f64::try_from(pictures.tensor.to_kind(Kind::Float).mean(Kind::Double))?;
-        ensure!(
-            (own - mean).abs() < 0.5,
-            "mean level {own}, but Pillow's is {mean}"
-        );
-        drop(pictures);
-
-        let start = Instant::now();
-        let faces = Faces::at(folder)?;
-        open.push(start.elapsed().as_secs_f64());
-        let start = Instant::now();
-        let pictures = faces.pictures(SIZE)?;
-        warm.push(start.elapsed().as_secs_f64());
-        drop(pictures);
-        eprintln!(
-            "run {} of {RUNS}: cold {:.2} s, Pillow {:.2} s",
-            run + 1,
-            cold[run],
-            pillow[run]
-        );
+        Ok(cache)
     }
 
-    let faces = Faces::at(folder)?;
-    let predictor = Predictor::new(&faces)?;
-    predictor.predict(&faces, 0)?;
-    let mut predict = vec![];
-    for run in 0..RUNS as i64 {
-        let start = Instant::now();
-        for i in 0..20 {
-            std::hint::black_box(predictor.predict(&faces, run * 1000 + i * 7)?);
+    fn ours(&self, cache: Option<&Path>, wait: &str, arguments: &[String]) -> Result<Measured> {
+        let mut command = Command::new(&self.own);
+        command.arg("--measure").arg(wait).args(arguments);
+        if let Some(cache) = cache {
+            command.env("ROR_CACHE", cache);
         }
-        predict.push(start.elapsed().as_secs_f64() / 20.0);
+        measured(&mut command)
     }
-    Ok(vec![
-        Row {
-            wait: "open and decode all to 32 px, cold",
-            ours: cold,
-            rival: Some((version, pillow)),
-        },
-        Row {
-            wait: "open again: list and check files",
-            ours: open,
-            rival: None,
-        },
-        Row {
-            wait: "load all at 32 px again",
-            ours: warm,
-            rival: None,
-        },
-        Row {
-            wait: "predict one picture, file to answer",
-            ours: predict,
-            rival: None,
-        },
-    ])
+
+    fn rival(&self, script: &str, arguments: &[String]) -> Result<Measured> {
+        let script = files::home().join("benches").join("rivals").join(script);
+        measured(Command::new(&self.python).arg(script).args(arguments))
+    }
+
+    fn wait(&self, name: &str) -> Result<Vec<Row>> {
+        let words = |words: &[&str]| -> Vec<String> { words.iter().map(|w| (*w).into()).collect() };
+        let card = |name: &str| {
+            let path = files::home().join("models").join(format!("{name}.json"));
+            path.to_string_lossy().into_owned()
+        };
+        Ok(match name {
+            "decode" => {
+                let arguments = words(&[&self.folder(), "32"]);
+                let rows = in_turn(
+                    "decode + resize all 23,708 to 32 px, cold",
+                    || self.ours(Some(&self.cache()?), "decode", &arguments),
+                    &[&|| self.rival("decode_pillow.py", &arguments), &|| {
+                        self.rival("decode_torchvision.py", &arguments)
+                    }],
+                )?;
+                for row in &rows {
+                    close(row, "pictures", 0.0)?;
+                    close(row, "level", 0.5)?;
+                }
+                rows
+            }
+            "load" => {
+                let cache = self.cache()?;
+                let arguments = words(&[&self.folder(), "32"]);
+                self.ours(Some(&cache), "decode", &arguments)?;
+                let array = self.temporary.path().join("pictures.npy");
+                let array = array.to_string_lossy().into_owned();
+                let script = files::home().join("benches/rivals/load_array.py");
+                let made = Command::new(&self.python)
+                    .arg(script)
+                    .args([&array, "23708", "32"])
+                    .status()?;
+                ensure!(made.success(), "the original's array could not be made");
+                let mut rows = in_turn(
+                    "second load of all at 32 px",
+                    || self.ours(Some(&cache), "load", &arguments),
+                    &[&|| self.rival("load_array.py", std::slice::from_ref(&array))],
+                )?;
+                // What the pictures add to a process: libtorch has its own tens of megabytes.
+                for run in rows.iter_mut().flat_map(|row| &mut row.ours) {
+                    run.peak_mb = run.check["resident_mb"];
+                }
+                rows
+            }
+            "train" => {
+                let mut rows = vec![];
+                for (size, card) in [("32", card("gender-32px")), ("64", card("both-64px"))] {
+                    let own = words(&[size, "128", "20"]);
+                    let rival = |mode: &str| words(&[&card, size, "128", "20", mode]);
+                    let (eager, compile) = (rival("eager"), rival("compile"));
+                    let keras = words(&[&card, size, "128", "20"]);
+                    rows.extend(in_turn(
+                        &format!("training step, {size} px, batch 128, bf16"),
+                        || self.ours(None, "train", &own),
+                        &[
+                            &|| self.rival("train.py", &eager),
+                            &|| self.rival("train.py", &compile),
+                            &|| self.rival("train_keras.py", &keras),
+                        ],
+                    )?);
+                }
+                rows
+            }
+            "predict" => {
+                let mut files: Vec<String> = std::fs::read_dir(&self.folder)?
+                    .map(|entry| Ok(entry?.path().to_string_lossy().into_owned()))
+                    .collect::<Result<_>>()?;
+                files.sort_unstable();
+                let some = files.into_iter().step_by(237);
+                let own: Vec<String> = ["200".into()].into_iter().chain(some).collect();
+                let arguments: Vec<String> =
+                    [card("both-64px")].into_iter().chain(own.clone()).collect();
+                let rows = in_turn(
+                    "predict one picture, file to answer",
+                    || self.ours(None, "predict", &own),
+                    &[&|| self.rival("predict_one.py", &arguments)],
+                )?;
+                rows.iter().try_for_each(|row| close(row, "female", 0.01))?;
+                rows
+            }
+            "folder" => {
+                let own = words(&[&self.folder()]);
+                let arguments = words(&[&card("both-64px"), &self.folder()]);
+                let rows = in_turn(
+                    "predict a folder of 23,708",
+                    || self.ours(None, "folder", &own),
+                    &[&|| self.rival("predict_folder.py", &arguments)],
+                )?;
+                for row in &rows {
+                    close(row, "pictures", 0.0)?;
+                    close(row, "female", 0.005)?;
+                    close(row, "years", 0.2)?;
+                }
+                rows
+            }
+            "kernel" => {
+                let own = words(&["ours", &self.folder()]);
+                let arguments = words(&["keras", &self.folder()]);
+                let rows = in_turn(
+                    "fresh kernel to first plot",
+                    || self.rival("notebook.py", &own),
+                    &[&|| self.rival("notebook.py", &arguments)],
+                )?;
+                let cells = rows.iter().map(|row| Row {
+                    wait: "a plain cell".into(),
+                    ours: of_cells(&row.ours),
+                    rival: of_cells(&row.rival),
+                });
+                let cells: Vec<Row> = cells.collect();
+                rows.into_iter().chain(cells).collect()
+            }
+            "make" => self.make()?,
+            other => bail!("there is no wait {other}"),
+        })
+    }
+
+    /// `make run` from nothing and again, in a clone, and `make test` here.
+    fn make(&self) -> Result<Vec<Row>> {
+        let clone = self.temporary.path().join("clone");
+        let home = self.temporary.path().join("home");
+        std::fs::create_dir(&home)?;
+        let from = files::home();
+        let cloned = Command::new("git")
+            .arg("clone")
+            .arg("-q")
+            .arg(&from)
+            .arg(&clone)
+            .status()?;
+        ensure!(cloned.success(), "the project could not be cloned");
+        let run = |what: &str| -> Result<Measured> {
+            eprintln!("make {what}");
+            let start = Instant::now();
+            let mut command = Command::new("make");
+            // A make in a make would hand on its options; rustup keeps its place.
+            command
+                .arg(what)
+                .env_remove("MAKEFLAGS")
+                .env_remove("MAKELEVEL");
+            if what == "test" {
+                command.current_dir(&from);
+            } else {
+                let rustup = std::env::var_os("RUSTUP_HOME")
+                    .map(PathBuf::from)
+                    .or_else(|| {
+                        std::env::var_os("HOME").map(|home| Path::new(&home).join(".rustup"))
+                    });
+                command
+                    .current_dir(&clone)
+                    .env("HOME", &home)
+                    .env("CARGO_HOME", home.join(".cargo"))
+                    .env_remove("ROR_DATA");
+                command.envs(rustup.map(|path| ("RUSTUP_HOME", path)));
+            }
+            let done = command.stdout(Stdio::null()).status()?;
+            ensure!(done.success(), "make {what} failed");
+            Ok(Measured::of(start.elapsed().as_secs_f64()))
+        };
+        let row = |wait: &str, measured: Measured| Row {
+            wait: wait.into(),
+            ours: vec![measured],
+            rival: vec![],
+        };
+        run("test")?; // compiles
+        Ok(vec![
+            row("make run from nothing, downloads included", run("run")?),
+            row("make run, the second time", run("run")?),
+            row("make test, warm", run("test")?),
+        ])
+    }
 }
 
-/// Seconds, pictures and mean level of Pillow in one process; fills in its version.
-fn pillow_seconds(folder: &Path, version: &mut String) -> Result<(f64, usize, f64)> {
-    let script = files::home().join("benches").join("pillow.py");
-    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    if version.is_empty() {
-        let asked = Command::new(&python)
-            .args(["-c", "import PIL; print(PIL.__version__)"])
-            .output()?;
-        ensure!(
-            asked.status.success(),
-            "{python} has no Pillow: run `make bench`, which installs it"
-        );
-        *version = format!("Pillow {}", String::from_utf8_lossy(&asked.stdout).trim());
+type Rival<'a> = &'a dyn Fn() -> Result<Measured>;
+
+/// Ours and its rivals in turn, `RUNS` times: a row a rival.
+fn in_turn(wait: &str, ours: impl Fn() -> Result<Measured>, rivals: &[Rival]) -> Result<Vec<Row>> {
+    let mut rows: Vec<Row> = rivals
+        .iter()
+        .map(|_| Row {
+            wait: wait.to_owned(),
+            ours: vec![],
+            rival: vec![],
+        })
+        .collect();
+    for run in 1..=RUNS {
+        let own = ours()?;
+        eprint!("{wait}, run {run} of {RUNS}: {}", table::time(own.seconds));
+        for (row, rival) in rows.iter_mut().zip(rivals) {
+            row.ours.push(own.clone());
+            row.rival.push(rival()?);
+            let rival = row.rival.last().map_or(f64::NAN, |rival| rival.seconds);
+            eprint!(", rival {}", table::time(rival));
+        }
+        eprintln!();
     }
-    let output = Command::new(&python)
-        .arg(script)
-        .arg(folder)
-        .arg(SIZE.to_string())
-        .output()?;
+    Ok(rows)
+}
+
+fn of_cells(runs: &[Measured]) -> Vec<Measured> {
+    runs.iter()
+        .map(|run| Measured {
+            seconds: run.check["cell"],
+            ..run.clone()
+        })
+        .collect()
+}
+
+/// Runs a process that prints what it measured in its last line.
+fn measured(command: &mut Command) -> Result<Measured> {
+    let output = command.stderr(Stdio::piped()).output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
     ensure!(
         output.status.success(),
-        "{}",
+        "{command:?} failed:\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let text = String::from_utf8(output.stdout)?;
-    let mut fields = text.split_whitespace();
-    let mut next = || fields.next().context("Pillow's script printed too little");
-    Ok((next()?.parse()?, next()?.parse()?, next()?.parse()?))
+    let line = text.lines().last().context("nothing was measured")?;
+    serde_json::from_str(line).with_context(|| format!("{command:?} printed {line}"))
 }

@@ -1,0 +1,142 @@
+//! Our side of every wait, each in a process of its own so that its peak memory is its own:
+//! `waits --measure NAME ARGUMENT...` does it and prints a line of JSON.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use ror::dataset::{Faces, Plan};
+use ror::model::NetConfig;
+use ror::tch::Kind;
+use ror::train::{Recipe, Training};
+use ror::{Predictor, Task};
+
+use crate::table::{Measured, median};
+
+/// Measures one wait.
+pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
+    let argument = |i: usize| arguments.get(i).context("too few arguments");
+    let number = |i: usize| -> Result<usize> { Ok(argument(i)?.parse()?) };
+    let mut check = BTreeMap::new();
+    let seconds = match name {
+        "decode" => {
+            let (folder, size) = (argument(0)?, number(1)? as u32);
+            let start = Instant::now();
+            let pictures = Faces::at(folder)?.pictures(size)?;
+            let seconds = start.elapsed().as_secs_f64();
+            check.insert("pictures", pictures.len() as f64);
+            let level = pictures.tensor.to_kind(Kind::Float).mean(Kind::Double);
+            check.insert("level", f64::try_from(level)?);
+            seconds
+        }
+        "load" => {
+            // libtorch itself is loaded by then: what the pictures add is what counts.
+            let _ = ror::tch::Tensor::zeros([1], (Kind::Float, ror::tch::Device::Cpu));
+            let before = resident_mb();
+            let faces = Faces::at(argument(0)?)?;
+            let start = Instant::now();
+            let pictures = faces.pictures(number(1)? as u32)?;
+            let seconds = start.elapsed().as_secs_f64();
+            check.insert("resident_mb", resident_mb() - before);
+            check.insert("pictures", pictures.len() as f64);
+            seconds
+        }
+        "train" => {
+            let (size, batch, steps) = (number(0)? as u32, number(1)?, number(2)?);
+            let (task, net) = match size {
+                64.. => (
+                    Task::Both,
+                    NetConfig {
+                        stem_stride: 2,
+                        ..NetConfig::ror(118)
+                    },
+                ),
+                _ => (Task::Gender, NetConfig::ror(1)),
+            };
+            let faces = Faces::synthetic(8 * batch + 2000, 0)?;
+            let plan = Plan {
+                train: 4 * batch,
+                validation: 200,
+                ..Plan::small(task)
+            };
+            let split = faces.split(faces.records(), &plan)?;
+            let recipe = Recipe {
+                batch,
+                augment: false,
+                ema: 0.0,
+                ..Recipe::suited(task, &faces)
+            };
+            let net = NetConfig { input: size, ..net };
+            let training = Training::new(&faces, &split)
+                .task(task)
+                .net(net)
+                .recipe(recipe);
+            median(&training.time_steps(steps)?)
+        }
+        "predict" => {
+            let times = number(0)?;
+            let files: Vec<PathBuf> = arguments[1..].iter().map(PathBuf::from).collect();
+            let predictor = Predictor::shipped()?;
+            let (mut seconds, mut female) = (vec![], 0.0);
+            for i in 0..times + 20 {
+                let start = Instant::now();
+                let bytes = std::fs::read(&files[i % files.len()])?;
+                let answer = predictor.answer(&ror::dataset::decode(&bytes)?)?;
+                if i >= 20 {
+                    seconds.push(start.elapsed().as_secs_f64());
+                    female += answer.female / times as f64;
+                }
+            }
+            check.insert("female", female);
+            median(&seconds)
+        }
+        "folder" => {
+            let start = Instant::now();
+            let mut files: Vec<PathBuf> = std::fs::read_dir(argument(0)?)?
+                .map(|entry| Ok(entry?.path()))
+                .collect::<Result<_>>()?;
+            files.sort_unstable();
+            let answers: Vec<_> = Predictor::shipped()?
+                .answers(&files)?
+                .into_iter()
+                .collect::<Result<_>>()?;
+            let seconds = start.elapsed().as_secs_f64();
+            let n = answers.len() as f64;
+            check.insert("pictures", n);
+            check.insert("female", answers.iter().map(|a| a.female).sum::<f64>() / n);
+            check.insert("years", answers.iter().map(|a| a.age).sum::<f64>() / n);
+            seconds
+        }
+        other => bail!("there is no wait {other}"),
+    };
+    Ok(Measured {
+        name: String::new(),
+        seconds,
+        peak_mb: peak_mb(),
+        check: check.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
+    })
+}
+
+/// A field of /proc/self/status, in MB.
+fn status_mb(field: &str) -> f64 {
+    std::fs::read_to_string("/proc/self/status")
+        .unwrap_or_default()
+        .lines()
+        .find_map(|line| {
+            line.strip_prefix(field)?
+                .split_whitespace()
+                .nth(0)?
+                .parse::<f64>()
+                .ok()
+        })
+        .map_or(f64::NAN, |kb| kb / 1024.0)
+}
+
+fn resident_mb() -> f64 {
+    status_mb("VmRSS:")
+}
+
+fn peak_mb() -> f64 {
+    status_mb("VmHWM:")
+}
