@@ -55,6 +55,7 @@ async def main() -> None:
             times.append(time.perf_counter() - start_cell)
         children = psutil.Process().children(recursive=True)
         resident = sum(child.memory_info().rss for child in children) / 2**20
+    await manager.shutdown_kernel(now=True)
     shown = {kind for output in notebook.cells[0].outputs for kind in output.get("data", {})}
     assert shown & {"text/html", "image/png", "image/svg+xml"}, notebook.cells[0].outputs
     names = [] if which == "ours" else ["keras", "tensorflow-cpu", "matplotlib"]

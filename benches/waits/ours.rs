@@ -126,7 +126,7 @@ fn status_mb(field: &str) -> f64 {
         .find_map(|line| {
             line.strip_prefix(field)?
                 .split_whitespace()
-                .nth(0)?
+                .next()?
                 .parse::<f64>()
                 .ok()
         })
