@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Times what a user waits for, beside rivals in an environment of the benchmark's own.
-#   make bench                       all but the two below
+#   make bench                       all but the three below
 #   make bench WAITS="decode train"  some of: decode load train predict folder kernel
 #   make bench WAITS=make            make run from nothing and make test, about 25 minutes
 #   make bench WAITS=growth          how waits grow with pictures and pixels, about 10 minutes
+#   make bench WAITS=resize          how far resized pictures are from Pillow's
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 [ -n "${ROR_DATA:-}" ] || fail "the benchmark is of the real data." "Set ROR_DATA to UTKFace; see data/README.md."
 rivals=$root/target/bench-env

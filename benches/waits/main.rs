@@ -24,7 +24,7 @@ const RUNS: usize = 5;
 /// The waits by name, in the order of the table; those behind `make bench` without a name.
 const WAITS: [&str; 6] = ["decode", "load", "train", "predict", "folder", "kernel"];
 /// Those that must be named: they take long, or write figures.
-const MORE: [&str; 2] = ["make", "growth"];
+const MORE: [&str; 3] = ["make", "growth", "resize"];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args()
@@ -52,15 +52,17 @@ fn main() -> Result<()> {
     let bench = Bench::new()?;
     for name in names {
         eprintln!("== {name}");
-        if name == "growth" {
-            growth::measure(&bench)?;
-            continue;
+        match name {
+            "growth" => growth::measure(&bench)?,
+            "resize" => bench.resize()?,
+            _ => {
+                let rows = bench.wait(name)?;
+                for row in &rows {
+                    println!("{row}");
+                }
+                table::keep(&rows)?;
+            }
         }
-        let rows = bench.wait(name)?;
-        for row in &rows {
-            println!("{row}");
-        }
-        table::keep(&rows)?;
     }
     Ok(())
 }
@@ -236,6 +238,34 @@ impl Bench {
             "make" => self.make()?,
             other => bail!("there is no wait {other}"),
         })
+    }
+
+    /// How far resized pictures are from Pillow's: benches/resize.csv.
+    fn resize(&self) -> Result<()> {
+        let mut csv = String::from("size,mean,largest,above_1,above_3\n");
+        for size in ["32", "64"] {
+            let cache = self.cache()?;
+            self.ours(Some(&cache), "decode", &[self.folder(), size.to_owned()])?;
+            let resized = std::fs::read_dir(&cache)?
+                .filter_map(|entry| Some(entry.ok()?.path()))
+                .find(|path| path.extension().is_some_and(|ending| ending == "bin"))
+                .context("no resized pictures were kept")?;
+            let output = Command::new(&self.python)
+                .arg(files::home().join("benches/rivals/resize_error.py"))
+                .arg(&self.folder)
+                .arg(size)
+                .arg(resized)
+                .stderr(Stdio::inherit())
+                .output()?;
+            ensure!(
+                output.status.success(),
+                "the pictures could not be compared"
+            );
+            csv += &String::from_utf8(output.stdout)?;
+        }
+        print!("{csv}");
+        let path = files::home().join("benches").join("resize.csv");
+        files::write_bytes(&path, csv.as_bytes())
     }
 
     /// `make run` from nothing and again, in a clone, and `make test` here.
