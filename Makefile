@@ -1,7 +1,7 @@
 .PHONY: help setup run test lab bench clean
 
 help:
-	@echo "make setup   prepare everything (once; about 20 minutes on 2 cores)"
+	@echo "make setup   prepare everything (once; about 12 minutes on 2 cores)"
 	@echo "make run     execute notebooks/project.ipynb; the result is target/notebooks/project.html"
 	@echo "make lab     open the notebooks in JupyterLab"
 	@echo "make test    format, lints, documentation, tests, notebooks"

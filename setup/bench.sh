@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Times what a user waits for, beside rivals in an environment of the benchmark's own.
-#   make bench                       all but the three below
-#   make bench WAITS="decode train"  some of: decode load train predict folder kernel
-#   make bench WAITS=make            make run from nothing and make test, about 25 minutes
+#   make bench                       decode load train predict folder kernel
+#   make bench WAITS="decode train"  some of them
+#   make bench WAITS=nothing         make run from nothing, about 13 minutes
+#   make bench WAITS=make            make run and make test when all is compiled, about 8 minutes
 #   make bench WAITS=growth          how waits grow with pictures and pixels, about 10 minutes
 #   make bench WAITS=resize          how far resized pictures are from Pillow's
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"

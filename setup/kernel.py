@@ -99,7 +99,10 @@ def build(folder: Path) -> tuple[str, list[str]]:
     the library's name and where the linker looks.
     """
     command = ["cargo", "build", "--locked", "--lib", "--message-format=json-render-diagnostics"]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    # .cargo/config.toml is what counts, as in setup/env.sh.
+    own = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR", "LIBTORCH"]
+    environment = {name: value for name, value in os.environ.items() if name not in own}
+    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
         sys.exit("error: the crate could not be compiled, see above; mend it and start the kernel again")
     made, others, search = None, [], [str(folder)]
@@ -131,7 +134,9 @@ def build(folder: Path) -> tuple[str, list[str]]:
 def write_view(folder: Path) -> None:
     """Writes what rust-analyzer reads: for each crate in READ a manifest without other dependencies,
     and Rust's library without what no cell names, such as every instruction of every processor."""
-    key = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in ["Cargo.toml", "Cargo.lock", "setup/kernel.py"]))
+    made_from = [(ROOT / name).read_bytes() for name in ["Cargo.toml", "Cargo.lock", "setup/kernel.py"]]
+    made_from.append(f"{os.environ.get('CARGO_HOME')} {Path.home()}".encode())
+    key = hashlib.sha256(b"".join(made_from))
     if (folder / "key").is_file() and (folder / "key").read_text() == key.hexdigest():
         return
     shutil.rmtree(folder, ignore_errors=True)

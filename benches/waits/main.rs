@@ -15,7 +15,6 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 use ror::dataset::Faces;
 use ror::files;
-
 use table::{Measured, Row, close};
 
 /// Times each thing is done, in turn with its rivals.
@@ -24,7 +23,7 @@ const RUNS: usize = 5;
 /// The waits by name, in the order of the table; those behind `make bench` without a name.
 const WAITS: [&str; 6] = ["decode", "load", "train", "predict", "folder", "kernel"];
 /// Those that must be named: they take long, or write figures.
-const MORE: [&str; 3] = ["make", "growth", "resize"];
+const MORE: [&str; 4] = ["nothing", "make", "growth", "resize"];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args()
@@ -235,7 +234,24 @@ impl Bench {
                 let cells: Vec<Row> = cells.collect();
                 rows.into_iter().chain(cells).collect()
             }
-            "make" => self.make()?,
+            "nothing" => {
+                let wait = "make run from nothing, downloads included";
+                vec![alone(wait, self.from_nothing()?)]
+            }
+            "make" => {
+                let drawn = || {
+                    let mut run = make("run");
+                    run.env_remove("ROR_DATA");
+                    run
+                };
+                // What they compile and train they then have.
+                timed(&mut make("test"))?;
+                timed(&mut drawn())?;
+                vec![
+                    alone("make run, the second time", timed(&mut drawn())?),
+                    alone("make test, warm", timed(&mut make("test"))?),
+                ]
+            }
             other => bail!("there is no wait {other}"),
         })
     }
@@ -268,58 +284,55 @@ impl Bench {
         files::write_bytes(&path, csv.as_bytes())
     }
 
-    /// `make run` from nothing and again, in a clone, and `make test` here.
-    fn make(&self) -> Result<Vec<Row>> {
+    /// `make run` in a clone, with an empty home and nothing of cargo's.
+    fn from_nothing(&self) -> Result<Measured> {
         let clone = self.temporary.path().join("clone");
         let home = self.temporary.path().join("home");
         std::fs::create_dir(&home)?;
-        let from = files::home();
         let cloned = Command::new("git")
-            .arg("clone")
-            .arg("-q")
-            .arg(&from)
+            .args(["clone", "-q"])
+            .arg(files::home())
             .arg(&clone)
             .status()?;
         ensure!(cloned.success(), "the project could not be cloned");
-        let run = |what: &str| -> Result<Measured> {
-            eprintln!("make {what}");
-            let start = Instant::now();
-            let mut command = Command::new("make");
-            // A make in a make would hand on its options; rustup keeps its place.
-            command
-                .arg(what)
-                .env_remove("MAKEFLAGS")
-                .env_remove("MAKELEVEL");
-            if what == "test" {
-                command.current_dir(&from);
-            } else {
-                let rustup = std::env::var_os("RUSTUP_HOME")
-                    .map(PathBuf::from)
-                    .or_else(|| {
-                        std::env::var_os("HOME").map(|home| Path::new(&home).join(".rustup"))
-                    });
-                command
-                    .current_dir(&clone)
-                    .env("HOME", &home)
-                    .env("CARGO_HOME", home.join(".cargo"))
-                    .env_remove("ROR_DATA");
-                command.envs(rustup.map(|path| ("RUSTUP_HOME", path)));
-            }
-            let done = command.stdout(Stdio::null()).status()?;
-            ensure!(done.success(), "make {what} failed");
-            Ok(Measured::of(start.elapsed().as_secs_f64()))
-        };
-        let row = |wait: &str, measured: Measured| Row {
-            wait: wait.into(),
-            ours: vec![measured],
-            rival: vec![],
-        };
-        run("test")?; // compiles
-        Ok(vec![
-            row("make run from nothing, downloads included", run("run")?),
-            row("make run, the second time", run("run")?),
-            row("make test, warm", run("test")?),
-        ])
+        let mut command = make("run");
+        // The compiler is there beforehand.
+        if std::env::var_os("RUSTUP_HOME").is_none()
+            && let Some(home) = std::env::var_os("HOME")
+        {
+            command.env("RUSTUP_HOME", Path::new(&home).join(".rustup"));
+        }
+        command
+            .current_dir(&clone)
+            .env("HOME", &home)
+            .env("CARGO_HOME", home.join(".cargo"));
+        timed(&mut command)
+    }
+}
+
+fn make(what: &str) -> Command {
+    let mut command = Command::new("make");
+    // A make in a make would hand on its options.
+    command
+        .arg(what)
+        .current_dir(files::home())
+        .env_remove("MAKEFLAGS")
+        .env_remove("MAKELEVEL")
+        .stdout(Stdio::null());
+    command
+}
+
+fn timed(command: &mut Command) -> Result<Measured> {
+    let start = Instant::now();
+    ensure!(command.status()?.success(), "{command:?} failed");
+    Ok(Measured::of(start.elapsed().as_secs_f64()))
+}
+
+fn alone(wait: &str, ours: Measured) -> Row {
+    Row {
+        wait: wait.to_owned(),
+        ours: vec![ours],
+        rival: vec![],
     }
 }
 

@@ -34,8 +34,8 @@ pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
             // libtorch itself is loaded by then: what the pictures add is what counts.
             let _ = ror::tch::Tensor::zeros([1], (Kind::Float, ror::tch::Device::Cpu));
             let before = resident_mb();
-            let faces = Faces::at(argument(0)?)?;
             let start = Instant::now();
+            let faces = Faces::at(argument(0)?)?;
             let pictures = faces.pictures(number(1)? as u32)?;
             let seconds = start.elapsed().as_secs_f64();
             check.insert("resident_mb", resident_mb() - before);

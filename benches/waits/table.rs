@@ -52,7 +52,8 @@ impl Row {
             .map(|(rival, ours)| rival / ours)
             .collect();
         ratios.sort_by(f64::total_cmp);
-        Some([median(ratios.get(..)?), *ratios.first()?, *ratios.last()?])
+        let (low, high) = (*ratios.first()?, *ratios.last()?);
+        Some([median(&ratios), low, high])
     }
 
     pub fn csv(&self, hardware: &str, date: &str) -> String {
