@@ -20,6 +20,7 @@ if [ ! -x "$rivals/bin/python" ] || ! cmp -s benches/requirements.txt "$rivals/r
     cp benches/requirements.txt "$rivals/"
 fi
 # torch.compile keeps what it has compiled.
+export JUPYTER_PATH=$env/share/jupyter # the kernel is the project's
 export TORCHINDUCTOR_CACHE_DIR=$root/target/bench-env/inductor TF_CPP_MIN_LOG_LEVEL=3
 # The profile that notebooks use, already compiled.
 # shellcheck disable=SC2086  # one word a wait

@@ -236,7 +236,7 @@ impl Bench {
             }
             "nothing" => {
                 let wait = "make run from nothing, downloads included";
-                vec![alone(wait, self.from_nothing()?)]
+                vec![alone(wait, self.make_from_nothing()?)]
             }
             "make" => {
                 let drawn = || {
@@ -285,7 +285,7 @@ impl Bench {
     }
 
     /// `make run` in a clone, with an empty home and nothing of cargo's.
-    fn from_nothing(&self) -> Result<Measured> {
+    fn make_from_nothing(&self) -> Result<Measured> {
         let clone = self.temporary.path().join("clone");
         let home = self.temporary.path().join("home");
         std::fs::create_dir(&home)?;
