@@ -70,8 +70,8 @@ pub(crate) fn training_kind(device: Device) -> Kind {
     }
 }
 
-/// What arithmetic to answer in where speed counts: as [`training_kind`]. Probabilities then
-/// differ from those in f32 in the third digit.
+/// What arithmetic to answer in: as [`training_kind`]. Evaluations, which are published, are in
+/// f32; probabilities differ in the third digit.
 pub(crate) fn inference_kind(device: Device) -> Kind {
     training_kind(device)
 }

@@ -199,7 +199,7 @@ impl Predictor {
         );
         let ready = nets
             .iter()
-            .map(|net| net.net.inference(Kind::Float))
+            .map(|net| net.net.inference(inference_kind(device())))
             .collect::<Result<_>>()?;
         Ok(Self { nets, ready })
     }

@@ -2,12 +2,13 @@
 
 `ours` starts the project's kernel, opens FOLDER and plots the ages; `keras` starts a Python kernel, imports
 what the original notebook imports, reads the names in FOLDER and plots the ages. Seconds are those from the
-kernel's start to the plot; `cell` is another plot behind it; memory is what all processes of the kernel have then.
+kernel's start to the plot; `cell` is the median of three plots behind it; memory is what all processes of the kernel have then.
 """
 
 import asyncio
 import importlib.metadata
 import json
+import statistics
 import sys
 import time
 
@@ -20,6 +21,8 @@ which, folder = sys.argv[1:3]
 OURS = [
     f'use ror::prelude::*;\nlet faces = Faces::at("{folder}")?;\nplot::ages(faces.records())?',
     "let up_to_60 = faces.records().up_to_age(60)?;\nplot::ages(&up_to_60)?",
+    "plot::genders(&up_to_60)?",
+    "let fewer = up_to_60.thin(0..=4, 0.50, 0)?;\nplot::ages(&fewer)?",
 ]
 KERAS = [
     f"""import os
@@ -35,6 +38,8 @@ ages.hist(bins=116)
 plt.xlabel("age")
 plt.show()""",
     "up_to_60 = ages[ages <= 60]\nup_to_60.hist(bins=60)\nplt.show()",
+    "up_to_60.value_counts().plot.bar()\nplt.show()",
+    "fewer = up_to_60[up_to_60 > 4]\nfewer.hist(bins=60)\nplt.show()",
 ]
 
 
@@ -65,7 +70,7 @@ async def main() -> None:
                 "name": ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names),
                 "seconds": ready + times[0],
                 "peak_mb": resident,
-                "check": {"ready": ready, "cell": times[1]},
+                "check": {"ready": ready, "cell": statistics.median(times[1:])},
             }
         )
     )
