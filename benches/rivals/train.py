@@ -52,4 +52,4 @@ for i in range(steps + 3):
     wait()
     if i >= 3:
         seconds.append(time.perf_counter() - start)
-report("torch", seconds=statistics.median(seconds))
+report("torch", how=mode, seconds=statistics.median(seconds))
