@@ -5,6 +5,7 @@
 #   make bench WAITS=nothing         make run from nothing, about 13 minutes
 #   make bench WAITS=make            make run and make test when all is compiled, about 8 minutes
 #   make bench WAITS=growth          how waits grow with pictures and pixels, about 10 minutes
+#   make bench WAITS=figures         figures and table again from the files in benches/
 #   make bench WAITS=resize          how far resized pictures are from Pillow's
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 [ -n "${ROR_DATA:-}" ] || fail "the benchmark is of the real data." "Set ROR_DATA to UTKFace; see data/README.md."

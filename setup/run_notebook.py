@@ -20,7 +20,7 @@ from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
 START = 1200  # seconds; after an edit the kernel first compiles the crate
-LATE = 0.3  # seconds
+LATE = 0.1  # seconds
 
 
 def failure(cell) -> str:

@@ -1,105 +1,63 @@
-//! How waits grow with pictures and with pixels: benches/growth.csv and docs/figures/speed-*.svg.
+//! How waits grow with pictures and with pixels: benches/growth.csv, and docs/figures/speed-*.svg,
+//! which are drawn from it.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use ror::dataset::synthetic::{population, write_folder};
 use ror::files;
 use ror::plotters::prelude::*;
 
-use crate::Bench;
+use crate::table::{Measured, fields};
+use crate::{Bench, table};
 
 /// Different drawn faces on the disk; larger folders name them several times.
 const DRAWN: usize = 1_000;
+const COLOURS: [RGBColor; 3] = [
+    RGBColor(31, 119, 180),
+    RGBColor(214, 95, 14),
+    RGBColor(44, 130, 90),
+];
 
-/// A line of a figure: seconds by pictures or by pixels.
-struct Line {
-    what: &'static str,
-    points: Vec<(f64, f64)>,
+fn path() -> PathBuf {
+    files::home().join("benches").join("growth.csv")
 }
 
 pub fn measure(bench: &Bench) -> Result<()> {
-    let words = |words: &[&str]| -> Vec<String> { words.iter().map(|w| (*w).into()).collect() };
     let mut csv = String::from("grows,x,wait,seconds,peak_mb,hardware,date\n");
-    let mut note = |grows: &str, x: usize, line: &mut Line, measured: crate::Measured| {
-        let (hardware, date) = (ror::hardware(ror::tch::Device::Cpu), ror::today());
-        let (what, seconds, peak) = (line.what, measured.seconds, measured.peak_mb);
-        eprintln!("{what}, {x} {grows}: {}", crate::table::time(seconds));
-        csv += &format!("{grows},{x},{what},{seconds:.4},{peak:.0},\"{hardware}\",{date}\n");
-        line.points.push((x as f64, seconds));
+    let (hardware, date) = (ror::hardware(ror::tch::Device::Cpu), ror::today());
+    let mut note = |grows: &str, x: usize, wait: &str, measured: Measured| {
+        let (seconds, peak) = (measured.seconds, measured.peak_mb);
+        eprintln!("{wait}, {x} {grows}: {}", table::time(seconds));
+        csv += &format!("{grows},{x},{wait},{seconds:.4},{peak:.0},\"{hardware}\",{date}\n");
     };
-
-    let new = |what| Line {
-        what,
-        points: vec![],
-    };
-    let (mut cold, mut again) = (new("decode, cold"), new("load again"));
     for n in [1_000, 10_000, 100_000, 1_000_000] {
         let folder = linked(bench, n)?;
-        let arguments = words(&[&folder.to_string_lossy(), "32"]);
+        let arguments = [folder.to_string_lossy().into_owned(), "32".to_owned()];
         let cache = bench.cache()?;
-        note(
-            "pictures",
-            n,
-            &mut cold,
-            bench.ours(Some(&cache), "decode", &arguments)?,
-        );
-        note(
-            "pictures",
-            n,
-            &mut again,
-            bench.ours(Some(&cache), "load", &arguments)?,
-        );
+        for (wait, name) in [("decode", "decode"), ("load again", "load")] {
+            let measured = bench.ours(Some(&cache), name, &arguments)?;
+            note("pictures", n, wait, measured);
+        }
         fs::remove_dir_all(folder)?;
     }
-    let figures = files::home().join("docs").join("figures");
-    let title = "Pictures of 32 px, opened and loaded";
-    draw(
-        title,
-        "pictures",
-        &[cold, again],
-        &figures.join("speed-pictures.svg"),
-    )?;
-
-    let (mut cold, mut again) = (new("decode 23,708, cold"), new("load them again"));
-    let mut step = new("training step, batch 128");
     for side in [32, 64, 96, 128, 200] {
-        let size = side.to_string();
-        let arguments = words(&[&bench.folder(), &size]);
+        let arguments = [bench.folder(), side.to_string()];
         let cache = bench.cache()?;
-        note(
-            "pixels",
-            side,
-            &mut cold,
-            bench.ours(Some(&cache), "decode", &arguments)?,
-        );
-        note(
-            "pixels",
-            side,
-            &mut again,
-            bench.ours(Some(&cache), "load", &arguments)?,
-        );
+        for (wait, name) in [("decode 23708", "decode"), ("load 23708 again", "load")] {
+            let measured = bench.ours(Some(&cache), name, &arguments)?;
+            note("pixels", side, wait, measured);
+        }
         if side >= 64 {
             // The net for large pictures, which halves them first.
-            let arguments = words(&[&size, "128", "5"]);
-            note(
-                "pixels",
-                side,
-                &mut step,
-                bench.ours(None, "train", &arguments)?,
-            );
+            let arguments = [side.to_string(), "128".to_owned(), "5".to_owned()];
+            let measured = bench.ours(None, "train", &arguments)?;
+            note("pixels", side, "training step of 128", measured);
         }
     }
-    let title = "UTKFace by the side of its pictures";
-    draw(
-        title,
-        "side, pixels",
-        &[cold, again, step],
-        &figures.join("speed-pixels.svg"),
-    )?;
-    let path = files::home().join("benches").join("growth.csv");
-    files::write_bytes(&path, csv.as_bytes())
+    files::write_bytes(&path(), csv.as_bytes())?;
+    draw()
 }
 
 /// A folder of `n` drawn faces.
@@ -122,9 +80,40 @@ fn linked(bench: &Bench, n: usize) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Draws lines over two logarithmic axes.
-fn draw(title: &str, axis: &str, lines: &[Line], path: &std::path::Path) -> Result<()> {
-    let points = || lines.iter().flat_map(|line| &line.points);
+/// Draws the figures from the file.
+pub fn draw() -> Result<()> {
+    let text = files::read_text(&path())?;
+    let figures = files::home().join("docs").join("figures");
+    for (grows, title, axis, file) in [
+        (
+            "pictures",
+            "Pictures of 32 px, opened and loaded",
+            "pictures",
+            "speed-pictures.svg",
+        ),
+        (
+            "pixels",
+            "UTKFace by the side of its pictures",
+            "side, pixels",
+            "speed-pixels.svg",
+        ),
+    ] {
+        let mut lines: Vec<(String, Vec<(f64, f64)>)> = vec![];
+        for row in text.lines().map(fields).filter(|row| row[0] == grows) {
+            let point = (row[1].parse()?, row[3].parse()?);
+            match lines.iter_mut().find(|(wait, _)| *wait == row[2]) {
+                Some((_, points)) => points.push(point),
+                None => lines.push((row[2].clone(), vec![point])),
+            }
+        }
+        figure(title, axis, &lines, &figures.join(file))?;
+    }
+    Ok(())
+}
+
+/// Lines over two logarithmic axes.
+fn figure(title: &str, axis: &str, lines: &[(String, Vec<(f64, f64)>)], path: &Path) -> Result<()> {
+    let points = || lines.iter().flat_map(|(_, points)| points);
     let range = |values: &mut dyn Iterator<Item = f64>| {
         let (low, high) = values.fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(v), h.max(v)));
         (low / 1.3)..(high * 1.3)
@@ -145,17 +134,17 @@ fn draw(title: &str, axis: &str, lines: &[Line], path: &std::path::Path) -> Resu
         chart
             .configure_mesh()
             .light_line_style(WHITE)
+            .x_label_formatter(&|x| format!("{x:.0}"))
             .x_desc(axis)
             .y_desc("seconds")
+            .label_style(("sans-serif", 14))
             .draw()?;
-        for (i, line) in lines.iter().enumerate() {
-            let colour = Palette99::pick(i).to_rgba();
+        for ((wait, points), colour) in lines.iter().zip(COLOURS) {
             chart
                 .draw_series(
-                    LineSeries::new(line.points.iter().copied(), colour.stroke_width(2))
-                        .point_size(4),
+                    LineSeries::new(points.iter().copied(), colour.stroke_width(2)).point_size(4),
                 )?
-                .label(line.what)
+                .label(wait)
                 .legend(move |(x, y)| {
                     PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2))
                 });
@@ -164,7 +153,8 @@ fn draw(title: &str, axis: &str, lines: &[Line], path: &std::path::Path) -> Resu
             .configure_series_labels()
             .border_style(BLACK.mix(0.3))
             .background_style(WHITE)
-            .position(SeriesLabelPosition::UpperLeft)
+            .label_font(("sans-serif", 14))
+            .position(SeriesLabelPosition::LowerRight)
             .draw()?;
         root.present()?;
         Ok(())

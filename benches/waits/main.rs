@@ -23,7 +23,7 @@ const RUNS: usize = 5;
 /// The waits by name, in the order of the table; those behind `make bench` without a name.
 const WAITS: [&str; 6] = ["decode", "load", "train", "predict", "folder", "kernel"];
 /// Those that must be named: they take long, or write figures.
-const MORE: [&str; 4] = ["nothing", "make", "growth", "resize"];
+const MORE: [&str; 5] = ["nothing", "make", "growth", "figures", "resize"];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args()
@@ -53,6 +53,7 @@ fn main() -> Result<()> {
         eprintln!("== {name}");
         match name {
             "growth" => growth::measure(&bench)?,
+            "figures" => growth::draw().and_then(|()| table::keep(&[]))?,
             "resize" => bench.resize()?,
             _ => {
                 let rows = bench.wait(name)?;

@@ -209,7 +209,7 @@ fn markdown(lines: &[String]) -> Result<String> {
 }
 
 /// The fields of a line of CSV whose quotes hold no quotes.
-fn fields(line: &str) -> Vec<String> {
+pub fn fields(line: &str) -> Vec<String> {
     let mut quoted = false;
     line.split(|c: char| {
         quoted ^= c == '"';
