@@ -4,7 +4,7 @@
 #   make bench WAITS="decode train"  some of them
 #   make bench WAITS=nothing         make run from nothing, about 13 minutes
 #   make bench WAITS=make            make run and make test when all is compiled, about 8 minutes
-#   make bench WAITS=growth          how waits grow with pictures and pixels, about 10 minutes
+#   make bench WAITS=growth          how waits grow with pictures and pixels, about 5 minutes
 #   make bench WAITS=figures         figures and table again from the files in benches/
 #   make bench WAITS=resize          how far resized pictures are from Pillow's
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
@@ -20,8 +20,8 @@ if [ ! -x "$rivals/bin/python" ] || ! cmp -s benches/requirements.txt "$rivals/r
     "$rivals/bin/python" -m pip install --quiet --no-cache-dir -r benches/requirements.txt
     cp benches/requirements.txt "$rivals/"
 fi
-# torch.compile keeps what it has compiled.
 export JUPYTER_PATH=$env/share/jupyter # the kernel is the project's
+# torch.compile keeps what it has compiled.
 export TORCHINDUCTOR_CACHE_DIR=$root/target/bench-env/inductor TF_CPP_MIN_LOG_LEVEL=3
 # The profile that notebooks use, already compiled.
 # shellcheck disable=SC2086  # one word a wait

@@ -191,7 +191,9 @@ impl Net {
             "pictures of shape {:?} for a net that takes [n, {side}, {side}, 3]",
             pictures.size()
         );
-        self.inference(Kind::Float)?.logits(pictures)
+        // Not folded: a copy of all weights costs more than it saves in one call.
+        let x = self.normalise(pictures, Kind::Float)?;
+        no_grad(|| self.forward(&x, false, &mut |_, _| Ok(())))
     }
 
     /// The net as it is now, for inference alone, with arithmetic in `kind`: a copy whose
