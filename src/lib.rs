@@ -1,55 +1,56 @@
 //! Face age-group and gender estimation with residual networks of residual networks (RoR),
 //! driven from Jupyter notebooks.
 //!
-//! The whole story in one example, on faces drawn on the spot; on UTKFace it is the same:
+//! The whole story in one example, on synthetic faces; on UTKFace it is the same with
+//! [`Faces::open`](data::Faces::open) and [`Protocol::OriginalGender`](data::Protocol):
 //!
-//! ```no_run
+//! ```
 //! use ror::prelude::*;
 //!
 //! # fn main() -> anyhow::Result<()> {
-//! let faces = Faces::open()?; // data/, $ROR_DATA, or drawings
-//! plot::ages(faces.records())?.save("ages.png")?;
+//! # let place = std::env::temp_dir().join("ror-doc");
+//! # unsafe { std::env::set_var("ROR_MODELS", &place); std::env::set_var("ROR_CACHE", &place); }
+//! let faces = Faces::synthetic(400, 0)?;
+//! plot::ages(faces.records())?.save(std::env::temp_dir().join("ages.png"))?;
 //!
-//! let split = faces.split(faces.records(), &faces.plan(Task::Gender))?;
-//! let gender = Training::new(&faces, &split).run()?; // or loads what was trained before
-//! println!("{}", gender.evaluate(&faces, &split)?);
-//!
-//! println!("{}", pred_gender_age_group(23_000)?);
+//! let sizes = SplitSizes { train: 200, validation: 50, test: Some(50), seed: 0 };
+//! let split = faces.split(faces.records(), &sizes)?;
+//! let gender = Training::new(&faces, &split, Task::Gender).epochs(1).run()?; // or loads it
+//! println!("{}", gender.evaluate(&faces, &split)?); // accuracy with its 95 % interval, ...
+//! # std::fs::remove_dir_all(place)?;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Data goes one way through the crate: names, records, balanced records ([`dataset`]), split,
-//! pictures, batches and logits ([`train`], [`model`]), metrics ([`evaluate`]), plots
-//! ([`plot`]). Every error is a value that says what was wrong, where, and what to do.
+//! Modules stand in order: each uses only those before it. [`data`] has labels, pictures and
+//! splits; [`model`] the nets; [`metrics`] what predictions are worth; [`train`] recipes and the
+//! loop; [`store`] trained nets with their cards; [`experiment`] trainings as users run them;
+//! [`predict`] single faces; [`plot`] and [`report`] figures and tables; [`notebook`] how all of
+//! this shows itself in a cell.
+//!
+//! One's own net is an [`Architecture`](model::Architecture), one's own loss a
+//! [`Loss`](train::Loss), one's own augmentation an [`Augmentation`](train::Augmentation), one's
+//! own pictures a folder with a `labels.csv` or a [`Source`](data::Source). Every error is a value
+//! that says what was wrong, where, and what to do.
 
 #![warn(missing_docs)]
 
-pub mod dataset;
-mod device;
-pub mod evaluate;
-pub mod files;
-mod hash;
+pub mod data;
+pub mod experiment;
+pub mod metrics;
 pub mod model;
 pub mod notebook;
 pub mod plot;
-mod predict;
-mod progress;
-mod random;
-pub mod results;
+pub mod predict;
+pub mod report;
+pub mod store;
+mod support;
 mod task;
-mod threads;
 pub mod train;
-pub mod visualize;
 
-pub use device::{device, device_named, hardware, today};
-pub use hash::sha256;
-pub use predict::{
-    Answer, DEFAULT_MODEL, Fit, Prediction, Predictor, Report, default_split,
-    pred_gender_age_group, pred_gender_age_group_with,
-};
-pub use progress::Progress;
-pub use task::{MAX_AGE, OLDEST, Task};
+pub use support::device::{device, device_named};
+pub use support::progress::Progress;
+pub use task::{Gender, Label, MAX_AGE, OLDEST, RACES, Task};
 
 // What cells use beside this crate, in the versions this crate is built with.
 pub use anyhow;
@@ -59,23 +60,17 @@ pub use tch;
 
 /// What a notebook uses: `use ror::prelude::*;`
 pub mod prelude {
-    pub use crate::dataset::{
-        Balance, Copies, Faces, Gender, Part, Plan, Protocol, Records, Split,
-    };
-    pub use crate::evaluate::{Evaluation, Interval, Metrics};
-    pub use crate::model::{Net, NetConfig};
+    pub use crate::data::{Balance, Faces, Part, Protocol, Records, Split, SplitSizes};
+    pub use crate::experiment::{Ablation, Experiment, Training, Trials};
+    pub use crate::metrics::{Evaluation, Interval, Metric, Metrics};
+    pub use crate::model::{KerasBaselineConfig, Net, NetConfig, RorConfig};
     pub use crate::notebook::Table;
     pub use crate::plot::{self, Figure};
-    pub use crate::results::{self, against};
-    pub use crate::train::{
-        Experiment, Recipe, Schedule, Training, difference_table, differences, named,
-        plot_differences, search, shipped, trials,
-    };
-    pub use crate::visualize;
-    pub use crate::{
-        DEFAULT_MODEL, Fit, Predictor, Task, default_split, device, pred_gender_age_group,
-        pred_gender_age_group_with,
-    };
+    pub use crate::predict::{Predictor, pred_gender_age_group, pred_gender_age_group_with};
+    pub use crate::report::{self, PublishedResults};
+    pub use crate::store::{DEFAULT_MODEL, ModelStore, Trained};
+    pub use crate::train::{Augment, Recipe, Schedule};
+    pub use crate::{Gender, Label, Task, device};
     pub use anyhow::{Context, Result};
     pub use polars::prelude::DataFrame;
 }

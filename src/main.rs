@@ -1,13 +1,13 @@
 //! The command line: thin, every command a few calls into the library.
 
-mod commands;
+mod cli;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use commands::{ablate, data, evaluate, predict, protocols, results, train, visualize};
+use cli::{ablate, data, evaluate, lineage, predict, protocols, results, train, visualize};
 
 /// Face age-group and gender estimation with residual networks of residual networks.
 #[derive(Parser)]
@@ -21,9 +21,9 @@ struct Cli {
 enum Command {
     /// Say what the data set holds: whether it is whole, copies, pictures by gender and age.
     Data,
-    /// Say how each protocol divides the data set; with --write, list it in data/protocols/.
+    /// Say how each protocol splits the data set.
     Protocols(protocols::Args),
-    /// Train a net on the data set (ROR_DATA, or data/), and evaluate it on the test part.
+    /// Train a net, or fine-tune one on faces of your own.
     Train(train::Args),
     /// Train variants of an experiment by several seeds, and say what each is worth.
     Ablate(ablate::Args),
@@ -31,9 +31,11 @@ enum Command {
     Evaluate(evaluate::Args),
     /// Predict gender and age of picture files, or of the picture at an index of the data set.
     Predict(predict::Args),
+    /// Say what each net that ships has seen: of published test and validation parts, nothing.
+    Lineage,
     /// Print the published results as a table; with --write, put it into README.md.
     Results(results::Args),
-    /// Write one picture a layer with all its channels, and the patterns a layer's filters answer to.
+    /// Write one picture a layer with all its channels, and the patterns that excite its filters.
     Visualize(visualize::Args),
 }
 
@@ -62,6 +64,7 @@ fn run(command: Command) -> Result<()> {
         Command::Ablate(args) => ablate::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Predict(args) => predict::run(&args),
+        Command::Lineage => lineage::run(),
         Command::Results(args) => results::run(&args),
         Command::Visualize(args) => visualize::run(args),
     }

@@ -1,11 +1,11 @@
-//! What a net estimates: gender, the age group, the age in years, or gender and age together.
+//! Labels of a picture, and what a net estimates of them: gender, the age group, the age in
+//! years, or gender and age together.
 
 use std::fmt;
+use std::str::FromStr;
 
-use anyhow::{Result, ensure};
+use anyhow::{Error, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
-
-use crate::dataset::{Gender, Label};
 
 /// The age up to which the original's groups are formed, in years.
 pub const MAX_AGE: u32 = 60;
@@ -13,8 +13,53 @@ pub const MAX_AGE: u32 = 60;
 /// The highest age that [`Task::Years`] tells apart: UTKFace's oldest.
 pub const OLDEST: u32 = 116;
 
-/// Years of one of the groups that answers in years are counted in.
+/// Years in one of the groups that ages in years are counted by.
 const GAP: u32 = 5;
+
+/// Gender as UTKFace labels it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Gender {
+    /// Label 0.
+    Male,
+    /// Label 1.
+    Female,
+}
+
+impl Gender {
+    /// `male` or `female`, as the tables show it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Gender::Male => "male",
+            Gender::Female => "female",
+        }
+    }
+}
+
+/// The names of UTKFace's five race labels, 0 to 4.
+pub const RACES: [&str; 5] = ["White", "Black", "Asian", "Indian", "Others"];
+
+/// What is known of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Label {
+    /// Years, 0 to 130.
+    pub age: u32,
+    /// 0 male, 1 female.
+    pub gender: Gender,
+    /// Index into [`RACES`]; three of UTKFace's pictures have none.
+    pub race: Option<u8>,
+}
+
+impl Label {
+    /// A label without a race.
+    pub fn new(age: u32, gender: Gender) -> Self {
+        Self {
+            age,
+            gender,
+            race: None,
+        }
+    }
+}
 
 /// What a net estimates.
 ///
@@ -37,8 +82,8 @@ pub enum Task {
         /// Years a group, 1 to 30.
         gap: u32,
     },
-    /// Age in years: one output for each of 0 to [`OLDEST`], whose mean is the answer. As
-    /// classes it has groups of five years, without an upper end.
+    /// Age in years: one output for each of 0 to [`OLDEST`], whose mean is the estimate.
+    /// As classes it has groups of five years, without an upper end.
     Years,
     /// Gender and age in years by one net with two heads: the logit of female, then one output
     /// a year.
@@ -159,6 +204,28 @@ impl Task {
     }
 }
 
+impl FromStr for Task {
+    type Err = Error;
+
+    /// The task of a [`Task::name`].
+    fn from_str(name: &str) -> Result<Self> {
+        let task = match name {
+            "gender" => Task::Gender,
+            "age" => Task::age(),
+            "years" => Task::Years,
+            "both" => Task::Both,
+            _ => match name.strip_prefix("age-").map(str::parse) {
+                Some(Ok(gap)) => Task::AgeGroup { gap },
+                _ => bail!(
+                    "there is no task {name}: choose gender, age (or age-10 for groups of 10 years), years or both"
+                ),
+            },
+        };
+        task.check()?;
+        Ok(task)
+    }
+}
+
 impl fmt::Display for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -193,6 +260,17 @@ mod tests {
         assert!(Task::AgeGroup { gap: 0 }.check().is_err());
         assert_eq!(Task::age().ages()[0], 3.0); // ages 1 to 5
         assert_eq!(Task::AgeGroup { gap: 7 }.classes()[8], "56 - 60");
+    }
+
+    #[test]
+    fn a_name_gives_its_task_and_another_one_lists_them() {
+        let ten = Task::AgeGroup { gap: 10 };
+        for task in [Task::Gender, Task::age(), ten, Task::Years, Task::Both] {
+            assert_eq!(task.name().parse::<Task>().unwrap(), task);
+        }
+        let wrong = |name: &str| name.parse::<Task>().unwrap_err().to_string();
+        assert!(wrong("beauty").contains("gender, age"));
+        assert!(wrong("age-0").contains("1 to 30"));
     }
 
     #[test]

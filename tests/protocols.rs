@@ -1,77 +1,85 @@
-//! The committed lists of the protocols: whole, apart, and what was trained on none of a test.
+//! The committed lists of the protocols: whole, apart, and of this data set.
 
 mod common;
 
-use std::collections::HashSet;
+use std::process::Command;
 
-use ror::Task;
-use ror::dataset::{Faces, Listed, Protocol, listing, read_listing};
-use ror::train::{Card, shipped};
+use ror::data::{ContentList, Faces, Part, Protocol, SplitSizes};
+use tempfile::tempdir;
 
-fn listed(protocol: Protocol, task: Task) -> Listed {
-    read_listing(&protocol.file(task)).unwrap()
+fn list(protocol: Protocol) -> ContentList {
+    ContentList::read(&protocol.path()).unwrap()
 }
 
+fn sizes(list: &ContentList) -> [usize; 3] {
+    Part::ALL.map(|part| list.part(part).len())
+}
+
+/// [`ContentList::read`] refuses a list with a content in two parts.
 #[test]
-fn parts_share_no_content() {
-    for protocol in Protocol::ALL {
-        for task in protocol.tasks() {
-            let Listed {
-                train,
-                validation,
-                test,
-            } = listed(protocol, task);
-            assert!(train.len() > 8_000 && validation.len() > 1_000 && test.len() > 2_000);
-            assert!(train.is_disjoint(&validation), "{protocol}");
-            assert!(train.is_disjoint(&test), "{protocol}");
-            assert!(validation.is_disjoint(&test), "{protocol}");
-        }
+fn lists_are_partitions_of_the_published_sizes() {
+    for (protocol, published) in [
+        (Protocol::OriginalGender, [14_000, 3_500, 5_594]),
+        (Protocol::OriginalAge, [9_000, 1_307, 2_615]),
+        (Protocol::Random, [18_475, 2_309, 2_310]),
+        (Protocol::Adults, [12_793, 799, 2_397]),
+        (Protocol::Shared, [16_166, 2_309, 4_619]),
+    ] {
+        let list = list(protocol);
+        assert_eq!(sizes(&list), published, "{protocol}");
     }
-    let original = listed(Protocol::Original, Task::Gender);
-    assert_eq!(
-        (original.train.len(), original.validation.len()),
-        (14_000, 3_500)
-    );
-    let original = listed(Protocol::Original, Task::age());
-    assert_eq!(
-        (original.train.len(), original.validation.len()),
-        (9_000, 3_000)
-    );
-}
-
-/// All that a net and those it started from have learnt, from the lists.
-fn learnt(card: &Card, cards: &[(String, Card)]) -> HashSet<String> {
-    let protocol = card.protocol.expect("a model that ships has a protocol");
-    let mut learnt = listed(protocol, card.task).train;
-    if let Some(start) = &card.start {
-        let (_, start) = cards
+    let all = |protocol| -> Vec<String> {
+        let list = list(protocol);
+        let mut all: Vec<String> = Part::ALL
+            .map(|part| list.part(part).clone())
+            .into_iter()
+            .flatten()
+            .collect();
+        all.sort();
+        all
+    };
+    let every = all(Protocol::OriginalGender);
+    assert_eq!(every, all(Protocol::Random));
+    assert_eq!(every, all(Protocol::Shared));
+    assert!(
+        all(Protocol::Adults)
             .iter()
-            .find(|(_, card)| card.key == *start)
-            .expect("the model it started from ships too");
-        learnt.extend(self::learnt(start, cards));
-    }
-    learnt
+            .all(|content| every.binary_search(content).is_ok())
+    );
 }
 
 #[test]
-fn no_content_of_a_test_part_was_in_training() {
-    let cards = shipped();
-    let mut tests = 0;
-    for (name, card) in &cards {
-        let learnt = learnt(card, &cards);
-        for test in &card.tests {
-            let parts = listed(test.protocol, card.task);
-            assert_eq!(parts.test.len(), test.heads[0].pictures, "{name}");
-            let known = parts.test.intersection(&learnt).count();
-            assert_eq!(
-                known, 0,
-                "{name} has learnt test pictures of {}",
-                test.protocol
-            );
-            tests += 1;
+fn no_net_is_selected_or_tested_on_what_the_net_it_starts_from_was_trained_or_selected_on() {
+    for (protocol, start) in [
+        (Protocol::OriginalAge, Protocol::OriginalGender),
+        (Protocol::Random, Protocol::Shared),
+        (Protocol::Adults, Protocol::Shared),
+    ] {
+        let (own, start) = (list(protocol), list(start));
+        for part in [&own.validation, &own.test] {
+            assert!(part.is_disjoint(&start.train), "{protocol}");
+            assert!(part.is_disjoint(&start.validation), "{protocol}");
         }
     }
-    assert!(tests >= 4, "{tests} published tests");
+}
+
+#[test]
+fn a_list_is_written_as_it_was_committed() {
+    let folder = tempdir().unwrap();
+    for protocol in Protocol::ALL {
+        let committed = std::fs::read_to_string(protocol.path()).unwrap();
+        let heading: Vec<&str> = committed
+            .lines()
+            .map_while(|line| line.strip_prefix("# "))
+            .collect();
+        assert_eq!(heading.len(), 2);
+        let own = folder.path().join("own.txt");
+        list(protocol).write(&own, &heading.join("\n")).unwrap();
+        assert!(
+            std::fs::read_to_string(own).unwrap() == committed,
+            "{protocol}"
+        );
+    }
 }
 
 #[test]
@@ -79,23 +87,35 @@ fn the_lists_are_those_of_the_data_set() {
     let Some(data) = common::utkface("the_lists_are_those_of_the_data_set") else {
         return;
     };
-    let faces = Faces::at(data).unwrap();
+    let faces = Faces::at(&data).unwrap();
     for protocol in Protocol::ALL {
-        for task in protocol.tasks() {
-            let split = protocol.split(&faces, task).unwrap();
-            let committed = std::fs::read_to_string(protocol.file(task)).unwrap();
-            assert!(
-                committed == listing(protocol, &faces, &split).unwrap(),
-                "{protocol}: run `ror protocols --write`"
-            );
-            let (found, _) = Protocol::of_fingerprint(&faces, task, &split.fingerprint)
-                .unwrap()
-                .unwrap();
-            assert_eq!(found, protocol);
-        }
+        let split = protocol.split(&faces).unwrap();
+        assert_eq!(split.protocol, Some(protocol));
+        assert_eq!(split.fingerprint, list(protocol).fingerprint());
+        assert_eq!(split.contents(&faces).unwrap(), list(protocol));
+        assert_eq!((split.duplicates, split.disagreeing), (390, 224));
     }
-    for (name, card) in shipped() {
-        let split = card.protocol.unwrap().split(&faces, card.task).unwrap();
-        assert_eq!(split.fingerprint, card.split, "{name}");
+    // deal.py and the crate deal alike.
+    let sizes = SplitSizes {
+        train: 14_000,
+        validation: 3_500,
+        test: None,
+        seed: 0,
+    };
+    let dealt = faces.split(faces.records(), &sizes).unwrap();
+    assert_eq!(
+        dealt.fingerprint,
+        list(Protocol::OriginalGender).fingerprint()
+    );
+    // It reads the archive.
+    if data.is_file() {
+        let script = Protocol::Shared.path().with_file_name("deal.py");
+        let check = Command::new("python3")
+            .arg(script)
+            .arg(&data)
+            .arg("--check")
+            .output()
+            .unwrap();
+        assert!(check.status.success(), "{}", common::words(&check));
     }
 }

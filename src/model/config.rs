@@ -1,109 +1,100 @@
-//! Everything that decides a net's shape, in one place.
+//! A net's shape, of whichever architecture.
 
-use anyhow::{Result, ensure};
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// Which of the two definitions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Architecture {
-    /// The report's and the papers' RoR: [`super::Ror`].
-    Ror,
-    /// What the original's notebook coded: [`super::Coded`].
-    Coded,
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::Value;
+
+use super::{Architecture, KerasBaselineConfig, Network, Params, RorConfig};
+
+/// The shape of a net of any [`Architecture`]: what [`super::Net`] is made from and a card keeps.
+///
+/// As JSON it has the architecture's fields and its name as `architecture`. Reading one needs
+/// the architecture to be known: the crate's own are, and one's own are once a value of it has
+/// become a `NetConfig`, or after [`register`].
+///
+/// ```
+/// use ror::model::{NetConfig, RorConfig};
+///
+/// let config = NetConfig::from(RorConfig::new(12));
+/// let json = serde_json::to_string(&config)?;
+/// assert!(json.contains(r#""architecture":"ror""#));
+/// assert_eq!(serde_json::from_str::<NetConfig>(&json)?, config);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct NetConfig {
+    shape: Arc<dyn Shape>,
+    name: &'static str,
+    /// The fields, by which two configs are compared and saved.
+    fields: Value,
 }
 
-/// A net's shape. Saved beside its weights.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NetConfig {
-    /// Which definition.
-    pub architecture: Architecture,
-    /// Side of the input pictures, pixels. Default: 32.
-    pub input: u32,
-    /// Channels of the four groups; the stem has as many as the first. Default: 64, 128, 256, 512.
-    pub widths: [i64; 4],
-    /// Bottleneck blocks in each group. Default: 2 each.
-    pub blocks: [usize; 4],
-    /// A block's 3x3 convolution has its width divided by this. Default: 2.
-    pub bottleneck: i64,
-    /// Step of the stem's convolution: 2 halves the picture, for large inputs. Default: 1.
-    pub stem_stride: i64,
-    /// Step of the stem's max pooling: 2 halves the picture, 1 does not. Default: 2.
-    pub pool: i64,
-    /// Width of the dense layer before the head. Default: 256.
-    pub dense: i64,
-    /// Share of the dense layer dropped in training. Default: 0.2.
-    pub dropout: f64,
-    /// Outputs: [`crate::Task::outputs`].
-    pub outputs: i64,
-    /// Probability that the last block survives a training step (stochastic depth, falling
-    /// linearly from 1 at the stem); 1 turns it off. Default: 0.7.
-    pub survival: f64,
-    /// Whether there is a shortcut from the stem to the end. Default: yes.
-    pub root_shortcut: bool,
-    /// Whether there is a shortcut around each group. Default: yes.
-    pub middle_shortcuts: bool,
+/// [`Architecture`] without what keeps it from being a trait object.
+trait Shape: Send + Sync {
+    fn input(&self) -> u32;
+    fn outputs(&self) -> i64;
+    fn check(&self) -> Result<()>;
+    fn build(&self, params: &Params) -> Result<Box<dyn Network>>;
+}
+
+impl<A: Architecture> Shape for A {
+    fn input(&self) -> u32 {
+        Architecture::input(self)
+    }
+    fn outputs(&self) -> i64 {
+        Architecture::outputs(self)
+    }
+    fn check(&self) -> Result<()> {
+        Architecture::check(self)
+    }
+    fn build(&self, params: &Params) -> Result<Box<dyn Network>> {
+        Architecture::build(self, params)
+    }
+}
+
+impl<A: Architecture> From<A> for NetConfig {
+    fn from(shape: A) -> Self {
+        register::<A>();
+        Self {
+            fields: serde_json::to_value(&shape).unwrap_or_default(),
+            shape: Arc::new(shape),
+            name: A::NAME,
+        }
+    }
+}
+
+type Read = fn(Value) -> Result<NetConfig>;
+
+fn read<A: Architecture>(fields: Value) -> Result<NetConfig> {
+    Ok(NetConfig::from(serde_json::from_value::<A>(fields)?))
+}
+
+static OWN: Mutex<BTreeMap<&str, Read>> = Mutex::new(BTreeMap::new());
+
+/// Makes an architecture of one's own known, so that saved nets of it can be opened.
+pub fn register<A: Architecture>() {
+    let mut own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
+    own.insert(A::NAME, read::<A>);
 }
 
 impl NetConfig {
-    /// The report's RoR: widths 64, 128, 256, 512, two bottlenecks a group, 32 x 32 pictures.
-    ///
-    /// ```
-    /// use ror::model::NetConfig;
-    ///
-    /// let small = NetConfig { widths: [16, 32, 64, 128], ..NetConfig::ror(12) };
-    /// assert_eq!(small.outputs, 12);
-    /// ```
-    pub fn ror(outputs: i64) -> Self {
-        Self {
-            architecture: Architecture::Ror,
-            input: 32,
-            widths: [64, 128, 256, 512],
-            blocks: [2; 4],
-            bottleneck: 2,
-            stem_stride: 1,
-            pool: 2,
-            dense: 256,
-            dropout: 0.2,
-            outputs,
-            survival: 0.7,
-            root_shortcut: true,
-            middle_shortcuts: true,
-        }
+    /// The architecture's name.
+    pub fn architecture(&self) -> &'static str {
+        self.name
     }
 
-    /// An RoR of an eighth of the cost, for drawings and for trying things out.
-    pub fn small(outputs: i64) -> Self {
-        Self {
-            widths: [32, 64, 128, 256],
-            blocks: [1; 4],
-            survival: 1.0,
-            ..Self::ror(outputs)
-        }
+    /// Side of the input pictures, pixels.
+    pub fn input(&self) -> u32 {
+        self.shape.input()
     }
 
-    /// What suits a task: [`NetConfig::ror`], or on drawings [`NetConfig::small`].
-    pub fn suited(task: crate::Task, synthetic: bool) -> Self {
-        if synthetic {
-            Self::small(task.outputs())
-        } else {
-            Self::ror(task.outputs())
-        }
-    }
-
-    /// The original's coded variant: one block a group, widths 32, 64, 128, 256, batch
-    /// normalisation behind the convolutions; 1,168,545 parameters for gender.
-    pub fn coded(outputs: i64) -> Self {
-        Self {
-            architecture: Architecture::Coded,
-            widths: [32, 64, 128, 256],
-            blocks: [1; 4],
-            bottleneck: 1,
-            dropout: 0.0,
-            survival: 1.0,
-            ..Self::ror(outputs)
-        }
+    /// How many logits a picture gets.
+    pub fn outputs(&self) -> i64 {
+        self.shape.outputs()
     }
 
     /// Refuses shapes that make no net.
@@ -111,57 +102,85 @@ impl NetConfig {
     /// # Errors
     /// A value outside its range, named with the range.
     pub fn check(&self) -> Result<()> {
-        ensure!(
-            (16..=512).contains(&self.input),
-            "input of {} px: choose 16 to 512",
-            self.input
-        );
-        ensure!(
-            self.widths
-                .iter()
-                .all(|w| (1..=8192).contains(w) && w % self.bottleneck.max(1) == 0),
-            "widths {:?}: choose 1 to 8192, divisible by the bottleneck {}",
-            self.widths,
-            self.bottleneck
-        );
-        ensure!(
-            self.bottleneck >= 1,
-            "a bottleneck of {}: choose 1 or more",
-            self.bottleneck
-        );
-        ensure!(
-            self.blocks.iter().all(|n| (1..=64).contains(n)),
-            "blocks {:?}: choose 1 to 64 a group",
-            self.blocks
-        );
-        for (what, step) in [("pooling", self.pool), ("stem", self.stem_stride)] {
-            ensure!(
-                (1..=2).contains(&step),
-                "a {what} step of {step}: choose 1 or 2"
-            );
+        self.shape.check()
+    }
+
+    pub(super) fn build(&self, params: &Params) -> Result<Box<dyn Network>> {
+        self.check()?;
+        self.shape.build(params)
+    }
+
+    /// The same shape but for some fields; another `architecture` among them starts from that
+    /// one's defaults for the crate's own.
+    ///
+    /// # Errors
+    /// A field that the architecture does not have, or a value of the wrong type.
+    pub fn with(&self, changes: impl Serialize) -> Result<Self> {
+        let Value::Object(changes) = serde_json::to_value(changes)? else {
+            bail!("changes of a net's shape: name fields and their values")
+        };
+        let mut value = match changes.get("architecture").and_then(Value::as_str) {
+            None => serde_json::to_value(self)?,
+            Some(RorConfig::NAME) => {
+                serde_json::to_value(Self::from(RorConfig::new(self.outputs())))?
+            }
+            Some(KerasBaselineConfig::NAME) => {
+                serde_json::to_value(Self::from(KerasBaselineConfig::new(self.outputs())))?
+            }
+            Some(name) => serde_json::json!({ "architecture": name }),
+        };
+        if let Value::Object(fields) = &mut value {
+            fields.extend(changes);
         }
-        ensure!(
-            self.dense >= 1 && self.outputs >= 1,
-            "dense {} and outputs {}: choose 1 or more",
-            self.dense,
-            self.outputs
-        );
-        ensure!(
-            (0.0..1.0).contains(&self.dropout),
-            "a dropout of {}: choose 0 to below 1",
-            self.dropout
-        );
-        ensure!(
-            self.survival > 0.0 && self.survival <= 1.0,
-            "a survival of {}: choose above 0 to 1",
-            self.survival
-        );
-        if self.architecture == Architecture::Coded {
-            ensure!(
-                self.blocks == [1; 4],
-                "the coded variant has one block a group"
-            );
+        Self::from_json(value)
+    }
+
+    fn from_json(mut value: Value) -> Result<Self> {
+        let name = value
+            .as_object_mut()
+            .and_then(|fields| fields.remove("architecture"))
+            .context("the net's shape lacks `architecture`")?;
+        let name = name.as_str().unwrap_or_default();
+        match name {
+            RorConfig::NAME => return read::<RorConfig>(value),
+            KerasBaselineConfig::NAME => return read::<KerasBaselineConfig>(value),
+            _ => {}
         }
-        Ok(())
+        let own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = own.get(name).copied();
+        drop(own);
+        match found {
+            Some(read) => read(value),
+            None => bail!(
+                "the architecture `{name}` is not known here: call model::register::<ITS TYPE>() first"
+            ),
+        }
+    }
+}
+
+impl PartialEq for NetConfig {
+    fn eq(&self, other: &Self) -> bool {
+        (self.name, &self.fields) == (other.name, &other.fields)
+    }
+}
+
+impl fmt::Debug for NetConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.fields)
+    }
+}
+
+impl Serialize for NetConfig {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = self.fields.as_object().cloned().unwrap_or_default();
+        fields.insert("architecture".to_owned(), self.name.into());
+        fields.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for NetConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        Self::from_json(value).map_err(|error| de::Error::custom(format!("{error:#}")))
     }
 }

@@ -1,76 +1,112 @@
-//! Nets that only answer: folded, in the kind of number that is fastest.
+//! Nets for inference alone: folded, in the kind of number that is fastest.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use tch::{Device, Kind, Tensor, no_grad};
 
-use super::NetConfig;
-use super::net::{Layers, normalise};
+use super::net::normalise;
+use super::{Net, Network};
+use crate::data::Faces;
+use crate::support::progress::Progress;
+use crate::support::threads::on_every_core;
 
-/// A net for inference alone: see [`super::Net::inference`].
+/// A net for inference alone: see [`Net::inference`].
 #[derive(Debug)]
 pub(crate) struct Inference {
-    layers: Layers,
-    outputs: i64,
+    network: Box<dyn Network>,
     kind: Kind,
     device: Device,
 }
 
 impl Inference {
-    pub(super) fn new(
-        layers: &Layers,
-        config: &NetConfig,
-        kind: Kind,
-        device: Device,
-    ) -> Result<Self> {
-        let layers = no_grad(|| match layers {
-            Layers::Ror(ror) => Ok::<_, anyhow::Error>(Layers::Ror(Box::new(ror.folded(kind)?))),
-            Layers::Coded(coded) => Ok(Layers::Coded(Box::new(coded.folded(kind)?))),
-        })?;
-        Ok(Self {
-            layers,
-            outputs: config.outputs,
+    pub(super) fn new(network: Box<dyn Network>, kind: Kind, device: Device) -> Self {
+        Self {
+            network,
             kind,
             device,
-        })
+        }
     }
 
     /// Logits (f32, `[n, outputs]`) of u8 pictures of any size, `[n, size, size, 3]`.
     pub(crate) fn logits(&self, pictures: &Tensor) -> Result<Tensor> {
         no_grad(|| {
             let x = normalise(pictures, self.kind, self.device)?;
-            self.layers.forward(&x, false, &mut |_, _| Ok(()))
+            self.network.forward(&x, false, &mut |_, _| Ok(()))
         })
     }
 
-    /// Logits of pictures and of their mirror images, f32 `[2, n, outputs]` on the CPU: what the
-    /// two say is averaged as probabilities.
+    /// Logits of pictures and of their mirror images, f32 `[2, n, outputs]` on the CPU: the two
+    /// are averaged as probabilities.
     pub(crate) fn mirrored_logits(&self, pictures: &Tensor) -> Result<Tensor> {
         // In one go: half the calls for a single picture, which is what a user waits for.
         let both = Tensor::f_cat(&[pictures, &pictures.f_flip([2])?], 0)?;
-        Ok(self
-            .logits(&both)?
-            .f_view([2, -1, self.outputs])?
+        let logits = self.logits(&both)?;
+        let outputs = *logits.size().last().unwrap_or(&1);
+        Ok(logits
+            .f_view([2, -1, outputs])?
+            .f_to_kind(Kind::Float)?
             .f_to_device(Device::Cpu)?)
     }
 }
 
-/// How many pictures are answered at a time: on a CPU so few that what passes between two
+/// How many pictures are predicted at a time: on a CPU so few that what passes between two
 /// layers stays in the cache of a core.
 pub(crate) fn batch(device: Device) -> usize {
     if device.is_cuda() { 512 } else { 32 }
 }
 
+/// Logits of the pictures at `indices` and of their mirror images, f32 `[2, n, outputs]`.
+///
+/// `size` is that of the net's input, or another one in a training that begins with smaller
+/// pictures.
+///
+/// # Errors
+/// No pictures, an index outside the set, pictures that can't be decoded, or the net failing.
+pub(crate) fn logits_of(
+    net: &Net,
+    kind: Kind,
+    faces: &Faces,
+    indices: &[usize],
+    size: u32,
+) -> Result<Tensor> {
+    ensure!(!indices.is_empty(), "there are no pictures to evaluate on");
+    for index in indices {
+        faces.record(*index)?;
+    }
+    let pictures = faces.pictures(size)?.tensor;
+    let rows: Vec<i64> = indices.iter().map(|i| *i as i64).collect();
+    let some = batch(net.device());
+    let jobs = rows.len().div_ceil(some);
+    let progress = Progress::after(10, &format!("evaluating, pictures / {some}"), jobs);
+    let logits = on_every_core(
+        net.device(),
+        || Ok((net.inference(kind)?, pictures.shallow_clone())),
+        jobs,
+        |(net, pictures), job| {
+            let rows = &rows[job * some..rows.len().min((job + 1) * some)];
+            let chosen = pictures.f_index_select(0, &Tensor::f_from_slice(rows)?)?;
+            let logits = net.mirrored_logits(&chosen)?;
+            progress.step();
+            Ok(logits)
+        },
+    )?;
+    Ok(Tensor::f_cat(&logits, 1)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Net;
+    use crate::model::{KerasBaselineConfig, NetConfig, RorConfig};
 
     #[test]
     fn folding_changes_nothing() {
-        let _turn = crate::random::turn();
-        for config in [NetConfig::small(12), NetConfig::coded(1)] {
-            let net = Net::new(&config, Device::Cpu, 0).unwrap();
-            // Statistics, scales and shifts of a net that has learnt something.
+        let _turn = crate::support::random::turn();
+        let configs: [NetConfig; 2] = [
+            RorConfig::small(12).into(),
+            KerasBaselineConfig::new(1).into(),
+        ];
+        for config in configs {
+            let net = Net::new(config, Device::Cpu, 0).unwrap();
+            // Statistics, scales and shifts of a net that has been trained.
             for (name, mut variable) in net.variables() {
                 if variable.dim() == 1 && !name.starts_with("dense") && !name.starts_with("head") {
                     let random = variable.rand_like() + 0.5;
@@ -78,25 +114,32 @@ mod tests {
                 }
             }
             let pictures = Tensor::randint(255, [3, 32, 32, 3], (Kind::Uint8, Device::Cpu));
-            let plain = no_grad(|| {
-                let x = net.normalise(&pictures, Kind::Float).unwrap();
-                net.forward(&x, false, &mut |_, _| Ok(())).unwrap()
-            });
-            let folded = net
-                .inference(Kind::Float)
-                .unwrap()
-                .logits(&pictures)
-                .unwrap();
+            let plain = net.logits(&pictures).unwrap();
             let range = plain.abs().max().double_value(&[]);
-            let apart = (&plain - &folded).abs().max().double_value(&[]);
-            assert!(range > 0.01 && apart < 1e-4 * range, "{apart} of {range}");
-            let rough = net
-                .inference(Kind::BFloat16)
-                .unwrap()
-                .logits(&pictures)
-                .unwrap();
-            let apart = (&plain - &rough).abs().max().double_value(&[]);
-            assert!(apart < 0.1 * range, "{apart} of {range}");
+            for (kind, reach) in [(Kind::Float, 1e-4), (Kind::BFloat16, 0.1)] {
+                let folded = net.inference(kind).unwrap().logits(&pictures).unwrap();
+                let apart = (&plain - &folded).abs().max().double_value(&[]);
+                assert!(
+                    range > 0.01 && apart < reach * range,
+                    "{apart} of {range} in {kind:?}"
+                );
+            }
         }
+    }
+
+    #[test]
+    fn loading_and_inference_leave_the_generator_alone() {
+        let _turn = crate::support::random::turn();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("net.safetensors");
+        let net = Net::new(RorConfig::small(1), Device::Cpu, 0).unwrap();
+        net.save(&path, false).unwrap();
+        let draw = || f64::try_from(Tensor::rand([], (Kind::Double, Device::Cpu))).unwrap();
+        tch::manual_seed(5);
+        let expected = draw();
+        tch::manual_seed(5);
+        let loaded = Net::load(RorConfig::small(1), &path, Device::Cpu).unwrap();
+        loaded.inference(Kind::Float).unwrap();
+        assert_eq!(draw(), expected);
     }
 }

@@ -2,113 +2,66 @@
 //! one definition serves f32 and bf16.
 
 use anyhow::Result;
-use tch::nn::{self, ConvConfig};
 use tch::{Kind, Tensor};
+
+use super::Params;
 
 /// A square convolution, padded to keep the size at stride 1.
 #[derive(Debug)]
-pub(super) struct Conv {
+pub struct Conv {
     weight: Tensor,
     bias: Option<Tensor>,
     stride: i64,
     padding: i64,
 }
 
-pub(super) fn conv(
-    path: nn::Path,
-    from: i64,
-    to: i64,
-    kernel: i64,
-    stride: i64,
-    bias: bool,
-) -> Conv {
-    let padding = kernel / 2;
-    let config = ConvConfig {
-        stride,
-        padding,
-        bias,
-        ..Default::default()
-    };
-    let layer = nn::conv2d(path, from, to, kernel, config);
-    Conv {
-        weight: layer.ws,
-        bias: layer.bs,
-        stride,
-        padding,
-    }
-}
-
-pub(super) fn apply_conv(conv: &Conv, x: &Tensor) -> Result<Tensor> {
-    let weight = conv.weight.f_to_kind(x.kind())?;
-    let bias = conv
-        .bias
-        .as_ref()
-        .map(|bias| bias.f_to_kind(x.kind()))
-        .transpose()?;
-    Ok(x.f_conv2d(
-        &weight,
-        bias.as_ref(),
-        [conv.stride; 2],
-        [conv.padding; 2],
-        [1, 1],
-        1,
-    )?)
-}
-
-/// How fast running statistics follow, and what keeps variances above 0: PyTorch's defaults.
-const MOMENTUM: f64 = 0.1;
-const EPSILON: f64 = 1e-5;
-
-/// A batch normalisation, or none where it is part of the convolution before it.
-#[derive(Debug)]
-pub(super) struct Norm(Option<Channels>);
-
-/// A number for each channel, of each kind.
-#[derive(Debug)]
-struct Channels {
-    scale: Tensor,
-    shift: Tensor,
-    mean: Tensor,
-    variance: Tensor,
-}
-
-pub(super) fn norm(path: nn::Path, channels: i64) -> Norm {
-    // Scales start at 1, as PyTorch's do; tch's own layer would draw them between 0 and 1.
-    Norm(Some(Channels {
-        scale: path.ones("weight", &[channels]),
-        shift: path.zeros("bias", &[channels]),
-        mean: path.zeros_no_train("running_mean", &[channels]),
-        variance: path.ones_no_train("running_var", &[channels]),
-    }))
-}
-
-/// Batch normalisation, then ReLU in its place.
-pub(super) fn norm_relu(norm: &Norm, x: &Tensor, train: bool) -> Result<Tensor> {
-    let Some(norm) = &norm.0 else {
-        let mut y = x.shallow_clone();
-        return Ok(y.f_relu_()?);
-    };
-    let mut y = Tensor::f_batch_norm(
-        x,
-        Some(&norm.scale),
-        Some(&norm.shift),
-        Some(&norm.mean),
-        Some(&norm.variance),
-        train,
-        MOMENTUM,
-        EPSILON,
-        true,
-    )?;
-    Ok(y.f_relu_()?)
-}
-
 impl Conv {
-    /// This convolution for inference alone, in `kind`, with the normalisation behind it made
-    /// part of it: normalising by fixed statistics only scales and shifts each channel.
-    pub(super) fn folded(&self, norm: Option<&Norm>, kind: Kind) -> Result<Self> {
+    /// A convolution of `from` channels to `to`, with `kernel` x `kernel` weights.
+    ///
+    /// # Errors
+    /// No memory for its parameters.
+    pub fn new(
+        params: &Params,
+        [from, to]: [i64; 2],
+        kernel: i64,
+        stride: i64,
+        bias: bool,
+    ) -> Result<Self> {
+        Ok(Self {
+            weight: params.weight("weight", &[to, from, kernel, kernel])?,
+            bias: match bias {
+                true => Some(params.constant("bias", &[to], 0.0)?),
+                false => None,
+            },
+            stride,
+            padding: kernel / 2,
+        })
+    }
+
+    /// `[n, from, h, w]` to `[n, to, h / stride, w / stride]`.
+    ///
+    /// # Errors
+    /// Another number of channels.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let in_kind = |tensor: &Tensor| tensor.f_to_kind(x.kind());
+        Ok(x.f_conv2d(
+            &in_kind(&self.weight)?,
+            self.bias.as_ref().map(in_kind).transpose()?,
+            [self.stride; 2],
+            [self.padding; 2],
+            [1, 1],
+            1,
+        )?)
+    }
+
+    /// Makes this convolution one for inference alone, in `kind`, and the normalisation behind
+    /// it a part of it: normalising by fixed statistics only scales and shifts each channel.
+    pub(super) fn fold(&mut self, norm: Option<&mut Norm>, kind: Kind) -> Result<()> {
         let mut weight = self.weight.f_detach()?;
         let mut bias = self.bias.as_ref().map(Tensor::f_detach).transpose()?;
-        if let Some(Norm(Some(norm))) = norm {
+        if let Some(norm) = norm
+            && let Some(norm) = norm.0.take()
+        {
             let deviation = norm.variance.f_add_scalar(EPSILON)?.f_sqrt()?;
             let scale = norm.scale.f_detach()?.f_div(&deviation)?;
             let mean = match &bias {
@@ -119,50 +72,97 @@ impl Conv {
             weight = weight.f_mul(&scale.f_view([-1, 1, 1, 1])?)?;
         }
         // Channels last, as the pictures are.
-        let weight = weight
+        self.weight = weight
             .f_to_kind(kind)?
             .f_permute([0, 2, 3, 1])?
             .f_contiguous()?
             .f_permute([0, 3, 1, 2])?;
-        Ok(Self {
-            weight,
-            bias: bias.map(|bias| bias.f_to_kind(kind)).transpose()?,
-            ..*self
-        })
+        self.bias = bias.map(|bias| bias.f_to_kind(kind)).transpose()?;
+        Ok(())
     }
+}
+
+/// How fast running statistics follow, and what keeps variances above 0: PyTorch's defaults.
+const MOMENTUM: f64 = 0.1;
+const EPSILON: f64 = 1e-5;
+
+/// A batch normalisation (Ioffe and Szegedy, arXiv 1502.03167).
+#[derive(Debug)]
+pub struct Norm(Option<Channels>); // none where the convolution before it contains it
+
+/// A number for each channel, of each kind.
+#[derive(Debug)]
+struct Channels {
+    scale: Tensor,
+    shift: Tensor,
+    mean: Tensor,
+    variance: Tensor,
 }
 
 impl Norm {
-    /// What is left of a normalisation that is part of the convolution before it.
-    pub(super) fn in_conv() -> Self {
-        Self(None)
+    /// Of so many channels.
+    ///
+    /// # Errors
+    /// No memory for its parameters.
+    pub fn new(params: &Params, channels: i64) -> Result<Self> {
+        // Scales start at 1, as PyTorch's do; tch's own layer would draw them between 0 and 1.
+        Ok(Self(Some(Channels {
+            scale: params.constant("weight", &[channels], 1.0)?,
+            shift: params.constant("bias", &[channels], 0.0)?,
+            mean: params.statistics("running_mean", &[channels], 0.0)?,
+            variance: params.statistics("running_var", &[channels], 1.0)?,
+        })))
     }
 
-    /// A copy, for inference alone.
-    pub(super) fn copied(&self) -> Result<Self> {
-        let copied = |tensor: &Tensor| tensor.f_detach_copy();
-        Ok(Self(match &self.0 {
-            None => None,
-            Some(norm) => Some(Channels {
-                scale: copied(&norm.scale)?,
-                shift: copied(&norm.shift)?,
-                mean: copied(&norm.mean)?,
-                variance: copied(&norm.variance)?,
-            }),
-        }))
+    /// Normalises `[n, channels, h, w]`, then applies ReLU.
+    ///
+    /// # Errors
+    /// Another number of channels.
+    pub fn relu(&self, x: &Tensor, train: bool) -> Result<Tensor> {
+        let mut y = match &self.0 {
+            None => x.shallow_clone(),
+            Some(norm) => Tensor::f_batch_norm(
+                x,
+                Some(&norm.scale),
+                Some(&norm.shift),
+                Some(&norm.mean),
+                Some(&norm.variance),
+                train,
+                MOMENTUM,
+                EPSILON,
+                true,
+            )?,
+        };
+        Ok(y.f_relu_()?)
     }
 }
 
-pub(super) fn apply_linear(linear: &nn::Linear, x: &Tensor) -> Result<Tensor> {
-    Ok(x.f_linear(&linear.ws, linear.bs.as_ref())?)
+/// A dense layer.
+#[derive(Debug)]
+pub struct Linear {
+    weight: Tensor,
+    bias: Tensor,
 }
 
-/// A copy of a dense layer, for inference alone.
-pub(super) fn copied_linear(linear: &nn::Linear) -> Result<nn::Linear> {
-    Ok(nn::Linear {
-        ws: linear.ws.f_detach_copy()?,
-        bs: linear.bs.as_ref().map(Tensor::f_detach_copy).transpose()?,
-    })
+impl Linear {
+    /// Of `from` features to `to`.
+    ///
+    /// # Errors
+    /// No memory for its parameters.
+    pub fn new(params: &Params, from: i64, to: i64) -> Result<Self> {
+        Ok(Self {
+            weight: params.weight("weight", &[to, from])?,
+            bias: params.uniform("bias", &[to], 1.0 / (from as f64).sqrt())?,
+        })
+    }
+
+    /// `[n, from]` to `[n, to]`.
+    ///
+    /// # Errors
+    /// Another number of features.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(x.f_linear(&self.weight, Some(&self.bias))?)
+    }
 }
 
 /// The mean over height and width, in f32: what follows is small and decides.
@@ -181,7 +181,7 @@ pub(super) fn drop_path(x: Tensor, survival: f64, train: bool) -> Result<Tensor>
     Ok(x.f_mul(&keep.f_div_scalar(survival)?)?)
 }
 
-/// The sum, in training in the place of `y`; elsewhere someone may be looking at `y`.
+/// The sum, in training in the place of `y`; elsewhere a tap may hold `y`.
 pub(super) fn add(mut y: Tensor, x: &Tensor, train: bool) -> Result<Tensor> {
     Ok(if train { y.f_add_(x)? } else { y.f_add(x)? })
 }

@@ -1,16 +1,20 @@
-//! The nets: residual networks of residual networks, and the original's coded variant.
+//! The nets: residual networks of residual networks (RoR), the original's Keras baseline, and
+//! the traits by which one's own net joins them.
 
-mod coded;
 mod config;
 mod inference;
+mod keras_baseline;
 mod layers;
 mod net;
+mod network;
 mod ror;
 mod summary;
 
-pub use coded::Coded;
-pub use config::{Architecture, NetConfig};
-pub(crate) use inference::{Inference, batch};
+pub use config::{NetConfig, register};
+pub(crate) use inference::{Inference, batch, logits_of};
+pub use keras_baseline::KerasBaselineConfig;
+pub use layers::{Conv, Linear, Norm};
 pub use net::Net;
-pub use ror::Ror;
+pub use network::{Architecture, Network, Params, Tap};
+pub use ror::RorConfig;
 pub use summary::{Layer, Summary};

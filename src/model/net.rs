@@ -6,24 +6,17 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use tch::{Device, Kind, Tensor, nn, no_grad};
 
-use super::{Architecture, Coded, Inference, NetConfig, Ror, Summary};
-use crate::files;
-
-/// The layers of either definition.
-#[derive(Debug)]
-pub(super) enum Layers {
-    Ror(Box<Ror>),
-    Coded(Box<Coded>),
-}
+use super::{Inference, NetConfig, Network, Params, Summary, Tap};
+use crate::support::files;
 
 /// A net with its parameters, on one device.
 ///
 /// ```
-/// use ror::model::{Net, NetConfig};
-/// use tch::{Device, Kind, Tensor};
+/// use ror::model::{Net, RorConfig};
+/// use ror::tch::{Device, Kind, Tensor};
 ///
 /// # fn main() -> anyhow::Result<()> {
-/// let net = Net::new(&NetConfig::ror(12), Device::Cpu, 0)?;
+/// let net = Net::new(RorConfig::new(12), Device::Cpu, 0)?;
 /// let pictures = Tensor::zeros([2, 32, 32, 3], (Kind::Uint8, Device::Cpu));
 /// assert_eq!(net.logits(&pictures)?.size(), [2, 12]);
 /// # Ok(())
@@ -32,27 +25,27 @@ pub(super) enum Layers {
 #[derive(Debug)]
 pub struct Net {
     config: NetConfig,
-    layers: Layers,
+    network: Box<dyn Network>,
     variables: nn::VarStore,
 }
 
 impl Net {
-    /// Makes a net with random parameters, the same for the same seed.
+    /// Makes a net with random parameters, the same for the same seed: libtorch's generator is
+    /// set to it.
     ///
     /// # Errors
-    /// A config that [`NetConfig::check`] refuses.
-    pub fn new(config: &NetConfig, device: Device, seed: i64) -> Result<Self> {
-        config.check()?;
+    /// A shape that [`NetConfig::check`] refuses.
+    pub fn new(config: impl Into<NetConfig>, device: Device, seed: i64) -> Result<Self> {
         tch::manual_seed(seed);
+        Self::build(config.into(), device, true)
+    }
+
+    fn build(config: NetConfig, device: Device, random: bool) -> Result<Self> {
         let variables = nn::VarStore::new(device);
-        let root = variables.root();
-        let layers = match config.architecture {
-            Architecture::Ror => Layers::Ror(Box::new(Ror::new(&root, config))),
-            Architecture::Coded => Layers::Coded(Box::new(Coded::new(&root, config))),
-        };
+        let network = config.build(&Params::new(&variables, random))?;
         Ok(Self {
-            config: config.clone(),
-            layers,
+            config,
+            network,
             variables,
         })
     }
@@ -61,8 +54,7 @@ impl Net {
     ///
     /// # Errors
     /// A file that is missing, cut off or of another shape: what differs is named.
-    pub fn load(config: &NetConfig, weights: &Path, device: Device) -> Result<Self> {
-        let net = Self::new(config, device, 0)?;
+    pub fn load(config: impl Into<NetConfig>, weights: &Path, device: Device) -> Result<Self> {
         let saved = Tensor::read_safetensors(weights).with_context(|| {
             format!(
                 "cannot load weights from {} (missing, or cut off?)",
@@ -70,6 +62,7 @@ impl Net {
             )
         })?;
         let mut saved: BTreeMap<String, Tensor> = saved.into_iter().collect();
+        let net = Self::build(config.into(), device, false)?;
         let wrong =
             |what: String| format!("{} is not a net of this shape: {what}", weights.display());
         for (name, mut variable) in net.variables() {
@@ -95,19 +88,19 @@ impl Net {
         Ok(net)
     }
 
-    /// Takes over all parameters and running statistics of another net that have the same name
-    /// and shape: all but the head, where the two differ in what they estimate.
-    pub(crate) fn take_over(&self, other: &Net) -> Result<()> {
-        let mut taken = 0;
+    /// Copies all parameters and running statistics of another net that have the same name and
+    /// shape: all but the head, where the two estimate different things.
+    pub(crate) fn copy_from(&self, other: &Net) -> Result<()> {
+        let mut copied = 0;
         let from = other.variables();
         for (name, mut own) in self.variables() {
             if let Some(value) = from.get(&name).filter(|value| value.size() == own.size()) {
                 no_grad(|| own.f_copy_(value))?;
-                taken += 1;
+                copied += 1;
             }
         }
         ensure!(
-            taken > 0,
+            copied > 0,
             "the net to start from has not one layer of this net's shape"
         );
         Ok(())
@@ -119,23 +112,16 @@ impl Net {
     /// # Errors
     /// A path that can't be written.
     pub fn save(&self, weights: &Path, half: bool) -> Result<()> {
-        let mut variables: Vec<_> = self.variables.variables().into_iter().collect();
-        variables.sort_by(|a, b| a.0.cmp(&b.0));
-        let tensors = variables
+        let tensors = self
+            .variables()
             .into_iter()
             .map(|(name, tensor)| {
                 let kind = match half && tensor.requires_grad() {
                     true => Kind::Half,
                     false => Kind::Float,
                 };
-                Ok((
-                    name,
-                    tensor
-                        .f_detach()?
-                        .f_to_kind(kind)?
-                        .f_to_device(Device::Cpu)?
-                        .f_contiguous()?,
-                ))
+                let tensor = tensor.f_detach()?.f_to_kind(kind)?;
+                Ok((name, tensor.f_to_device(Device::Cpu)?.f_contiguous()?))
             })
             .collect::<Result<Vec<_>>>()?;
         files::write_whole(weights, |half| {
@@ -158,7 +144,7 @@ impl Net {
         self.variables.variables().into_iter().collect()
     }
 
-    /// How many numbers are learnt.
+    /// How many numbers are trained.
     pub fn parameters(&self) -> usize {
         self.variables
             .trainable_variables()
@@ -180,12 +166,12 @@ impl Net {
         normalise(pictures, kind, self.device())
     }
 
-    /// Logits (f32, `[n, outputs]`) of u8 pictures `[n, size, size, 3]`, without gradients.
+    /// Logits (f32, `[n, outputs]`) of u8 pictures `[n, side, side, 3]`, without gradients.
     ///
     /// # Errors
     /// Pictures of another size, or the device failing.
     pub fn logits(&self, pictures: &Tensor) -> Result<Tensor> {
-        let side = i64::from(self.config.input);
+        let side = i64::from(self.config.input());
         ensure!(
             pictures.size().get(1..) == Some(&[side, side, 3]),
             "pictures of shape {:?} for a net that takes [n, {side}, {side}, 3]",
@@ -196,34 +182,33 @@ impl Net {
         no_grad(|| self.forward(&x, false, &mut |_, _| Ok(())))
     }
 
-    /// The net as it is now, for inference alone, with arithmetic in `kind`: a copy whose
-    /// normalisations are part of its convolutions wherever they stand behind one.
+    /// The net as it is now, for inference alone, with arithmetic in `kind` where its layers
+    /// allow it: a copy whose normalisations are part of its convolutions wherever they stand
+    /// right behind one.
     pub(crate) fn inference(&self, kind: Kind) -> Result<Inference> {
-        Inference::new(&self.layers, &self.config, kind, self.device())
+        let copy = Self::build(self.config.clone(), self.device(), false)?;
+        copy.copy_from(self)?;
+        let kind = self.kind(kind);
+        let mut network = copy.network;
+        no_grad(|| {
+            for (conv, norm) in network.convolutions() {
+                conv.fold(norm, kind)?;
+            }
+            Ok(Inference::new(network, kind, self.device()))
+        })
+    }
+
+    /// `kind` where the layers allow other kinds of number than f32.
+    pub(crate) fn kind(&self, kind: Kind) -> Kind {
+        match self.network.is_mixed_precision() {
+            true => kind,
+            false => Kind::Float,
+        }
     }
 
     /// Runs the layers on normalised pictures; `tap` sees each layer's output.
-    pub(crate) fn forward(
-        &self,
-        x: &Tensor,
-        train: bool,
-        tap: &mut dyn FnMut(&str, &Tensor) -> Result<()>,
-    ) -> Result<Tensor> {
-        self.layers.forward(x, train, tap)
-    }
-}
-
-impl Layers {
-    pub(super) fn forward(
-        &self,
-        x: &Tensor,
-        train: bool,
-        tap: &mut dyn FnMut(&str, &Tensor) -> Result<()>,
-    ) -> Result<Tensor> {
-        match self {
-            Layers::Ror(ror) => ror.forward(x, train, tap),
-            Layers::Coded(coded) => coded.forward(x, train, tap),
-        }
+    pub(crate) fn forward(&self, x: &Tensor, train: bool, tap: Tap) -> Result<Tensor> {
+        self.network.forward(x, train, tap)
     }
 }
 

@@ -12,17 +12,173 @@
 //!
 //! A group is a row of bottleneck blocks, each with its own, final shortcut.
 
-use anyhow::Result;
-use tch::{Kind, Tensor, nn};
+use anyhow::{Result, ensure};
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
 
-use super::NetConfig;
-use super::layers::{
-    Conv, Norm, add, apply_conv, apply_linear, average_pool, conv, copied_linear, drop_path, norm,
-    norm_relu,
-};
+use super::layers::{add, average_pool, drop_path};
+use super::{Architecture, Conv, Linear, Network, Norm, Params, Tap};
 
-/// Called with each layer's name and output as a picture passes through.
-pub(super) type Tap<'a> = &'a mut dyn FnMut(&str, &Tensor) -> Result<()>;
+/// The shape of an RoR net.
+///
+/// ```
+/// use ror::model::RorConfig;
+///
+/// let narrow = RorConfig { widths: [16, 32, 64, 128], ..RorConfig::new(12) };
+/// assert_eq!(narrow.outputs, 12);
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RorConfig {
+    /// Side of the input pictures, pixels. Default: 32.
+    pub input: u32,
+    /// Channels of the four groups; the stem has as many as the first. Default: 64, 128, 256, 512.
+    pub widths: [i64; 4],
+    /// Bottleneck blocks in each group. Default: 2 each.
+    pub blocks: [usize; 4],
+    /// A block's 3x3 convolution has its width divided by this. Default: 2.
+    pub bottleneck: i64,
+    /// Step of the stem's convolution: 2 halves the picture, for large inputs. Default: 1.
+    pub stem_stride: i64,
+    /// Step of the stem's max pooling: 2 halves the picture, 1 does not. Default: 2.
+    pub pool: i64,
+    /// Width of the dense layer before the head. Default: 256.
+    pub dense: i64,
+    /// Share of the dense layer dropped in training. Default: 0.2.
+    pub dropout: f64,
+    /// Outputs: [`crate::Task::outputs`].
+    pub outputs: i64,
+    /// Probability that the last block survives a training step (stochastic depth, falling
+    /// linearly from 1 at the stem); 1 turns it off. Default: 0.7.
+    pub survival: f64,
+    /// Whether there is a shortcut from the stem to the end. Default: yes.
+    pub root_shortcut: bool,
+    /// Whether there is a shortcut around each group. Default: yes.
+    pub middle_shortcuts: bool,
+}
+
+impl RorConfig {
+    /// The report's: widths 64, 128, 256, 512, two bottlenecks a group, 32 x 32 pictures.
+    pub fn new(outputs: i64) -> Self {
+        Self {
+            input: 32,
+            widths: [64, 128, 256, 512],
+            blocks: [2; 4],
+            bottleneck: 2,
+            stem_stride: 1,
+            pool: 2,
+            dense: 256,
+            dropout: 0.2,
+            outputs,
+            survival: 0.7,
+            root_shortcut: true,
+            middle_shortcuts: true,
+        }
+    }
+
+    /// An eighth of the cost, for synthetic faces and for trying things out.
+    pub fn small(outputs: i64) -> Self {
+        Self {
+            widths: [32, 64, 128, 256],
+            blocks: [1; 4],
+            survival: 1.0,
+            ..Self::new(outputs)
+        }
+    }
+
+    /// Weights of the convolutions and dense layers, in f64 so that no shape overflows.
+    fn weights(&self) -> f64 {
+        let mut from = self.widths[0] as f64;
+        let mut sum = 147.0 * from;
+        for (&to, &blocks) in self.widths.iter().zip(&self.blocks) {
+            let (to, inner) = (to as f64, (to / self.bottleneck.max(1)) as f64);
+            let block = |from: f64| from * inner + 9.0 * inner * inner + inner * to;
+            sum += 2.0 * from * to + block(from) + (blocks as f64 - 1.0) * block(to);
+            from = to;
+        }
+        sum + from * self.widths[0] as f64
+            + from * self.dense as f64
+            + self.dense as f64 * self.outputs as f64
+    }
+}
+
+/// The most weights a net may have: 2 GB in f32.
+const MOST_WEIGHTS: f64 = 5e8;
+
+impl Architecture for RorConfig {
+    const NAME: &'static str = "ror";
+
+    fn input(&self) -> u32 {
+        self.input
+    }
+
+    fn outputs(&self) -> i64 {
+        self.outputs
+    }
+
+    fn check(&self) -> Result<()> {
+        check_input(self.input)?;
+        ensure!(
+            (1..=64).contains(&self.bottleneck),
+            "a bottleneck of {}: choose 1 to 64",
+            self.bottleneck
+        );
+        let fits = |w: &i64| (1..=8192).contains(w) && w % self.bottleneck == 0;
+        ensure!(
+            self.widths.iter().all(fits),
+            "widths {:?}: choose 1 to 8192, divisible by the bottleneck {}",
+            self.widths,
+            self.bottleneck
+        );
+        ensure!(
+            self.blocks.iter().all(|n| (1..=64).contains(n)),
+            "blocks {:?}: choose 1 to 64 a group",
+            self.blocks
+        );
+        for (what, step) in [("pooling", self.pool), ("stem", self.stem_stride)] {
+            ensure!(
+                (1..=2).contains(&step),
+                "a {what} step of {step}: choose 1 or 2"
+            );
+        }
+        for (what, n) in [("dense", self.dense), ("outputs", self.outputs)] {
+            ensure!(
+                (1..=8192).contains(&n),
+                "{what} of {n} features: choose 1 to 8192"
+            );
+        }
+        ensure!(
+            self.weights() <= MOST_WEIGHTS,
+            "a net of {:.0} million weights: choose smaller widths or fewer blocks, at most {:.0} million",
+            self.weights() / 1e6,
+            MOST_WEIGHTS / 1e6
+        );
+        ensure!(
+            (0.0..1.0).contains(&self.dropout),
+            "a dropout of {}: choose 0 to below 1",
+            self.dropout
+        );
+        ensure!(
+            self.survival > 0.0 && self.survival <= 1.0,
+            "a survival of {}: choose above 0 to 1",
+            self.survival
+        );
+        Ok(())
+    }
+
+    fn build(&self, params: &Params) -> Result<Box<dyn Network>> {
+        Ok(Box::new(Ror::new(params, self)?))
+    }
+}
+
+/// Refuses sides of pictures that no net here can take.
+pub(super) fn check_input(side: u32) -> Result<()> {
+    ensure!(
+        (16..=512).contains(&side),
+        "input of {side} px: choose 16 to 512"
+    );
+    Ok(())
+}
 
 /// A pre-activation bottleneck: 1x1, 3x3, 1x1, each behind batch normalisation and ReLU.
 #[derive(Debug)]
@@ -33,65 +189,67 @@ struct Block {
     survival: f64,
 }
 
-fn block(path: &nn::Path, [from, to, inner]: [i64; 3], stride: i64, survival: f64) -> Block {
-    Block {
-        norms: [
-            norm(path / "bn1", from),
-            norm(path / "bn2", inner),
-            norm(path / "bn3", inner),
-        ],
-        convs: [
-            conv(path / "conv1", from, inner, 1, 1, false),
-            conv(path / "conv2", inner, inner, 3, stride, false),
-            conv(path / "conv3", inner, to, 1, 1, false),
-        ],
-        // The final level: the identity wherever shapes allow it.
-        shortcut: (from != to || stride != 1)
-            .then(|| conv(path / "shortcut", from, to, 1, stride, false)),
-        survival,
-    }
-}
-
-fn folded(conv: &Option<Conv>, kind: Kind) -> Result<Option<Conv>> {
-    conv.as_ref()
-        .map(|conv| conv.folded(None, kind))
-        .transpose()
-}
-
 impl Block {
-    fn folded(&self, kind: Kind) -> Result<Self> {
-        let [first, second, third] = &self.norms;
-        let [reduce, convolve, expand] = &self.convs;
+    fn new(
+        params: &Params,
+        [from, to, inner]: [i64; 3],
+        stride: i64,
+        survival: f64,
+    ) -> Result<Self> {
+        let conv = |name, channels, kernel, stride| {
+            Conv::new(&params.sub(name), channels, kernel, stride, false)
+        };
+        // The final level: the identity wherever shapes allow it.
+        let shortcut = match from != to || stride != 1 {
+            true => Some(conv("shortcut", [from, to], 1, stride)?),
+            false => None,
+        };
         Ok(Self {
-            // The first stands behind an addition, not a convolution.
-            norms: [first.copied()?, Norm::in_conv(), Norm::in_conv()],
-            convs: [
-                reduce.folded(Some(second), kind)?,
-                convolve.folded(Some(third), kind)?,
-                expand.folded(None, kind)?,
+            norms: [
+                Norm::new(&params.sub("bn1"), from)?,
+                Norm::new(&params.sub("bn2"), inner)?,
+                Norm::new(&params.sub("bn3"), inner)?,
             ],
-            shortcut: folded(&self.shortcut, kind)?,
-            survival: 1.0,
+            convs: [
+                conv("conv1", [from, inner], 1, 1)?,
+                conv("conv2", [inner, inner], 3, stride)?,
+                conv("conv3", [inner, to], 1, 1)?,
+            ],
+            shortcut,
+            survival,
         })
     }
 
     fn forward(&self, x: &Tensor, train: bool, name: &str, tap: Tap) -> Result<Tensor> {
         let mut y = x.shallow_clone();
         for (i, (norm, conv)) in self.norms.iter().zip(&self.convs).enumerate() {
-            y = norm_relu(norm, &y, train)?;
+            y = norm.relu(&y, train)?;
             if i == 2 {
                 // Behind the last convolution, which is linear, it would be the same; here there
                 // are fewer channels.
                 y = drop_path(y, self.survival, train)?;
             }
-            y = apply_conv(conv, &y)?;
+            y = conv.forward(&y)?;
             tap(&format!("{name}.conv{}", i + 1), &y)?;
         }
         // No ReLU behind the addition: shortcuts stay clean paths (arXiv 1608.02908, fig. 4).
         match &self.shortcut {
-            Some(conv) => add(y, &apply_conv(conv, x)?, train),
+            Some(conv) => add(y, &conv.forward(x)?, train),
             None => add(y, x, train),
         }
+    }
+
+    fn convolutions(&mut self) -> impl Iterator<Item = (&mut Conv, Option<&mut Norm>)> {
+        // The first normalisation stands behind an addition, not a convolution.
+        let [_, second, third] = &mut self.norms;
+        let [reduce, convolve, expand] = &mut self.convs;
+        [
+            (reduce, Some(second)),
+            (convolve, Some(third)),
+            (expand, None),
+        ]
+        .into_iter()
+        .chain(self.shortcut.iter_mut().map(|conv| (conv, None)))
     }
 }
 
@@ -102,43 +260,48 @@ struct Group {
     shortcut: Option<Conv>,
 }
 
-/// The RoR net. Parameters are named as PyTorch would name them: `stem.weight`,
+/// The layers. Parameters are named as PyTorch would name them: `stem.weight`,
 /// `groups.0.blocks.1.conv2.weight`, `groups.0.shortcut.weight`, `root.weight`, ...
 #[derive(Debug)]
-pub struct Ror {
+struct Ror {
     stem: Conv,
     pool: i64,
     groups: Vec<Group>,
     root: Option<Conv>,
     norm: Norm,
-    dense: nn::Linear,
+    dense: Linear,
     dropout: f64,
-    head: nn::Linear,
+    head: Linear,
 }
 
 impl Ror {
-    /// Makes the net's parameters below `path`.
-    pub(super) fn new(path: &nn::Path, config: &NetConfig) -> Self {
+    fn new(params: &Params, config: &RorConfig) -> Result<Self> {
         let first = config.widths[0];
-        let last_block = config.blocks.iter().sum::<usize>() as f64;
+        let all_blocks = config.blocks.iter().sum::<usize>() as f64;
         let (mut from, mut number, mut groups) = (first, 0, vec![]);
         for (g, (&to, &blocks)) in config.widths.iter().zip(&config.blocks).enumerate() {
-            let path = path / "groups" / g;
+            let params = params.sub("groups").sub(g);
             let stride = if g == 0 { 1 } else { 2 };
-            let shortcut = config
-                .middle_shortcuts
-                .then(|| conv(&path / "shortcut", from, to, 1, stride, false));
+            let shortcut = match config.middle_shortcuts {
+                true => Some(Conv::new(
+                    &params.sub("shortcut"),
+                    [from, to],
+                    1,
+                    stride,
+                    false,
+                )?),
+                false => None,
+            };
             let mut row = vec![];
             for b in 0..blocks {
-                let stride = if b == 0 { stride } else { 1 };
                 number += 1;
-                let share = f64::from(number) / last_block;
-                row.push(block(
-                    &(&path / "blocks" / b),
+                let share = f64::from(number) / all_blocks;
+                row.push(Block::new(
+                    &params.sub("blocks").sub(b),
                     [from, to, to / config.bottleneck],
-                    stride,
+                    if b == 0 { stride } else { 1 },
                     1.0 - (1.0 - config.survival) * share,
-                ));
+                )?);
                 from = to;
             }
             groups.push(Group {
@@ -146,65 +309,45 @@ impl Ror {
                 shortcut,
             });
         }
-        Self {
-            stem: conv(path / "stem", 3, first, 7, config.stem_stride, false),
+        let root = match config.root_shortcut {
+            true => Some(Conv::new(&params.sub("root"), [first, from], 1, 8, false)?),
+            false => None,
+        };
+        Ok(Self {
+            stem: Conv::new(
+                &params.sub("stem"),
+                [3, first],
+                7,
+                config.stem_stride,
+                false,
+            )?,
             pool: config.pool,
             groups,
-            root: config
-                .root_shortcut
-                .then(|| conv(path / "root", first, from, 1, 8, false)),
-            norm: norm(path / "bn", from),
-            dense: nn::linear(path / "dense", from, config.dense, Default::default()),
+            root,
+            norm: Norm::new(&params.sub("bn"), from)?,
+            dense: Linear::new(&params.sub("dense"), from, config.dense)?,
             dropout: config.dropout,
-            head: nn::linear(
-                path / "head",
-                config.dense,
-                config.outputs,
-                Default::default(),
-            ),
-        }
-    }
-
-    /// The net for inference alone, in `kind`: see [`Conv::folded`].
-    pub(super) fn folded(&self, kind: Kind) -> Result<Self> {
-        let groups = self.groups.iter().map(|group| {
-            Ok(Group {
-                blocks: group
-                    .blocks
-                    .iter()
-                    .map(|block| block.folded(kind))
-                    .collect::<Result<_>>()?,
-                shortcut: folded(&group.shortcut, kind)?,
-            })
-        });
-        Ok(Self {
-            stem: self.stem.folded(None, kind)?,
-            pool: self.pool,
-            groups: groups.collect::<Result<_>>()?,
-            root: folded(&self.root, kind)?,
-            norm: self.norm.copied()?,
-            dense: copied_linear(&self.dense)?,
-            dropout: 0.0,
-            head: copied_linear(&self.head)?,
+            head: Linear::new(&params.sub("head"), config.dense, config.outputs)?,
         })
     }
+}
 
-    /// Logits `[n, outputs]` (f32) of normalised pictures `[n, 3, size, size]` (f32 or bf16).
-    pub(super) fn forward(&self, x: &Tensor, train: bool, tap: Tap) -> Result<Tensor> {
-        let x = apply_conv(&self.stem, x)?;
+impl Network for Ror {
+    fn forward(&self, x: &Tensor, train: bool, tap: Tap) -> Result<Tensor> {
+        let x = self.stem.forward(x)?;
         tap("stem", &x)?;
         let stem = x.f_max_pool2d([3, 3], [self.pool; 2], [1, 1], [1, 1], false)?;
         tap("pool", &stem)?;
         let mut x = stem.shallow_clone();
         for (g, group) in self.groups.iter().enumerate() {
-            let around = group
-                .shortcut
-                .as_ref()
-                .map(|conv| apply_conv(conv, &x))
-                .transpose()?;
+            let around = match &group.shortcut {
+                Some(conv) => Some(conv.forward(&x)?),
+                None => None,
+            };
             for (b, block) in group.blocks.iter().enumerate() {
-                x = block.forward(&x, train, &format!("groups.{g}.blocks.{b}"), tap)?;
-                tap(&format!("groups.{g}.blocks.{b}"), &x)?;
+                let name = format!("groups.{g}.blocks.{b}");
+                x = block.forward(&x, train, &name, tap)?;
+                tap(&name, &x)?;
             }
             if let Some(around) = around {
                 x = add(x, &around, train)?;
@@ -212,15 +355,31 @@ impl Ror {
             }
         }
         if let Some(root) = &self.root {
-            x = add(x, &apply_conv(root, &stem)?, train)?;
+            x = add(x, &root.forward(&stem)?, train)?;
             tap("root", &x)?;
         }
-        let x = average_pool(&norm_relu(&self.norm, &x, train)?)?;
+        let x = self.norm.relu(&x, train)?;
+        tap("bn", &x)?;
+        let x = average_pool(&x)?;
         tap("average", &x)?;
-        let x = apply_linear(&self.dense, &x)?.f_relu()?;
+        let x = self.dense.forward(&x)?.f_relu()?;
         tap("dense", &x)?;
-        let x = apply_linear(&self.head, &x.f_dropout(self.dropout, train)?)?;
+        let x = self.head.forward(&x.f_dropout(self.dropout, train)?)?;
         tap("head", &x)?;
         Ok(x)
+    }
+
+    fn is_mixed_precision(&self) -> bool {
+        true
+    }
+
+    fn convolutions(&mut self) -> Vec<(&mut Conv, Option<&mut Norm>)> {
+        let mut all = vec![(&mut self.stem, None)];
+        for group in &mut self.groups {
+            all.extend(group.blocks.iter_mut().flat_map(Block::convolutions));
+            all.extend(group.shortcut.iter_mut().map(|conv| (conv, None)));
+        }
+        all.extend(self.root.iter_mut().map(|conv| (conv, None)));
+        all
     }
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use tch::{Device, Kind, Tensor};
 
 use super::Net;
-use crate::progress::thousands;
+use crate::support::progress::thousands;
 
 /// One layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Layer {
     pub name: String,
     /// Shape of its output without the batch: channels, height, width; or features.
     pub output: Vec<i64>,
-    /// Numbers in it: learnt ones and running statistics.
+    /// Numbers in it: trained ones and running statistics.
     pub parameters: usize,
 }
 
@@ -24,7 +24,7 @@ pub struct Layer {
 pub struct Summary {
     /// The layers.
     pub layers: Vec<Layer>,
-    /// All learnt numbers.
+    /// All trained numbers.
     pub trainable: usize,
     /// All running statistics.
     pub statistics: usize,
@@ -33,7 +33,7 @@ pub struct Summary {
 impl Summary {
     pub(super) fn of(net: &Net) -> Result<Self> {
         let variables = net.variables();
-        let side = i64::from(net.config().input);
+        let side = i64::from(net.config().input());
         let picture = Tensor::f_zeros([1, side, side, 3], (Kind::Uint8, Device::Cpu))?;
         let mut outputs: Vec<(String, Vec<i64>)> = vec![];
         let _logits = tch::no_grad(|| {
@@ -70,9 +70,13 @@ impl Summary {
                 None => rest += tensor.numel(),
             }
         }
-        // What no tapped layer owns is the normalisation before the average pooling.
-        if let Some(average) = layers.iter_mut().find(|layer| layer.name == "average") {
-            average.parameters += rest;
+        // A net of one's own may not show all its layers.
+        if rest > 0 {
+            layers.push(Layer {
+                name: "other".to_owned(),
+                output: vec![],
+                parameters: rest,
+            });
         }
         let all: usize = variables.values().map(Tensor::numel).sum();
         let trainable = net.parameters();
@@ -93,7 +97,7 @@ impl Summary {
 
     fn totals(&self) -> String {
         format!(
-            "{} parameters: {} learnt, {} running statistics",
+            "{} parameters: {} trained, {} running statistics",
             thousands(self.trainable + self.statistics),
             thousands(self.trainable),
             thousands(self.statistics)

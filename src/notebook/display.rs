@@ -6,16 +6,18 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::Table;
-use crate::dataset::{Copies, Faces, Split};
-use crate::evaluate::{Evaluation, Metrics};
+use crate::data::{Duplicates, Faces, Split};
+use crate::experiment::Search;
+use crate::metrics::{Evaluation, Metrics};
 use crate::model::{Net, Summary};
 use crate::plot;
-use crate::predict::Prediction;
-use crate::results::{Published, in_words};
-use crate::train::{Search, Trained};
+use crate::predict::{FacePrediction, LabelledPrediction};
+use crate::report::PublishedResults;
+use crate::store::Trained;
+use crate::support::progress::thousands;
 
 /// Sends one block of content to the notebook.
-fn block(mime: &str, content: impl Display) {
+pub(super) fn block(mime: &str, content: impl Display) {
     println!("EVCXR_BEGIN_CONTENT {mime}\n{content}\nEVCXR_END_CONTENT");
 }
 
@@ -31,7 +33,14 @@ macro_rules! show_as_text {
     )+};
 }
 
-show_as_text!(Copies, Faces, Split, Metrics, Evaluation);
+show_as_text!(
+    Duplicates,
+    Faces,
+    Split,
+    Metrics,
+    Evaluation,
+    FacePrediction
+);
 
 impl Summary {
     /// Shows the table in a notebook cell.
@@ -41,11 +50,11 @@ impl Summary {
     }
 }
 
-impl Published {
+impl PublishedResults {
     /// Shows all numbers as one table in a notebook cell.
     pub fn evcxr_display(&self) {
         block("text/plain", self);
-        match in_words(&self.0).and_then(|table| table.to_html(usize::MAX)) {
+        match self.table().and_then(|table| table.to_html(usize::MAX)) {
             Ok(html) => block("text/html", html),
             Err(error) => eprintln!("the numbers can't be shown: {error:#}"),
         }
@@ -70,7 +79,7 @@ impl Trained {
         let mut text = format!(
             "{}: {} parameters, epoch {best} of {} kept, {:.1} minutes on {} ({}), {}",
             card.task,
-            crate::progress::thousands(card.parameters),
+            thousands(card.parameters),
             card.history.epochs.len(),
             card.minutes,
             card.hardware,
@@ -94,7 +103,7 @@ impl Search {
     }
 }
 
-impl Prediction {
+impl LabelledPrediction {
     /// Prints the original's four lines and shows the picture beside the probabilities.
     pub fn evcxr_display(&self) {
         println!("{self}");
@@ -108,10 +117,10 @@ impl Prediction {
         } else {
             "png"
         };
-        let answer = &self.answer;
+        let face = &self.face;
         let gender = [
-            ("male".to_owned(), 1.0 - answer.female),
-            ("female".to_owned(), answer.female),
+            ("male".to_owned(), 1.0 - face.female),
+            ("female".to_owned(), face.female),
         ];
         let chart =
             |title, bars: &[(String, f64)], truth| match plot::probabilities(title, bars, truth) {
@@ -124,8 +133,8 @@ impl Prediction {
              src='data:image/{kind};base64,{}'><br>{}</div><div>{}</div></div>",
             self.index,
             STANDARD.encode(&self.picture),
-            chart("Gender", &gender, Some(self.truth.gender as usize)),
-            chart("Age group", &answer.groups, self.true_group()),
+            chart("Gender", &gender, Some(self.label.gender as usize)),
+            chart("Age group", &face.groups, self.true_group()),
         )
     }
 }

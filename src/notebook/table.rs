@@ -5,7 +5,9 @@ use std::fmt::Write;
 use anyhow::{Context, Result};
 use polars::prelude::{AnyValue, Column, DataFrame};
 
-use crate::plot::style::{escape, thousands};
+use super::display::block;
+use crate::plot::style::escape;
+use crate::support::progress::thousands;
 
 /// Rows that a notebook shows before it leaves out the middle.
 const ROWS: usize = 12;
@@ -105,9 +107,9 @@ impl Table for DataFrame {
 
     fn evcxr_display(&self) {
         // Front ends without HTML take the plain text.
-        println!("EVCXR_BEGIN_CONTENT text/plain\n{self}\nEVCXR_END_CONTENT");
+        block("text/plain", self);
         match self.to_html(ROWS) {
-            Ok(html) => println!("EVCXR_BEGIN_CONTENT text/html\n{html}\nEVCXR_END_CONTENT"),
+            Ok(html) => block("text/html", html),
             Err(error) => eprintln!("cannot show the table as HTML: {error:#}"),
         }
     }

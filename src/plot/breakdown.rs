@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::figure::Figure;
 use super::style::thousands;
 use crate::Task;
-use crate::evaluate::Metrics;
+use crate::metrics::Metrics;
 
 /// Accuracy of gender, or mean absolute error of age, by age band, gender and race, each with
 /// its 95 % interval; the first row is of all pictures.
@@ -16,7 +16,7 @@ pub fn breakdown(title: &str, metrics: &Metrics) -> Result<Figure> {
     let gender = metrics.task == Task::Gender;
     let scale = if gender { 100.0 } else { 1.0 };
     let all = metrics.mae.filter(|_| !gender).unwrap_or(metrics.accuracy);
-    let row = |by: &str, of: &str, pictures: usize, value: &crate::evaluate::Interval| {
+    let row = |by: &str, of: &str, pictures: usize, value: &crate::metrics::Interval| {
         (
             format!("{by}{of} ({})", thousands(pictures)),
             value.value * scale,
@@ -26,7 +26,11 @@ pub fn breakdown(title: &str, metrics: &Metrics) -> Result<Figure> {
     };
     let mut rows = vec![row("", "all", metrics.pictures, &all)];
     rows.extend(metrics.slices.iter().map(|slice| {
-        let by = if slice.by == "age" { "age " } else { "" };
+        let by = if slice.by == crate::metrics::By::Age {
+            "age "
+        } else {
+            ""
+        };
         row(by, &slice.of, slice.pictures, &slice.value)
     }));
     let axis = if gender {

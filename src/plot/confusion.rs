@@ -54,7 +54,7 @@ pub fn confusion(title: &str, labels: &[String], counts: &[Vec<u64>]) -> Result<
                     };
                     Some(Cell {
                         level: share,
-                        lines: vec![thousands(count), share_text],
+                        lines: vec![thousands(count as usize), share_text],
                         faint: count == 0,
                     })
                 })
@@ -63,8 +63,8 @@ pub fn confusion(title: &str, labels: &[String], counts: &[Vec<u64>]) -> Result<
         .collect();
     let note = format!(
         "n = {} pictures, {} right ({})",
-        thousands(total),
-        thousands(right),
+        thousands(total as usize),
+        thousands(right as usize),
         percent(right as f64 / total.max(1) as f64, 1)
     );
     HeatMap {

@@ -4,8 +4,9 @@ use anyhow::Result;
 use polars::prelude::DataFrame;
 
 use super::{Figure, picture_grid};
-use crate::dataset::{Faces, Gender};
-use crate::hash::rank;
+use crate::data::Faces;
+use crate::support::hash::rank;
+use crate::task::Gender;
 
 /// A grid of `rows` x `columns` faces drawn at random from a table of records, each labelled
 /// such as "Male: 23". The seed decides which.

@@ -10,7 +10,7 @@ use image::{ImageFormat, RgbImage};
 use resvg::tiny_skia::{Color, FilterQuality, IntSize, Pixmap, PixmapPaint, Transform};
 use resvg::usvg::{Options, Tree, fontdb};
 
-use crate::files;
+use crate::support::files;
 
 /// PNG pixels per SVG pixel, so that text stays sharp on dense screens.
 const SCALE: f32 = 2.0;

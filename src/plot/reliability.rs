@@ -8,7 +8,7 @@ use super::figure::Figure;
 use super::style::{
     ACCENT, Axis, INK, MARGIN, NOTE, SOFT_INK, axes, bold, page, text, thousands, write,
 };
-use crate::evaluate::Metrics;
+use crate::metrics::Metrics;
 
 const WIDTH: u32 = 520;
 const HEIGHT: u32 = 500;
@@ -62,8 +62,8 @@ pub fn reliability(title: &str, metrics: &Metrics) -> Result<Figure> {
 mod tests {
     use super::*;
     use crate::Task;
-    use crate::dataset::{Gender, Label};
-    use crate::evaluate::{Answers, Estimate};
+    use crate::data::{Gender, Label};
+    use crate::metrics::{Answers, Estimate};
 
     fn metrics(n: u32) -> Metrics {
         let estimate = Estimate {

@@ -9,7 +9,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::figure::Figure;
-pub(crate) use crate::progress::thousands;
+pub(crate) use crate::support::progress::thousands;
 
 /// A part of the page, in pixels from its own upper left corner.
 pub(crate) type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -156,7 +156,7 @@ impl Axis {
             title: title.to_string(),
             range: 0.0..high,
             ticks: (0..=steps).map(|i| i as f64 * step).collect(),
-            format: Box::new(|value| thousands(value.round().max(0.0) as u64)),
+            format: Box::new(|value| thousands(value.round().max(0.0) as usize)),
             grid: true,
         }
     }

@@ -5,7 +5,8 @@ use std::path::Path;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::files;
+use crate::support::files;
+use crate::support::progress::say;
 
 /// One pass over the training pictures.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -17,15 +18,15 @@ pub struct Epoch {
     pub size: u32,
     /// Mean of the loss that was minimised, over pictures as augmented.
     pub train_loss: f64,
-    /// Share of those pictures answered right while training, 0 to 1; of gender where both are
-    /// estimated.
+    /// Share of those pictures predicted right while training, 0 to 1; of gender where both are
+    /// predicted.
     pub train_accuracy: f64,
     /// Mean cross-entropy on the validation part (nats).
     pub validation_loss: f64,
-    /// Share of the validation part answered right, 0 to 1; of gender where both are estimated.
+    /// Share of the validation part predicted right, 0 to 1; of gender where both are predicted.
     pub validation_accuracy: f64,
     /// Mean absolute error of the expected age on the validation part, years; none for gender.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub validation_mae: Option<f64>,
     /// Learning rate at the end of the epoch.
     pub learning_rate: f64,
@@ -35,10 +36,10 @@ pub struct Epoch {
 
 impl Epoch {
     /// The heading of [`Epoch::row`].
-    pub(super) const HEADING: &'static str = "epoch   train loss  accuracy   validation loss  accuracy     MAE   learning rate   seconds";
+    const HEADING: &'static str = "epoch   train loss  accuracy   validation loss  accuracy     MAE   learning rate   seconds";
 
     /// One line of a table.
-    pub(super) fn row(&self, best: bool) -> String {
+    fn row(&self, best: bool) -> String {
         format!(
             "{:>5}   {:>10.4}  {:>6.2} %   {:>15.4}  {:>6.2} %  {:>6}   {:>13.2e}   {:>7.1}{}",
             self.epoch,
@@ -79,34 +80,30 @@ impl History {
             })
     }
 
+    /// Says the heading of the table that grows by epoch, and the epochs so far.
+    pub(super) fn print(&self) {
+        say(Epoch::HEADING);
+        for done in 1..=self.epochs.len() {
+            let so_far = History {
+                epochs: self.epochs[..done].to_vec(),
+            };
+            so_far.print_last();
+        }
+    }
+
+    /// Says the last epoch.
+    pub(super) fn print_last(&self) {
+        if let (Some(last), Some(best)) = (self.epochs.last(), self.best()) {
+            say(&last.row(best.epoch == last.epoch));
+        }
+    }
+
     /// Writes one row an epoch as CSV, whole or not at all.
     ///
     /// # Errors
     /// A path that can't be written.
     pub fn write(&self, path: &Path) -> Result<()> {
-        files::write_with(path, |file| {
-            writeln!(
-                file,
-                "epoch,size,train_loss,train_accuracy,validation_loss,validation_accuracy,validation_mae,learning_rate,seconds"
-            )?;
-            for e in &self.epochs {
-                writeln!(
-                    file,
-                    "{},{},{},{},{},{},{},{},{:.1}",
-                    e.epoch,
-                    e.size,
-                    e.train_loss,
-                    e.train_accuracy,
-                    e.validation_loss,
-                    e.validation_accuracy,
-                    e.validation_mae
-                        .map_or(String::new(), |mae| mae.to_string()),
-                    e.learning_rate,
-                    e.seconds
-                )?;
-            }
-            Ok(())
-        })
+        files::write_csv(path, &self.epochs)
     }
 
     /// Seconds spent in all epochs.

@@ -1,25 +1,29 @@
-//! Training: recipes, the loop, and the runs it leaves behind.
+//! Training: recipes, the loop ([`fit`] is the page to read), and its parts.
 
-mod ablation;
+mod adamw;
 mod augment;
-mod checkpoint;
-mod experiment;
+mod average;
+mod batches;
+pub(crate) mod checkpoint;
+mod early_stopping;
+pub(crate) mod fit;
 mod history;
 mod log;
-mod optimiser;
+mod loss;
+mod mixup;
 mod recipe;
-mod run;
-mod search;
+mod schedule;
 mod targets;
-mod trainer;
+mod weights;
 
-pub use ablation::{
-    Ablation, Difference, Trial, difference_table, differences, plot_differences, read_trials,
-    trials,
-};
-pub use experiment::Experiment;
+pub use augment::{Augment, Augmentation};
 pub use history::{Epoch, History};
-pub use recipe::{Recipe, Schedule, Stage};
-pub use run::{Card, Data, Test, Trained, ensemble_answers, find, named, shipped};
-pub use search::{Search, search};
-pub use trainer::Training;
+pub use loss::Loss;
+pub(crate) use loss::RecipeLoss;
+pub use recipe::{Recipe, Stage};
+pub use schedule::Schedule;
+pub use targets::Targets;
+
+/// The version of everything here that decides what a training gives beyond its settings: part
+/// of a run's key, so that another version trains anew. Count it up with every such change.
+pub(crate) const VERSION: u32 = 1;

@@ -3,20 +3,9 @@
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use super::{Augment, Schedule};
 use crate::Task;
-use crate::dataset::Faces;
-
-/// How the learning rate goes over a training.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Schedule {
-    /// The same all along.
-    Constant,
-    /// Up to the learning rate for the share [`Recipe::warm_up`], down to 0 for the rest, both
-    /// by a cosine
-    /// (Smith and Topin, arXiv 1708.07120).
-    OneCycle,
-}
+use crate::data::Faces;
 
 /// Epochs on pictures of another size than the net's input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,8 +31,9 @@ pub struct Recipe {
     pub schedule: Schedule,
     /// Share of the steps in which [`Schedule::OneCycle`] rises, 0 to 1.
     pub warm_up: f64,
-    /// The first epochs, on smaller pictures: most is learnt at a fraction of the cost (after
-    /// fast.ai's progressive resizing). The epochs that remain are on the net's own size.
+    /// The first epochs, on pictures of other sizes: most is learnt on small ones at a fraction of
+    /// the cost (after fast.ai's progressive resizing). The epochs that remain, one at least, are
+    /// on the net's own size.
     pub progressive: Vec<Stage>,
     /// Decoupled weight decay (AdamW), of weights only.
     pub weight_decay: f64,
@@ -52,8 +42,8 @@ pub struct Recipe {
     /// Stop after this epoch, though the schedule is laid out for `epochs`; `None` goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<usize>,
-    /// Random mirror images, small affine moves, light and colour, and erased patches.
-    pub augment: bool,
+    /// How strongly training pictures are changed.
+    pub augment: Augment,
     /// Gender: how far the targets 0 and 1 are drawn towards each other, so that mislabelled
     /// pictures weigh less.
     pub label_smoothing: f64,
@@ -89,7 +79,7 @@ impl Recipe {
             weight_decay: 0.0,
             patience: Some(5),
             stop: None,
-            augment: false,
+            augment: Augment::none(),
             label_smoothing: 0.0,
             age_sigma: 0.0,
             expectation: 0.0,
@@ -100,7 +90,7 @@ impl Recipe {
         }
     }
 
-    /// What the shipped models were trained by.
+    /// What the models that ship were trained by, but for what their experiment files change.
     pub fn shipped(task: Task) -> Self {
         Self {
             batch: 128,
@@ -110,7 +100,7 @@ impl Recipe {
             schedule: Schedule::OneCycle,
             weight_decay: 0.05,
             patience: None,
-            augment: true,
+            augment: Augment::default(),
             label_smoothing: 0.1,
             age_sigma: 2.0,
             ema: 0.995,
@@ -118,17 +108,30 @@ impl Recipe {
         }
     }
 
-    /// A few epochs, for drawings.
+    /// A few epochs, for synthetic faces.
     pub fn quick(task: Task) -> Self {
         Self {
             epochs: if task == Task::Gender { 6 } else { 10 },
-            augment: false,
+            augment: Augment::none(),
             ema: 0.9,
             ..Self::shipped(task)
         }
     }
 
-    /// What suits the data: [`Recipe::shipped`] for UTKFace, [`Recipe::quick`] for drawings.
+    /// Further training of a net on other faces: a few epochs at a low rate, changed and averaged
+    /// as its own training was.
+    pub fn fine_tuning(own: &Recipe) -> Self {
+        Self {
+            epochs: 8,
+            learning_rate: 3e-4,
+            warm_up: 0.15,
+            progressive: vec![],
+            stop: None,
+            ..own.clone()
+        }
+    }
+
+    /// What suits the data: [`Recipe::shipped`] for UTKFace, [`Recipe::quick`] for synthetic faces.
     pub fn suited(task: Task, faces: &Faces) -> Self {
         if faces.is_synthetic() {
             Self::quick(task)
@@ -149,7 +152,7 @@ impl Recipe {
         );
         ensure!(
             (1..=100_000).contains(&self.epochs),
-            "{} epochs: choose 1 or more",
+            "{} epochs: choose 1 to 100,000",
             self.epochs
         );
         ensure!(
@@ -161,6 +164,13 @@ impl Recipe {
             (0.0..=1.0).contains(&self.weight_decay),
             "a weight decay of {}: choose 0 to 1",
             self.weight_decay
+        );
+        ensure!(
+            self.stop
+                .is_none_or(|stop| (1..=self.epochs).contains(&stop)),
+            "a stop after {} epochs: choose 1 to {}, or None",
+            self.stop.unwrap_or_default(),
+            self.epochs
         );
         ensure!(
             self.patience != Some(0),
@@ -197,6 +207,14 @@ impl Recipe {
                 .all(|stage| (16..=512).contains(&stage.size)),
             "progressive sizes: choose 16 to 512 px"
         );
+        let staged: usize = self.progressive.iter().map(|stage| stage.epochs).sum();
+        let last = self.stop.unwrap_or(self.epochs);
+        ensure!(
+            staged < last,
+            "progressive stages of {staged} epochs in a training of {last}: leave at least one epoch \
+             for pictures of the net's own size"
+        );
+        self.augment.check()?;
         ensure!(
             (0.0..1.0).contains(&self.ema),
             "an averaging decay of {}: choose 0 to below 1",
@@ -219,20 +237,8 @@ impl Recipe {
 
     /// The learning rate of a step, from 0.
     pub(super) fn rate(&self, step: i64, steps: i64) -> f64 {
-        match self.schedule {
-            Schedule::Constant => self.learning_rate,
-            Schedule::OneCycle => {
-                let cosine = |from: f64, to: f64, at: f64| {
-                    to + (from - to) * (1.0 + (std::f64::consts::PI * at).cos()) / 2.0
-                };
-                let (at, top) = (step as f64 / steps.max(1) as f64, self.learning_rate);
-                if at < self.warm_up {
-                    cosine(top / 25.0, top, at / self.warm_up)
-                } else {
-                    cosine(top, top / 1e5, (at - self.warm_up) / (1.0 - self.warm_up))
-                }
-            }
-        }
+        let at = step as f64 / steps.max(1) as f64;
+        self.schedule.rate(self.learning_rate, self.warm_up, at)
     }
 }
 
@@ -241,34 +247,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_cycle_rises_then_falls_to_nothing() {
-        let recipe = Recipe::shipped(Task::Gender);
-        let rates: Vec<f64> = (0..1000).map(|step| recipe.rate(step, 1000)).collect();
-        let top = rates.iter().copied().fold(0.0, f64::max);
-        assert!((top - recipe.learning_rate).abs() < 1e-9);
+    fn nonsense_is_refused_by_name() {
+        let wrong = |recipe: Recipe| recipe.check().unwrap_err().to_string();
+        let report = || Recipe::report(Task::Gender);
         assert!(
-            (rates[300] - top).abs() < 1e-9 && rates[0] < top / 20.0 && rates[999] < top / 1000.0
+            wrong(Recipe {
+                batch: 0,
+                ..report()
+            })
+            .contains("batch of 0")
         );
-        assert!(rates[..300].is_sorted() && rates[300..].iter().rev().is_sorted());
-        assert_eq!(Recipe::report(Task::age()).rate(7, 10), 1e-4);
+        let recipe = Recipe {
+            learning_rate: f64::NAN,
+            ..report()
+        };
+        assert!(wrong(recipe).contains("learning rate"));
+        let stop = Some(0);
+        assert!(wrong(Recipe { stop, ..report() }).contains("stop after 0"));
     }
 
     #[test]
-    fn nonsense_is_refused_by_name() {
-        let bad = Recipe {
-            batch: 0,
+    fn stages_leave_an_epoch_for_the_nets_own_size() {
+        let recipe = |stages: &[usize], stop| Recipe {
+            epochs: 10,
+            stop,
+            progressive: stages
+                .iter()
+                .map(|&epochs| Stage { size: 32, epochs })
+                .collect(),
             ..Recipe::report(Task::Gender)
         };
-        assert!(bad.check().unwrap_err().to_string().contains("batch of 0"));
-        let bad = Recipe {
-            learning_rate: f64::NAN,
-            ..Recipe::report(Task::Gender)
-        };
-        assert!(
-            bad.check()
-                .unwrap_err()
-                .to_string()
-                .contains("learning rate")
-        );
+        assert!(recipe(&[4, 5], None).check().is_ok());
+        assert_eq!(recipe(&[4, 5], None).size(9, 64), 32);
+        assert_eq!(recipe(&[4, 5], None).size(10, 64), 64);
+        for (stages, stop) in [(&[4, 6][..], None), (&[5], Some(5)), (&[20], None)] {
+            let refused = recipe(stages, stop).check().unwrap_err().to_string();
+            assert!(refused.contains("at least one epoch"), "{refused}");
+        }
     }
 }

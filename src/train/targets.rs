@@ -1,20 +1,19 @@
-//! What the outputs should be, and how far they are from it.
+//! What the outputs should be for each training picture.
 
 use anyhow::Result;
-use tch::{Device, Kind, Reduction, Tensor};
+use statrs::distribution::{ContinuousCDF, Normal};
+use tch::{Device, Kind, Tensor};
 
 use super::Recipe;
 use crate::Task;
-use crate::dataset::Label;
+use crate::task::{Label, MAX_AGE, OLDEST};
 
-/// The targets of all training pictures, on the device.
-pub(super) struct Targets {
+/// The targets of some pictures, on the device.
+#[derive(Debug)]
+pub struct Targets {
     task: Task,
-    /// f32 `[n, outputs]`: a probability for gender, a distribution for age.
     outputs: Tensor,
-    /// f32 `[n]`: the age, years.
     ages: Tensor,
-    /// i64 `[n]`: the class of the first head.
     classes: Tensor,
 }
 
@@ -45,8 +44,8 @@ impl Targets {
         })
     }
 
-    /// Those of some pictures.
-    pub(super) fn of(&self, chosen: &Tensor) -> Result<Self> {
+    /// Those of some pictures: `chosen`, i64 `[k]`, counts from 0.
+    pub(super) fn select(&self, chosen: &Tensor) -> Result<Self> {
         Ok(Self {
             task: self.task,
             outputs: self.outputs.f_index_select(0, chosen)?,
@@ -55,58 +54,36 @@ impl Targets {
         })
     }
 
-    #[cfg(test)]
-    pub(super) fn outputs(&self) -> &Tensor {
+    /// f32 `[n, outputs]`: the probability of female for gender, a distribution for age, both in
+    /// a row for [`Task::Both`]; smoothed as the recipe says, and mixed by mixup.
+    pub fn outputs(&self) -> &Tensor {
         &self.outputs
+    }
+
+    /// f32 `[n]`: the age, years; mixed by mixup.
+    pub fn ages(&self) -> &Tensor {
+        &self.ages
+    }
+
+    /// i64 `[n]`: the class of the first head; never mixed.
+    pub fn classes(&self) -> &Tensor {
+        &self.classes
     }
 
     /// Mixes them with those of other pictures, as mixup mixes the pictures; the classes stay.
     pub(super) fn mix(&mut self, order: &Tensor, share: f64) -> Result<()> {
         for tensor in [&mut self.outputs, &mut self.ages] {
+            let other = tensor.f_index_select(0, order)?;
             *tensor = tensor
                 .f_mul_scalar(share)?
-                .f_add(&tensor.f_index_select(0, order)?.f_mul_scalar(1.0 - share)?)?;
+                .f_add(&other.f_mul_scalar(1.0 - share)?)?;
         }
         Ok(())
     }
 
-    /// The loss of logits `[n, outputs]`, the mean over pictures.
-    pub(super) fn loss(&self, logits: &Tensor, recipe: &Recipe) -> Result<Tensor> {
-        let part = |tensor: &Tensor, from: i64, n: i64| tensor.f_narrow(1, from, n);
-        match self.task {
-            Task::Gender => gender_loss(logits, &self.outputs),
-            Task::AgeGroup { .. } | Task::Years => self.age_loss(logits, &self.outputs, recipe),
-            Task::Both => {
-                let n = Task::Years.outputs();
-                let gender = gender_loss(&part(logits, 0, 1)?, &part(&self.outputs, 0, 1)?)?;
-                let age =
-                    self.age_loss(&part(logits, 1, n)?, &part(&self.outputs, 1, n)?, recipe)?;
-                Ok(gender.f_mul_scalar(recipe.gender_weight)?.f_add(&age)?)
-            }
-        }
-    }
-
-    fn age_loss(&self, logits: &Tensor, target: &Tensor, recipe: &Recipe) -> Result<Tensor> {
-        let log = logits.f_log_softmax(1, Kind::Float)?;
-        let n = logits.size()[0];
-        let cross_entropy = -(log.f_mul(target)?.f_sum(Kind::Float)?.f_div_scalar(n)?);
-        if recipe.expectation == 0.0 {
-            return Ok(cross_entropy);
-        }
-        let years: Vec<f32> = self.task.ages().iter().map(|age| *age as f32).collect();
-        let years = Tensor::f_from_slice(&years)?.f_to_device(logits.device())?;
-        let error = log
-            .f_exp()?
-            .f_mv(&years)?
-            .f_sub(&self.ages)?
-            .f_abs()?
-            .f_mean(Kind::Float)?;
-        Ok(cross_entropy.f_add(&error.f_mul_scalar(recipe.expectation)?)?)
-    }
-
-    /// How many pictures the first head answers right: an i64 on the device.
+    /// For how many pictures the first head predicts the right class: an i64 on the device.
     pub(super) fn right(&self, logits: &Tensor) -> Result<Tensor> {
-        let answers = match self.task {
+        let classes = match self.task {
             Task::Gender | Task::Both => {
                 logits.f_select(1, 0)?.f_gt(0.0)?.f_to_kind(Kind::Int64)?
             }
@@ -118,18 +95,14 @@ impl Targets {
                     .f_floor_divide_scalar(5)?
             }
         };
-        Ok(answers.f_eq_tensor(&self.classes)?.f_sum(Kind::Int64)?)
+        Ok(classes.f_eq_tensor(&self.classes)?.f_sum(Kind::Int64)?)
     }
-}
-
-fn gender_loss(logits: &Tensor, target: &Tensor) -> Result<Tensor> {
-    Ok(logits.f_binary_cross_entropy_with_logits::<Tensor>(target, None, None, Reduction::Mean)?)
 }
 
 /// What the outputs should be for one picture.
 fn target(task: Task, label: &Label, recipe: &Recipe) -> Vec<f32> {
     // The upper end of each output's ages; a year reaches half a year to either side.
-    let ends: Vec<f64> = match task {
+    let (ends, oldest): (Vec<f64>, u32) = match task {
         Task::Gender => {
             let smooth = recipe.label_smoothing as f32;
             return vec![label.gender as u8 as f32 * (1.0 - smooth) + smooth / 2.0];
@@ -138,16 +111,18 @@ fn target(task: Task, label: &Label, recipe: &Recipe) -> Vec<f32> {
             let heads = task.heads().into_iter();
             return heads.flat_map(|head| target(head, label, recipe)).collect();
         }
-        Task::AgeGroup { gap } => (1..=task.outputs())
-            .map(|group| f64::from(gap) * group as f64 + 0.5)
-            .collect(),
-        Task::Years => task.ages().iter().map(|age| age + 0.5).collect(),
+        Task::AgeGroup { gap } => {
+            let ends = (1..=task.outputs()).map(|group| f64::from(gap) * group as f64 + 0.5);
+            (ends.collect(), MAX_AGE)
+        }
+        Task::Years => (task.ages().iter().map(|age| age + 0.5).collect(), OLDEST),
     };
-    let age = f64::from(label.age).min(task.ages().last().map_or(0.0, |oldest| oldest.ceil()));
+    let age = f64::from(label.age.min(oldest));
     // The share of a normal distribution around the age, or of the age alone, below an end.
-    let below = |end: f64| match recipe.age_sigma {
-        0.0 => f64::from(age < end),
-        sigma => normal_below((end - age) / sigma),
+    let normal = Normal::new(age, recipe.age_sigma).ok();
+    let below = |end: f64| match &normal {
+        Some(normal) if recipe.age_sigma > 0.0 => normal.cdf(end),
+        _ => f64::from(age < end),
     };
     let last = ends.len() - 1;
     let mut from = 0.0;
@@ -162,30 +137,10 @@ fn target(task: Task, label: &Label, recipe: &Recipe) -> Vec<f32> {
         .collect()
 }
 
-/// The standard normal distribution function, to within 2e-7 (Abramowitz and Stegun, 7.1.26
-/// has 1.5e-7 for erf).
-fn normal_below(z: f64) -> f64 {
-    let x = z.abs() / std::f64::consts::SQRT_2;
-    let t = 1.0 / (1.0 + 0.327_591_1 * x);
-    let terms = [
-        0.254_829_592,
-        -0.284_496_736,
-        1.421_413_741,
-        -1.453_152_027,
-        1.061_405_429,
-    ];
-    let erf = 1.0 - terms.iter().rev().fold(0.0, |sum, a| (sum + a) * t) * (-x * x).exp();
-    if z < 0.0 {
-        (1.0 - erf) / 2.0
-    } else {
-        (1.0 + erf) / 2.0
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::Gender;
+    use crate::task::Gender;
 
     fn top(target: &[f32]) -> usize {
         (0..target.len())
@@ -205,7 +160,7 @@ mod tests {
             ..recipe.clone()
         };
         for age in [0, 1, 5, 6, 13, 33, 58, 60, 100, 116] {
-            let label = Label::of(age, Gender::Male);
+            let label = Label::new(age, Gender::Male);
             for recipe in [&recipe, &sharp] {
                 let groups = target(Task::age(), &label, recipe);
                 assert!((groups.iter().sum::<f32>() - 1.0).abs() < 1e-6);
@@ -219,39 +174,43 @@ mod tests {
             }
             assert_eq!(target(Task::Years, &label, &sharp)[age as usize], 1.0);
         }
-        let of = |gender| target(Task::Gender, &Label::of(30, gender), &recipe);
+        let of = |gender| target(Task::Gender, &Label::new(30, gender), &recipe);
         assert_eq!(
             (of(Gender::Female), of(Gender::Male)),
             (vec![0.95], vec![0.05])
         );
-        assert_eq!(
-            target(Task::Both, &Label::of(30, Gender::Female), &recipe).len(),
-            118
-        );
-        assert!(
-            (normal_below(1.96) - 0.975_002).abs() < 1e-6
-                && (normal_below(-1.0) - 0.158_655).abs() < 1e-6
-        );
+        let both = target(Task::Both, &Label::new(30, Gender::Female), &recipe);
+        assert_eq!(both.len(), 118);
+    }
+
+    /// The oldest age of the groups keeps its place near the end of the last one, ages 56 to 60:
+    /// a normal distribution around 60 has 1 - cdf((55.5 - 60) / 2) = 0.9878 of its weight there.
+    #[test]
+    fn an_age_of_60_is_not_taken_for_the_middle_of_its_group() {
+        let recipe = Recipe {
+            age_sigma: 2.0,
+            ..Recipe::report(Task::age())
+        };
+        let last = |age| target(Task::age(), &Label::new(age, Gender::Male), &recipe)[11];
+        assert!((last(60) - 0.987_776).abs() < 1e-5, "{}", last(60));
+        assert!((last(58) - 0.894_350).abs() < 1e-5, "{}", last(58));
+        assert_eq!(last(90), last(60));
     }
 
     #[test]
-    fn the_loss_of_both_is_the_sum_of_its_heads() {
-        let _turn = crate::random::turn();
-        let labels = [Label::of(20, Gender::Female), Label::of(40, Gender::Male)];
-        let recipe = Recipe {
-            gender_weight: 3.0,
-            expectation: 0.5,
-            ..Recipe::shipped(Task::Both)
-        };
-        tch::manual_seed(0);
-        let logits = Tensor::randn([2, 118], (Kind::Float, Device::Cpu));
-        let loss = |task, logits: &Tensor| -> f64 {
+    fn right_predictions_are_counted_by_the_first_head() {
+        let labels = [6, 30, 60].map(|age| Label::new(age, Gender::Female));
+        let recipe = Recipe::report(Task::Gender);
+        let right = |task: Task, hot: [i64; 3]| {
             let targets = Targets::new(task, &labels, &recipe, Device::Cpu).unwrap();
-            f64::try_from(targets.loss(logits, &recipe).unwrap()).unwrap()
+            let logits = Tensor::zeros([3, task.outputs()], (Kind::Float, Device::Cpu));
+            for (row, column) in hot.into_iter().enumerate() {
+                let _ = logits.get(row as i64).narrow(0, column, 1).fill_(1.0);
+            }
+            i64::try_from(targets.right(&logits).unwrap()).unwrap()
         };
-        let both = loss(Task::Both, &logits);
-        let apart = 3.0 * loss(Task::Gender, &logits.narrow(1, 0, 1))
-            + loss(Task::Years, &logits.narrow(1, 1, 117));
-        assert!((both - apart).abs() < 1e-4, "{both} and {apart}");
+        assert_eq!(right(Task::Years, [10, 26, 61]), 2); // 61 is a group too old
+        assert_eq!(right(Task::age(), [1, 5, 11]), 3);
+        assert_eq!(right(Task::Both, [0, 0, 7]), 2); // female only where output 0 is above 0
     }
 }

@@ -1,0 +1,34 @@
+//! `protocols`: how the data set is split.
+
+use anyhow::Result;
+use ror::data::{Faces, Part, Protocol};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Only this one.
+    protocol: Option<Protocol>,
+    /// Print the contents of each part in full.
+    #[arg(long)]
+    list: bool,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let faces = Faces::open()?;
+    eprintln!("{faces}");
+    for protocol in args
+        .protocol
+        .map_or(Protocol::ALL.to_vec(), |one| vec![one])
+    {
+        let split = protocol.split(&faces)?;
+        println!("{protocol}: {split}\nsplit {}\n", split.fingerprint);
+        if args.list {
+            let contents = split.contents(&faces)?;
+            for part in Part::ALL {
+                let contents = contents.part(part);
+                println!("{} {}", part.name(), contents.len());
+                contents.iter().for_each(|content| println!("{content}"));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,193 @@
+//! A split as a list of contents: a text file that is committed, and needs no picture to check.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::Part;
+use crate::support::files;
+use crate::support::hash::Lines;
+
+/// Hexadecimal digits of a content's SHA-256 in a list: no two of UTKFace's contents share them.
+const DIGITS: usize = 10;
+/// Contents in a line of a file.
+const IN_LINE: usize = 10;
+
+/// Which contents are in which part of a split, by the first 10 hexadecimal digits of the
+/// SHA-256 of the picture's file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ContentList {
+    /// To train on.
+    pub train: BTreeSet<String>,
+    /// To select by.
+    pub validation: BTreeSet<String>,
+    /// To test on.
+    pub test: BTreeSet<String>,
+}
+
+/// A content as lists have it.
+pub(super) fn digits(content: &str) -> &str {
+    content.get(..DIGITS).unwrap_or(content)
+}
+
+impl ContentList {
+    /// Reads a list: after lines that start with `#`, each part's name and number of contents,
+    /// and then these.
+    ///
+    /// # Errors
+    /// A file that is missing or has another form; a part with another number of contents than
+    /// it says; a content in two parts.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = files::read_text(path)?;
+        Self::parse(&text)
+            .with_context(|| format!("{} is not a list of a split's contents", path.display()))
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let mut list = Self::default();
+        let mut lines = text.lines().filter(|line| !line.starts_with('#'));
+        for part in Part::ALL {
+            let heading = lines.next().and_then(|line| line.split_once(' '));
+            let size: usize = match heading {
+                Some((name, size)) if name == part.name() => size.parse()?,
+                _ => bail!("the part {} is missing", part.name()),
+            };
+            let contents = list.part_mut(part);
+            for line in lines.by_ref().take(size.div_ceil(IN_LINE)) {
+                contents.extend(line.split_whitespace().map(str::to_owned));
+            }
+            ensure!(
+                contents.len() == size && contents.iter().all(|content| is_content(content)),
+                "the part {} should have {size} different contents of {DIGITS} hexadecimal digits",
+                part.name()
+            );
+        }
+        ensure!(lines.next().is_none(), "there is more after the last part");
+        let Self {
+            train,
+            validation,
+            test,
+        } = &list;
+        ensure!(
+            train.is_disjoint(validation)
+                && train.is_disjoint(test)
+                && validation.is_disjoint(test),
+            "a content is in two parts"
+        );
+        Ok(list)
+    }
+
+    /// Writes the list, whole or not at all, below a heading of one or more lines.
+    ///
+    /// # Errors
+    /// A file that can't be written.
+    pub fn write(&self, path: &Path, heading: &str) -> Result<()> {
+        files::write_with(path, |file| {
+            for line in heading.lines() {
+                writeln!(file, "# {line}")?;
+            }
+            for part in Part::ALL {
+                let contents: Vec<&str> = self.part(part).iter().map(String::as_str).collect();
+                writeln!(file, "{} {}", part.name(), contents.len())?;
+                for line in contents.chunks(IN_LINE) {
+                    writeln!(file, "{}", line.join(" "))?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Identifies which contents are in which part (16 hexadecimal digits).
+    pub fn fingerprint(&self) -> String {
+        let mut lines = Lines::default();
+        for part in Part::ALL {
+            lines.add(part.name());
+            self.part(part)
+                .iter()
+                .for_each(|content| lines.add(content));
+        }
+        lines.fingerprint()
+    }
+
+    /// The contents of one part.
+    pub fn part(&self, part: Part) -> &BTreeSet<String> {
+        match part {
+            Part::Train => &self.train,
+            Part::Validation => &self.validation,
+            Part::Test => &self.test,
+        }
+    }
+
+    pub(super) fn part_mut(&mut self, part: Part) -> &mut BTreeSet<String> {
+        match part {
+            Part::Train => &mut self.train,
+            Part::Validation => &mut self.validation,
+            Part::Test => &mut self.test,
+        }
+    }
+}
+
+fn is_content(text: &str) -> bool {
+    text.len() == DIGITS && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(parts: [&[&str]; 3]) -> ContentList {
+        let [train, validation, test] =
+            parts.map(|part| part.iter().map(|content| (*content).to_owned()).collect());
+        ContentList {
+            train,
+            validation,
+            test,
+        }
+    }
+
+    #[test]
+    fn a_list_survives_its_file_and_the_fingerprint_tells_parts_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("own.txt");
+        let own = list([
+            &["0123456789", "abcdef0123"],
+            &["00000000ff"],
+            &["11111111ff"],
+        ]);
+        own.write(&path, "Mine.\nFor a test.").unwrap();
+        assert_eq!(ContentList::read(&path).unwrap(), own);
+        let text = files::read_text(&path).unwrap();
+        assert!(
+            text.starts_with(
+                "# Mine.\n# For a test.\ntrain 2\n0123456789 abcdef0123\nvalidation 1\n"
+            ),
+            "{text}"
+        );
+        let moved = list([
+            &["0123456789"],
+            &["00000000ff", "abcdef0123"],
+            &["11111111ff"],
+        ]);
+        assert_ne!(own.fingerprint(), moved.fingerprint());
+        assert_eq!(own.fingerprint().len(), 16);
+    }
+
+    #[test]
+    fn a_damaged_list_is_refused() {
+        let good = "# heading\ntrain 1\n0123456789\nvalidation 1\n00000000ff\ntest 1\n11111111ff\n";
+        assert!(ContentList::parse(good).is_ok());
+        for (from, to) in [
+            ("train 1", "train 2"),
+            ("train 1", "train"),
+            ("validation 1", "test 1"),
+            ("00000000ff", "00000000fg"),
+            ("11111111ff\n", ""),
+            ("11111111ff", "0123456789"),
+            ("11111111ff", "11111111ff\n22222222ff"),
+        ] {
+            let bad = good.replace(from, to);
+            assert!(ContentList::parse(&bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What duplicates of one picture say of how sure the labels are.
+
+use std::fmt;
+
+use anyhow::Result;
+use polars::prelude::{DataFrame, df};
+
+use super::Faces;
+use crate::support::progress::thousands;
+
+/// The pictures that a set has several times, each time under a label of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Duplicates(Vec<Group>);
+
+/// The files with one content.
+#[derive(Debug, Clone, PartialEq)]
+struct Group {
+    content: String,
+    /// Years, ascending.
+    ages: Vec<u32>,
+    genders_differ: bool,
+}
+
+impl Group {
+    /// Years between the lowest and the highest age.
+    fn spread(&self) -> u32 {
+        self.oldest() - self.youngest()
+    }
+
+    fn youngest(&self) -> u32 {
+        self.ages.first().copied().unwrap_or(0)
+    }
+
+    fn oldest(&self) -> u32 {
+        self.ages.last().copied().unwrap_or(0)
+    }
+
+    /// Mean difference in years over all pairs.
+    fn mean_difference(&self) -> f64 {
+        let pairs = || {
+            let with_those_after = |(i, a)| self.ages[i + 1..].iter().map(move |b| (a, b));
+            self.ages.iter().enumerate().flat_map(with_those_after)
+        };
+        let sum: u32 = pairs().map(|(a, b)| b - a).sum();
+        f64::from(sum) / pairs().count().max(1) as f64
+    }
+}
+
+impl Duplicates {
+    pub(super) fn of(faces: &Faces) -> Self {
+        let mut groups: Vec<Group> = faces
+            .by_content()
+            .into_iter()
+            .filter(|(_, indices)| indices.len() > 1)
+            .map(|(content, indices)| {
+                let labels: Vec<_> = indices.iter().map(|i| faces.all()[*i].label).collect();
+                let mut ages: Vec<u32> = labels.iter().map(|l| l.age).collect();
+                ages.sort_unstable();
+                Group {
+                    content: content.to_owned(),
+                    ages,
+                    genders_differ: labels.iter().any(|l| l.gender != labels[0].gender),
+                }
+            })
+            .collect();
+        groups.sort_by(|a, b| (b.spread(), &a.content).cmp(&(a.spread(), &b.content)));
+        Self(groups)
+    }
+
+    /// Mean difference in years between two labels of one picture, those that agree included;
+    /// each picture counts once.
+    pub fn mean_difference(&self) -> f64 {
+        self.0.iter().map(Group::mean_difference).sum::<f64>() / self.0.len().max(1) as f64
+    }
+
+    /// One row a content, those furthest apart first: `content`, `files`, `youngest`, `oldest`,
+    /// `years apart`, `genders`.
+    ///
+    /// # Errors
+    /// None that duplicates can cause.
+    pub fn table(&self) -> Result<DataFrame> {
+        let years = |of: fn(&Group) -> u32| self.0.iter().map(of).collect::<Vec<_>>();
+        let words = |of: fn(&Group) -> &str| self.0.iter().map(of).collect::<Vec<_>>();
+        Ok(df!(
+            "content" => words(|g| &g.content),
+            "files" => years(|g| g.ages.len() as u32),
+            "youngest" => years(Group::youngest),
+            "oldest" => years(Group::oldest),
+            "years apart" => years(Group::spread),
+            "genders" => words(|g| if g.genders_differ { "both" } else { "one" }),
+        )?)
+    }
+}
+
+impl fmt::Display for Duplicates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let groups = &self.0;
+        write!(
+            f,
+            "{} contents have several files ({} in all); {} of them disagree on age, by up to {} years and {:.1} years in the mean over all; {} on gender",
+            thousands(groups.len()),
+            thousands(groups.iter().map(|g| g.ages.len()).sum()),
+            thousands(groups.iter().filter(|g| g.spread() > 0).count()),
+            groups.iter().map(Group::spread).max().unwrap_or(0),
+            self.mean_difference(),
+            groups.iter().filter(|g| g.genders_differ).count(),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn duplicates_are_counted_and_their_spread_is_measured() {
+        let group = |ages: &[u32], genders_differ| Group {
+            content: "c".to_owned(),
+            ages: ages.to_vec(),
+            genders_differ,
+        };
+        let two = Duplicates(vec![group(&[10, 20, 40], true), group(&[7, 7], false)]);
+        // Pairs of the first: 10, 30, 20.
+        assert!((two.mean_difference() - 10.0).abs() < 1e-12);
+        let words = two.to_string();
+        assert!(
+            words.starts_with("2 contents have several files (5 in all); 1 of them"),
+            "{words}"
+        );
+        assert!(
+            words.contains("up to 30 years") && words.ends_with("1 on gender"),
+            "{words}"
+        );
+        let synthetic = Faces::synthetic(3_000, 1).unwrap().duplicates();
+        let table = synthetic.table().unwrap();
+        let apart = table.column("years apart").unwrap().u32().unwrap();
+        assert!(apart.get(0) > Some(0) && table.height() > 10);
+    }
+}

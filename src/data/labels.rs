@@ -1,0 +1,175 @@
+//! A folder whose labels are in its `labels.csv`.
+//!
+//! Its columns are `file`, `age` (years), `gender` (`male`, `female`, or UTKFace's `0`, `1`) and,
+//! where known, `race` (a name of [`RACES`](crate::RACES), its number, or empty); others are
+//! passed over. `file` is a path below the folder.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use csv::{ReaderBuilder, StringRecord, Trim};
+
+use crate::task::{Gender, Label, RACES};
+
+/// The name of the file with the labels.
+pub(super) const LABELS: &str = "labels.csv";
+
+/// The files and labels that `labels.csv` in `folder` names.
+///
+/// # Errors
+/// A column that is missing; a value out of range, a file that is not there or is named twice,
+/// each with its line and column.
+pub(super) fn read(folder: &Path) -> Result<Vec<(String, Label)>> {
+    let path = folder.join(LABELS);
+    let context = || format!("in {}", path.display());
+    let mut reader = ReaderBuilder::new()
+        .trim(Trim::All)
+        .from_path(&path)
+        .with_context(context)?;
+    let heading = reader.headers().with_context(context)?.clone();
+    let mut lines: HashMap<String, u64> = HashMap::new();
+    let mut labelled = vec![];
+    for row in reader.into_records() {
+        let row = row.with_context(context)?;
+        let line = row.position().map_or(0, csv::Position::line);
+        let row = Row {
+            heading: &heading,
+            row: &row,
+            line,
+        };
+        let (file, label) = row.label(folder).with_context(context)?;
+        if let Some(first) = lines.insert(file.clone(), line) {
+            let again = anyhow!("line {line}, column file: {file} is in line {first} too");
+            return Err(again).with_context(context);
+        }
+        labelled.push((file, label));
+    }
+    ensure!(!labelled.is_empty(), "{} has no rows", path.display());
+    Ok(labelled)
+}
+
+struct Row<'a> {
+    heading: &'a StringRecord,
+    row: &'a StringRecord,
+    line: u64,
+}
+
+impl Row<'_> {
+    fn label(&self, folder: &Path) -> Result<(String, Label)> {
+        let file = self.value("file", "a file below the folder", |file| {
+            (!file.is_empty() && folder.join(file).is_file()).then(|| file.to_owned())
+        })?;
+        let label = Label {
+            age: self.value("age", "whole years, 0 to 130", |age| {
+                age.parse().ok().filter(|age| *age <= 130)
+            })?,
+            gender: self.value("gender", "male, female, 0 or 1", |gender| match gender {
+                "male" | "0" => Some(Gender::Male),
+                "female" | "1" => Some(Gender::Female),
+                _ => None,
+            })?,
+            race: match self.text("race").filter(|race| !race.is_empty()) {
+                None => None,
+                Some(_) => self.value("race", &format!("{}, or 0 to 4", RACES.join(", ")), race)?,
+            },
+        };
+        Ok((file, label))
+    }
+
+    fn text(&self, column: &str) -> Option<&str> {
+        let at = self.heading.iter().position(|name| name == column)?;
+        self.row.get(at)
+    }
+
+    fn value<T>(&self, column: &str, what: &str, read: impl Fn(&str) -> Option<T>) -> Result<T> {
+        let text = self.text(column).with_context(|| {
+            format!("there is no column {column}: it needs file, age and gender, and may have race")
+        })?;
+        read(text).with_context(|| {
+            format!(
+                "line {}, column {column}: {text:?} is not {what}",
+                self.line
+            )
+        })
+    }
+}
+
+/// Some race, by its name or number.
+fn race(text: &str) -> Option<Option<u8>> {
+    (0u8..)
+        .zip(RACES)
+        .find(|(number, name)| text == *name || text == number.to_string())
+        .map(|(number, _)| Some(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::data::Faces;
+
+    fn folder(labels: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let faces = Faces::synthetic(3, 0).unwrap();
+        fs::create_dir(folder.path().join("more")).unwrap();
+        for (index, file) in ["a.jpg", "b.jpg", "more/c.jpg"].into_iter().enumerate() {
+            fs::write(folder.path().join(file), faces.bytes(index).unwrap()).unwrap();
+        }
+        fs::write(folder.path().join(LABELS), labels).unwrap();
+        folder
+    }
+
+    #[test]
+    fn labels_come_from_the_file_and_other_columns_do_not_matter() {
+        let folder = folder(
+            "gender,file,mood,age,race\nfemale,b.jpg,\"good, very\",31,Asian\n0, more/c.jpg ,,7,\n",
+        );
+        let faces = Faces::at(folder.path()).unwrap();
+        assert_eq!(faces.len(), 2);
+        assert_eq!(faces.unparsed(), ["a.jpg"]);
+        let label = |i| {
+            let Label { age, gender, race } = faces.record(i).unwrap().label;
+            (age, gender, race)
+        };
+        assert_eq!(label(0), (31, Gender::Female, Some(2)));
+        assert_eq!(label(1), (7, Gender::Male, None));
+        assert_eq!(faces.picture(1).unwrap().dimensions(), (200, 200));
+    }
+
+    #[test]
+    fn a_bad_value_is_named_by_line_and_column() {
+        let (rows, heading) = ("a.jpg,30,male,", "file,age,gender,race");
+        for (labels, words) in [
+            (
+                format!("{heading}\n{rows}\nb.jpg,-3,male,\n"),
+                "line 3, column age: \"-3\"",
+            ),
+            (
+                format!("{heading}\nb.jpg,131,male,\n"),
+                "line 2, column age",
+            ),
+            (
+                format!("{heading}\n{rows}\n\nb.jpg,3,man,\n"),
+                "line 4, column gender",
+            ),
+            (
+                format!("{heading}\nb.jpg,3,male,5\n"),
+                "line 2, column race",
+            ),
+            (format!("{heading}\nz.jpg,3,male,\n"), "line 2, column file"),
+            (
+                format!("{heading}\n{rows}\n{rows}\n"),
+                "line 3, column file: a.jpg is in line 2 too",
+            ),
+            (format!("{heading}\nb.jpg,3\n"), "line: 2"),
+            ("file,age\na.jpg,3\n".to_owned(), "no column gender"),
+            (heading.to_owned(), "no rows"),
+        ] {
+            let error = format!("{:#}", Faces::at(folder(&labels).path()).unwrap_err());
+            assert!(error.contains(words), "{error}");
+            assert!(error.contains(LABELS), "{error}");
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The data set's way in: labels, records, balancing, splits, pictures.
+//!
+//! [`Faces`] is a whole set behind one handle: UTKFace, a folder of one's own, synthetic faces,
+//! or any [`Source`]. Every later step refers to a picture by its index in it.
+
+mod archive;
+mod balance;
+mod content_list;
+mod duplicates;
+mod faces;
+mod folder;
+mod labels;
+mod pictures;
+mod protocol;
+mod records;
+mod source;
+mod split;
+mod synthetic;
+#[allow(dead_code)] // part of it is for the tests alone
+mod synthetic_faces;
+mod utkface;
+
+pub use balance::{Balance, Records};
+pub use content_list::ContentList;
+pub use duplicates::Duplicates;
+pub use faces::Faces;
+pub use pictures::{Pictures, decode, resize};
+pub use protocol::Protocol;
+pub use records::Record;
+pub use source::Source;
+pub use split::{Part, Split, SplitSizes};
+pub use utkface::parse_name;

@@ -1,0 +1,59 @@
+//! Records: which pictures a set has, and their table.
+
+use anyhow::{Result, ensure};
+use polars::prelude::{DataFrame, df};
+
+use crate::task::{Label, RACES};
+
+/// One picture of a set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// File name, below the set's folder where it has one.
+    pub file: String,
+    /// Age, gender, race.
+    pub label: Label,
+    /// SHA-256 of the picture's bytes, in hexadecimal: duplicates share it.
+    pub content: String,
+}
+
+impl Record {
+    /// Refuses values outside the ranges that the fields promise.
+    pub(super) fn check(&self) -> Result<()> {
+        let Self {
+            file,
+            label,
+            content,
+        } = self;
+        ensure!(
+            label.age <= 130,
+            "{file}: an age of {} years is over 130",
+            label.age
+        );
+        ensure!(
+            label
+                .race
+                .is_none_or(|race| usize::from(race) < RACES.len()),
+            "{file}: race {:?} is not 0 to {}",
+            label.race,
+            RACES.len() - 1
+        );
+        ensure!(
+            content.len() == 64 && content.bytes().all(|b| b.is_ascii_hexdigit()),
+            "{file}: its content should be a SHA-256, 64 hexadecimal digits, not {content:?}"
+        );
+        Ok(())
+    }
+}
+
+/// `index`, `file`, `age`, `gender`, `race`, `content`: one row a record.
+pub(super) fn table(records: &[Record]) -> Result<DataFrame> {
+    let column = |text: fn(&Record) -> &str| records.iter().map(text).collect::<Vec<_>>();
+    Ok(df!(
+        "index" => (0..records.len() as u32).collect::<Vec<_>>(),
+        "file" => column(|r| &r.file),
+        "age" => records.iter().map(|r| r.label.age).collect::<Vec<_>>(),
+        "gender" => column(|r| r.label.gender.name()),
+        "race" => records.iter().map(|r| r.label.race.map(|race| RACES[usize::from(race)])).collect::<Vec<_>>(),
+        "content" => column(|r| &r.content),
+    )?)
+}

@@ -1,0 +1,376 @@
+//! Train, validation and test, divided by content: no picture is in two parts, nor a duplicate.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
+
+use anyhow::{Result, ensure};
+use polars::prelude::DataFrame;
+use serde::{Deserialize, Serialize};
+
+use super::content_list::digits;
+use super::{ContentList, Faces, Protocol};
+use crate::support::hash::rank;
+use crate::support::progress::thousands;
+use crate::task::Task;
+
+/// How many pictures each part gets, and the seed that decides which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SplitSizes {
+    /// Pictures to train on.
+    pub train: usize,
+    /// Pictures to select by: when to stop, which setting.
+    pub validation: usize,
+    /// Pictures to test on, once; `None` for all the rest.
+    pub test: Option<usize>,
+    /// Decides which picture goes where.
+    pub seed: u64,
+}
+
+impl SplitSizes {
+    /// Few pictures, for a quick look: 2,000 / 500 / 1,000.
+    pub fn small() -> Self {
+        Self {
+            train: 2_000,
+            validation: 500,
+            test: Some(1_000),
+            seed: 0,
+        }
+    }
+
+    /// For a small set of `contents` different pictures: 36 % for training (about half of what
+    /// balancing leaves), 9 % for validation, the rest for test.
+    pub fn shares_of(contents: usize) -> Self {
+        Self {
+            train: contents * 36 / 100,
+            validation: contents * 9 / 100,
+            test: None,
+            seed: 0,
+        }
+    }
+}
+
+/// One of the three parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// To train on.
+    Train,
+    /// To select by.
+    Validation,
+    /// To test on.
+    Test,
+}
+
+impl Part {
+    /// All three.
+    pub const ALL: [Part; 3] = [Part::Train, Part::Validation, Part::Test];
+
+    /// `train`, `validation` or `test`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Train => "train",
+            Part::Validation => "validation",
+            Part::Test => "test",
+        }
+    }
+}
+
+/// Which pictures are for training, validation and test: indices into a [`Faces`], ascending.
+///
+/// One picture stands for all its duplicates (the first in the table). A content whose
+/// duplicates in the whole data set, not just in the table, disagree on age or gender is left
+/// out: its true label is unknown. The others form strata by gender and age group (five years);
+/// each stratum is shuffled by the seed and the contents, and dealt to the parts in proportion
+/// to their sizes. So one split serves every task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Split {
+    /// The protocol whose list was read; none for any other split.
+    pub protocol: Option<Protocol>,
+    /// The seed of [`SplitSizes`]; none for a split from a list.
+    pub seed: Option<u64>,
+    /// Indices to train on.
+    pub train: Vec<usize>,
+    /// Indices to select by.
+    pub validation: Vec<usize>,
+    /// Indices to test on.
+    pub test: Vec<usize>,
+    /// Rows (of the whole set for a split from a list) left out since an earlier row has the
+    /// same content.
+    pub duplicates: usize,
+    /// Contents left out since their duplicates disagree on age or gender.
+    pub disagreeing: usize,
+    /// [`ContentList::fingerprint`] of the parts.
+    pub fingerprint: String,
+}
+
+impl Split {
+    pub(super) fn by_sizes(faces: &Faces, table: &DataFrame, sizes: &SplitSizes) -> Result<Self> {
+        let mut strata = Strata::of(faces, table, sizes.seed)?;
+        let total = strata.len();
+        let chosen = sizes.train.saturating_add(sizes.validation);
+        let test = sizes.test.unwrap_or(total.saturating_sub(chosen));
+        ensure!(
+            sizes.train > 0
+                && sizes.validation > 0
+                && test > 0
+                && chosen.saturating_add(test) <= total,
+            "{} different pictures can't be divided into {} train, {} validation and {} test: choose smaller sizes",
+            thousands(total),
+            thousands(sizes.train),
+            thousands(sizes.validation),
+            sizes.test.map_or("some".to_owned(), thousands),
+        );
+        let parts = [sizes.train, sizes.validation, test].map(|number| strata.deal(number));
+        Self::new(faces, Some(sizes.seed), parts, &strata)
+    }
+
+    /// The split whose parts hold the listed contents.
+    ///
+    /// # Errors
+    /// Contents that this set lacks: with their number.
+    pub fn from_contents(faces: &Faces, list: &ContentList) -> Result<Self> {
+        let mut index: HashMap<&str, usize> = HashMap::with_capacity(faces.len());
+        for (i, record) in faces.all().iter().enumerate() {
+            index.entry(digits(&record.content)).or_insert(i);
+        }
+        let parts = Part::ALL.map(|part| -> Vec<usize> {
+            let indices = list.part(part).iter().filter_map(|c| index.get(c.as_str()));
+            indices.copied().collect()
+        });
+        let listed: usize = Part::ALL.map(|part| list.part(part).len()).iter().sum();
+        let found: usize = parts.iter().map(Vec::len).sum();
+        ensure!(
+            found == listed,
+            "{} of the {} listed contents are missing in this data set: is it changed, or incomplete?",
+            thousands(listed - found),
+            thousands(listed)
+        );
+        Self::new(faces, None, parts, &Strata::of(faces, faces.records(), 0)?)
+    }
+
+    pub(super) fn new(
+        faces: &Faces,
+        seed: Option<u64>,
+        parts: [Vec<usize>; 3],
+        strata: &Strata,
+    ) -> Result<Self> {
+        let [train, validation, test] = parts.map(|mut part| {
+            part.sort_unstable();
+            part
+        });
+        let mut split = Self {
+            protocol: None,
+            seed,
+            train,
+            validation,
+            test,
+            duplicates: strata.duplicates,
+            disagreeing: strata.disagreeing,
+            fingerprint: String::new(),
+        };
+        split.fingerprint = split.contents(faces)?.fingerprint();
+        Ok(split)
+    }
+
+    /// The indices of one part.
+    pub fn part(&self, part: Part) -> &[usize] {
+        match part {
+            Part::Train => &self.train,
+            Part::Validation => &self.validation,
+            Part::Test => &self.test,
+        }
+    }
+
+    /// The contents of each part.
+    ///
+    /// # Errors
+    /// A split of another set, with an index outside this one.
+    pub fn contents(&self, faces: &Faces) -> Result<ContentList> {
+        let mut list = ContentList::default();
+        for part in Part::ALL {
+            for index in self.part(part) {
+                let content = digits(&faces.record(*index)?.content);
+                list.part_mut(part).insert(content.to_owned());
+            }
+        }
+        Ok(list)
+    }
+}
+
+impl fmt::Display for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(protocol) = self.protocol {
+            write!(f, "{protocol}: ")?;
+        }
+        write!(
+            f,
+            "{} train / {} validation / {} test pictures, no content in two parts\n\
+             left out: {} further duplicates, {} contents whose duplicates disagree on age or gender",
+            thousands(self.train.len()),
+            thousands(self.validation.len()),
+            thousands(self.test.len()),
+            thousands(self.duplicates),
+            thousands(self.disagreeing),
+        )
+    }
+}
+
+/// The rows of a table that can be divided, one a content, by gender and age group.
+#[derive(Clone)]
+pub(super) struct Strata {
+    strata: Vec<Stratum>,
+    duplicates: usize,
+    disagreeing: usize,
+}
+
+#[derive(Clone)]
+struct Stratum {
+    /// How many there were before any was dealt.
+    size: usize,
+    /// Those not dealt yet, in the seed's order.
+    left: Vec<usize>,
+}
+
+impl Strata {
+    pub(super) fn of(faces: &Faces, table: &DataFrame, seed: u64) -> Result<Self> {
+        let all = faces.all();
+        let groups = faces.by_content();
+        let agree = |content: &str| {
+            let label = |i: &usize| (all[*i].label.age, all[*i].label.gender);
+            let group = &groups[content];
+            group.iter().all(|i| label(i) == label(&group[0]))
+        };
+        let mut seen = HashSet::new();
+        let mut strata: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        let (mut duplicates, mut disagreeing) = (0, 0);
+        for index in faces.indices(table)? {
+            let record = &all[index];
+            if !seen.insert(record.content.as_str()) {
+                duplicates += 1;
+            } else if !agree(&record.content) {
+                disagreeing += 1;
+            } else {
+                let stratum = Task::Both.class_of(&record.label);
+                strata.entry(stratum).or_default().push(index);
+            }
+        }
+        let stratum = |mut left: Vec<usize>| {
+            left.sort_by_cached_key(|i| rank(seed, &all[*i].content));
+            let size = left.len();
+            Stratum { size, left }
+        };
+        Ok(Self {
+            strata: strata.into_values().map(stratum).collect(),
+            duplicates,
+            disagreeing,
+        })
+    }
+
+    /// How many are left.
+    pub(super) fn len(&self) -> usize {
+        self.strata.iter().map(|stratum| stratum.left.len()).sum()
+    }
+
+    /// Takes `number` pictures, or all that are left, from the front of the strata, in
+    /// proportion to their sizes.
+    pub(super) fn deal(&mut self, number: usize) -> Vec<usize> {
+        let number = number.min(self.len());
+        let sizes: Vec<usize> = self.strata.iter().map(|s| s.size).collect();
+        let room: Vec<usize> = self.strata.iter().map(|s| s.left.len()).collect();
+        let shares = shares(&sizes, number, &room);
+        let each = self.strata.iter_mut().zip(shares);
+        each.flat_map(|(s, share)| s.left.drain(..share)).collect()
+    }
+
+    /// Of what is left, that which is `wanted`.
+    pub(super) fn only(&self, wanted: impl Fn(usize) -> bool) -> Self {
+        let mut only = self.clone();
+        for Stratum { size, left } in &mut only.strata {
+            left.retain(|i| wanted(*i));
+            *size = left.len();
+        }
+        only
+    }
+}
+
+/// Divides `total` among strata in proportion to `sizes`, at most `room` each: whole numbers by
+/// the largest remainder.
+fn shares(sizes: &[usize], total: usize, room: &[usize]) -> Vec<usize> {
+    let all = sizes.iter().sum::<usize>().max(1) as u128;
+    let exact = |i: usize| total as u128 * sizes[i] as u128;
+    let mut out: Vec<usize> = (0..sizes.len())
+        .map(|i| ((exact(i) / all) as usize).min(room[i]))
+        .collect();
+    let mut order: Vec<usize> = (0..sizes.len()).collect();
+    order.sort_by_key(|i| std::cmp::Reverse(exact(*i) % all));
+    let mut missing = total.min(room.iter().sum()) - out.iter().sum::<usize>();
+    while missing > 0 {
+        for i in &order {
+            if missing > 0 && out[*i] < room[*i] {
+                out[*i] += 1;
+                missing -= 1;
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_whole_exact_and_proportional() {
+        assert_eq!(shares(&[50, 30, 20], 10, &[50, 30, 20]), [5, 3, 2]);
+        assert_eq!(shares(&[1, 1, 1], 2, &[1, 1, 1]).iter().sum::<usize>(), 2);
+        assert_eq!(shares(&[10, 10], 10, &[2, 10]), [2, 8]);
+        assert_eq!(shares(&[10, 10], 15, &[2, 10]), [2, 10]);
+    }
+
+    #[test]
+    fn parts_share_no_content_and_keep_proportions() {
+        let faces = Faces::synthetic(3_000, 1).unwrap();
+        let sizes = SplitSizes {
+            train: 1_500,
+            validation: 500,
+            test: None,
+            seed: 4,
+        };
+        let split = faces.split(faces.records(), &sizes).unwrap();
+        assert_eq!((split.train.len(), split.validation.len()), (1_500, 500));
+        assert_eq!((split.protocol, split.seed), (None, Some(4)));
+        let contents = split.contents(&faces).unwrap();
+        let (a, b, c) = (&contents.train, &contents.validation, &contents.test);
+        assert!(a.is_disjoint(b) && a.is_disjoint(c) && b.is_disjoint(c));
+        assert!(split.duplicates > 0 && split.disagreeing > 0, "{split}");
+        assert_eq!(
+            a.len() + b.len() + c.len() + split.duplicates + split.disagreeing,
+            faces.len(),
+            "every row is accounted for"
+        );
+        for task in [Task::Gender, Task::age()] {
+            let share = |part| {
+                let labels = faces.labels(split.part(part)).unwrap();
+                let ones = labels.iter().filter(|label| task.class_of(label) == 1);
+                ones.count() as f64 / labels.len() as f64
+            };
+            assert!((share(Part::Train) - share(Part::Test)).abs() < 0.01);
+        }
+        assert_eq!(
+            Split::from_contents(&faces, &contents).unwrap().train,
+            split.train
+        );
+        let again = |seed| faces.split(faces.records(), &SplitSizes { seed, ..sizes });
+        assert_eq!(again(4).unwrap(), split, "the same seed divides alike");
+        assert_ne!(again(5).unwrap().train, split.train);
+        let greedy = SplitSizes {
+            train: usize::MAX,
+            ..sizes
+        };
+        let refused = faces.split(faces.records(), &greedy).unwrap_err();
+        assert!(refused.to_string().contains("smaller sizes"));
+        let other = Faces::synthetic(3_000, 2).unwrap();
+        let missing = Split::from_contents(&other, &contents).unwrap_err();
+        assert!(missing.to_string().contains("are missing"), "{missing}");
+    }
+}

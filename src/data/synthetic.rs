@@ -1,0 +1,57 @@
+//! Synthetic faces as a [`Source`].
+
+use anyhow::{Context, Result, ensure};
+use image::RgbImage;
+
+use super::synthetic_faces::{NATURAL_SIZE, Person, draw, encode, population};
+use super::{Record, Source, parse_name};
+
+/// People who don't exist, by a seed.
+#[derive(Debug)]
+pub(super) struct Synthetic {
+    people: Vec<Person>,
+    seed: u64,
+}
+
+impl Synthetic {
+    /// `n` people and their records: the same for the same seed on every machine.
+    pub(super) fn new(n: usize, seed: u64) -> Result<(Self, Vec<Record>)> {
+        ensure!(n > 0, "a set of 0 faces is of no use");
+        let people = population(n, seed);
+        let record = |person: &Person| {
+            let file = person.file_name();
+            let label = parse_name(&file).with_context(|| format!("the odd name {file}"))?;
+            let content = person.content();
+            Ok(Record {
+                file,
+                label,
+                content,
+            })
+        };
+        let records = people.iter().map(record).collect::<Result<_>>()?;
+        Ok((Self { people, seed }, records))
+    }
+
+    fn person(&self, index: usize) -> Result<&Person> {
+        self.people.get(index).context("there is no such person")
+    }
+}
+
+impl Source for Synthetic {
+    fn describe(&self) -> String {
+        format!("seed {}", self.seed)
+    }
+
+    fn bytes(&self, index: usize) -> Result<Vec<u8>> {
+        encode(self.person(index)?)
+    }
+
+    /// The pixels before JPEG: twice as fast.
+    fn picture(&self, index: usize) -> Result<RgbImage> {
+        draw(self.person(index)?, NATURAL_SIZE)
+    }
+
+    fn is_synthetic(&self) -> bool {
+        true
+    }
+}

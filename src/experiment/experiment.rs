@@ -1,0 +1,197 @@
+//! A training as a file: what `train --config` reads.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Training;
+use crate::Task;
+use crate::data::{Faces, Protocol};
+use crate::model::{NetConfig, RorConfig};
+use crate::store::{ModelStore, Trained};
+use crate::support::files;
+use crate::train::Recipe;
+
+/// A training on photographs, in full.
+///
+/// Its file is TOML, and names only what differs from [`RorConfig::new`] and
+/// [`Recipe::shipped`]:
+///
+/// ```
+/// use ror::experiment::Experiment;
+///
+/// # fn main() -> anyhow::Result<()> {
+/// let experiment = Experiment::parse(
+///     r#"
+///     protocol = "random-80-10-10"
+///     task = "both"
+///
+///     [net]
+///     input = 64
+///
+///     [recipe]
+///     epochs = 30
+///     progressive = [{ size = 32, epochs = 10 }]
+///     augment = { rotation = 0.3 }
+///     "#,
+/// )?;
+/// assert_eq!((experiment.net.input(), experiment.recipe.epochs), (64, 30));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Experiment {
+    /// How the pictures are split.
+    pub protocol: Protocol,
+    /// What is predicted.
+    pub task: Task,
+    /// The name of the net whose weights to start from.
+    pub start: Option<String>,
+    /// The net's shape.
+    pub net: NetConfig,
+    /// How it is trained.
+    pub recipe: Recipe,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    protocol: Protocol,
+    task: String,
+    start: Option<String>,
+    #[serde(default)]
+    net: toml::Table,
+    #[serde(default)]
+    recipe: toml::Table,
+}
+
+impl Experiment {
+    /// Reads an experiment's file.
+    ///
+    /// # Errors
+    /// A file that is missing, or what [`Experiment::parse`] returns.
+    pub fn read(path: &Path) -> Result<Self> {
+        Self::parse(&files::read_text(path)?).with_context(|| format!("in {}", path.display()))
+    }
+
+    /// Reads an experiment.
+    ///
+    /// # Errors
+    /// Text that is not TOML, a key that does not exist, or a value outside its range.
+    pub fn parse(text: &str) -> Result<Self> {
+        Self::from_table(toml::from_str(text)?)
+    }
+
+    pub(super) fn from_table(table: toml::Table) -> Result<Self> {
+        let written: Written = table.try_into()?;
+        let task: Task = written.task.parse()?;
+        let net = NetConfig::from(RorConfig::new(task.outputs()));
+        let experiment = Self {
+            protocol: written.protocol,
+            task,
+            start: written.start,
+            net: net.with(written.net).context("[net]")?,
+            recipe: changed(&Recipe::shipped(task), written.recipe).context("[recipe]")?,
+        };
+        experiment.net.check()?;
+        experiment.recipe.check()?;
+        Ok(experiment)
+    }
+
+    /// The defaults for a task on some data: the original's protocol for it, and what
+    /// [`Training::new`] has.
+    pub fn suited(task: Task, faces: &Faces) -> Self {
+        Self {
+            protocol: match task {
+                Task::AgeGroup { .. } => Protocol::OriginalAge,
+                Task::Gender => Protocol::OriginalGender,
+                Task::Years | Task::Both => Protocol::Random,
+            },
+            task,
+            start: None,
+            net: super::training::suited(task, faces).into(),
+            recipe: Recipe::suited(task, faces),
+        }
+    }
+
+    /// Trains it, or loads it where it was trained before. `adjust` may change the training:
+    /// its device, its command.
+    ///
+    /// # Errors
+    /// A start that is not in the store, or what [`Protocol::split`] and [`Training::run`]
+    /// return.
+    pub fn run(&self, faces: &Faces, adjust: impl FnOnce(Training) -> Training) -> Result<Trained> {
+        let split = self.protocol.split(faces)?;
+        let start = match &self.start {
+            Some(name) => Some(
+                ModelStore::local()
+                    .open(name)
+                    .context("the net to start from")?,
+            ),
+            None => None,
+        };
+        let mut training = Training::new(faces, &split, self.task)
+            .net(self.net.clone())
+            .recipe(self.recipe.clone());
+        if let Some(start) = &start {
+            training = training.start_from(start);
+        }
+        adjust(training).run()
+    }
+}
+
+/// A recipe with the fields that `changes` names.
+fn changed(recipe: &Recipe, changes: toml::Table) -> Result<Recipe> {
+    let mut value = serde_json::to_value(recipe)?;
+    if let (Value::Object(fields), Value::Object(changes)) =
+        (&mut value, serde_json::to_value(changes)?)
+    {
+        fields.extend(changes);
+    }
+    Ok(serde_json::from_value(value)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::Augment;
+
+    #[test]
+    fn what_a_file_leaves_out_is_the_default() {
+        let text =
+            "protocol = 'original-age'\ntask = 'age'\n[recipe]\nseed = 3\naugment.scale = 0.3\n";
+        let experiment = Experiment::parse(text).unwrap();
+        assert_eq!(experiment.net, RorConfig::new(12).into());
+        let expected = Recipe {
+            seed: 3,
+            augment: Augment {
+                scale: 0.3,
+                ..Augment::default()
+            },
+            ..Recipe::shipped(Task::age())
+        };
+        assert_eq!(experiment.recipe, expected);
+        let baseline =
+            "protocol = 'original-gender'\ntask = 'gender'\nnet.architecture = 'keras_baseline'\n";
+        let baseline = Experiment::parse(baseline).unwrap();
+        assert_eq!(
+            (baseline.net.architecture(), baseline.net.outputs()),
+            ("keras_baseline", 1)
+        );
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let wrong = |text: &str| format!("{:#}", Experiment::parse(text).unwrap_err());
+        let start = "protocol = 'original-age'\ntask = 'age'\n";
+        assert!(wrong(&format!("{start}[recipe]\nepoch = 3")).contains("epoch"));
+        assert!(wrong(&format!("{start}[recipe]\naugment.turn = 3")).contains("turn"));
+        assert!(wrong(&format!("{start}[net]\ninput = 7")).contains("7 px"));
+        assert!(wrong(&format!("{start}[net]\narchitecture = 'vgg'")).contains("register"));
+        assert!(wrong("protocol = 'mine'\ntask = 'age'").contains("random-80-10-10"));
+        assert!(wrong("protocol = 'original-age'\ntask = 'height'").contains("height"));
+        assert!(wrong("protocol = ").contains("TOML"));
+    }
+}

@@ -1,0 +1,12 @@
+//! Trainings as users run them: one, from a file, a search, an ablation.
+
+mod ablation;
+#[allow(clippy::module_inception)]
+mod experiment;
+mod search;
+mod training;
+
+pub use ablation::{Ablation, Difference, Differences, Trial, Trials};
+pub use experiment::Experiment;
+pub use search::{Search, SearchTrial};
+pub use training::Training;

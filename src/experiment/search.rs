@@ -1,0 +1,76 @@
+//! Search over batch size and learning rate.
+
+use anyhow::{Context, Result, ensure};
+
+use super::Training;
+use crate::store::Trained;
+use crate::support::progress::say;
+
+/// One setting and how it did on the validation part.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SearchTrial {
+    /// Pictures a step.
+    pub batch: usize,
+    /// The (highest) learning rate.
+    pub learning_rate: f64,
+    /// Epochs it was trained for.
+    pub epochs: usize,
+    /// Validation loss of the first head, nats.
+    pub loss: f64,
+    /// Validation accuracy of the first head, 0 to 1.
+    pub accuracy: f64,
+    /// Minutes of training.
+    pub minutes: f64,
+}
+
+/// What [`Training::search`] found.
+#[derive(Debug)]
+pub struct Search {
+    /// One entry a setting.
+    pub trials: Vec<SearchTrial>,
+    /// The net with the highest validation accuracy.
+    pub best: Trained,
+}
+
+impl Training<'_> {
+    /// Trains one net for each batch size and learning rate, and compares them on the validation
+    /// part. Settings trained before are loaded, so a search that was stopped goes on.
+    ///
+    /// # Errors
+    /// No settings to try, or what [`Training::run`] returns.
+    pub fn search(&self, batches: &[usize], learning_rates: &[f64]) -> Result<Search> {
+        ensure!(
+            !batches.is_empty() && !learning_rates.is_empty(),
+            "name at least one batch size and one learning rate"
+        );
+        let mut trials = vec![];
+        let mut best: Option<Trained> = None;
+        let mut highest = f64::NEG_INFINITY;
+        for &batch in batches {
+            for &learning_rate in learning_rates {
+                say(&format!("batch {batch}, learning rate {learning_rate}"));
+                let training = self.clone().batch(batch).learning_rate(learning_rate);
+                let trained = training.run()?;
+                let card = &trained.card;
+                let first = card.validation.first().context("no head was validated")?;
+                let accuracy = first.accuracy.value;
+                trials.push(SearchTrial {
+                    batch,
+                    learning_rate,
+                    epochs: card.history.epochs.len(),
+                    loss: first.loss.value,
+                    accuracy,
+                    minutes: card.minutes,
+                });
+                if accuracy > highest {
+                    highest = accuracy;
+                    best = Some(trained);
+                }
+            }
+        }
+        Ok(Search {
+            trials,
+            best: best.context("no setting was tried")?,
+        })
+    }
+}

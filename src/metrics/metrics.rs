@@ -1,0 +1,267 @@
+//! The numbers that are published of predictions, each with its interval.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::calibration::calibration;
+use super::slices::slices;
+use super::{Bin, Interval, LabelledPredictions, Slice};
+use crate::Task;
+use crate::support::progress::thousands;
+
+/// A number that is published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Metric {
+    /// Share of right predictions, 0 to 1: of age, of the right group.
+    #[serde(rename = "accuracy")]
+    Accuracy,
+    /// Age: share of predictions that are right or one group off, 0 to 1.
+    #[serde(rename = "one-off accuracy")]
+    OneOff,
+    /// Age: mean absolute error of the expected age, years.
+    #[serde(rename = "MAE")]
+    Mae,
+    /// Age: share of expected ages at most 5 years off (cumulative score), 0 to 1.
+    #[serde(rename = "CS@5")]
+    Cs5,
+    /// Expected calibration error, 0 to 1.
+    #[serde(rename = "ECE")]
+    Ece,
+    /// Mean cross-entropy, nats.
+    #[serde(rename = "loss")]
+    Loss,
+}
+
+impl Metric {
+    /// Its name in tables: `MAE`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Metric::Accuracy => "accuracy",
+            Metric::OneOff => "one-off accuracy",
+            Metric::Mae => "MAE",
+            Metric::Cs5 => "CS@5",
+            Metric::Ece => "ECE",
+            Metric::Loss => "loss",
+        }
+    }
+
+    /// A value with its unit: `91.2 %`, `4.50 years`.
+    pub fn format(self, value: f64) -> String {
+        match self {
+            Metric::Mae => format!("{value:.2} years"),
+            Metric::Loss => format!("{value:.3}"),
+            _ => format!("{:.1} %", value * 100.0),
+        }
+    }
+
+    /// A value with its unit and its interval: `91.2 % (90.5 to 91.9)`.
+    pub fn format_interval(self, interval: &Interval) -> String {
+        let Interval { value, low, high } = interval;
+        match self {
+            Metric::Mae => format!("{value:.2} years ({low:.2} to {high:.2})"),
+            Metric::Loss => interval.to_string(),
+            _ => interval.percent(),
+        }
+    }
+}
+
+/// The numbers that are published of a net, for one of its heads.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Metrics {
+    /// What was predicted: gender or an age.
+    pub task: Task,
+    /// How many pictures they were measured on.
+    pub pictures: usize,
+    /// Mean cross-entropy of the true class, nats.
+    pub loss: Interval,
+    /// Share of right predictions, 0 to 1: of age, of the right group.
+    pub accuracy: Interval,
+    /// Age: share of predictions that are right or one group off, 0 to 1.
+    pub one_off: Option<Interval>,
+    /// Age: mean absolute error in years of the expected age.
+    pub mae: Option<Interval>,
+    /// Age: share of expected ages at most 5 years off (cumulative score), 0 to 1.
+    pub cs5: Option<Interval>,
+    /// Expected calibration error, 0 to 1: how far confidence is from accuracy, over 15 bins.
+    pub ece: Interval,
+    /// What the best constant prediction reaches.
+    pub baseline: ConstantBaseline,
+    /// Confidence against accuracy, a bin.
+    pub reliability: Vec<Bin>,
+    /// By age band, gender and race.
+    pub slices: Vec<Slice>,
+}
+
+/// What one and the same prediction for every picture reaches, for each metric the best such.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ConstantBaseline {
+    /// The most frequent class.
+    pub accuracy: f64,
+    /// The class that is most often right or one off.
+    pub one_off: Option<f64>,
+    /// The median age, years.
+    pub mae: Option<f64>,
+    /// The age that is most often within 5 years.
+    pub cs5: Option<f64>,
+}
+
+fn share(values: impl Iterator<Item = bool>) -> f64 {
+    let (mut hits, mut n) = (0, 0);
+    for hit in values {
+        hits += usize::from(hit);
+        n += 1;
+    }
+    hits as f64 / f64::from(n.max(1))
+}
+
+fn best(values: impl Iterator<Item = f64>) -> f64 {
+    values.fold(0.0, f64::max)
+}
+
+impl ConstantBaseline {
+    fn of(labelled: &LabelledPredictions) -> Self {
+        let classes = labelled.task().classes().len();
+        let within = |reach: usize| {
+            best(
+                (0..classes)
+                    .map(|class| share(labelled.truth.iter().map(|t| t.abs_diff(class) <= reach))),
+            )
+        };
+        let has_age = labelled.task().has_age();
+        let mut ages: Vec<u32> = labelled.labels.iter().map(|label| label.age).collect();
+        ages.sort_unstable();
+        let median = f64::from(ages.get(ages.len() / 2).copied().unwrap_or(0));
+        Self {
+            accuracy: within(0),
+            one_off: has_age.then(|| within(1)),
+            mae: has_age.then(|| {
+                ages.iter()
+                    .map(|age| (f64::from(*age) - median).abs())
+                    .sum::<f64>()
+                    / ages.len().max(1) as f64
+            }),
+            cs5: has_age.then(|| {
+                best(
+                    (0..=crate::task::OLDEST)
+                        .map(|same| share(ages.iter().map(|age| age.abs_diff(same) <= 5))),
+                )
+            }),
+        }
+    }
+}
+
+impl Metrics {
+    /// Measures labelled.
+    pub fn of(labelled: &LabelledPredictions) -> Self {
+        let has_age = labelled.task().has_age();
+        let (distances, errors) = (labelled.distances(), labelled.errors());
+        let within = |reach: usize| {
+            let hits: Vec<f64> = distances.iter().map(|d| f64::from(*d <= reach)).collect();
+            Interval::of_mean(&hits)
+        };
+        let close: Vec<f64> = errors.iter().map(|e| f64::from(*e <= 5.0)).collect();
+        let (ece, reliability) = calibration(labelled);
+        Self {
+            task: labelled.task(),
+            pictures: labelled.len(),
+            loss: Interval::of_mean(&labelled.losses()),
+            accuracy: within(0),
+            one_off: has_age.then(|| within(1)),
+            mae: has_age.then(|| Interval::of_mean(&errors)),
+            cs5: has_age.then(|| Interval::of_mean(&close)),
+            ece,
+            baseline: ConstantBaseline::of(labelled),
+            reliability,
+            slices: slices(labelled),
+        }
+    }
+
+    /// Each metric with its value and what a constant prediction reaches, in the order they are
+    /// published.
+    pub fn values(&self) -> Vec<(Metric, Interval, Option<f64>)> {
+        let ConstantBaseline {
+            accuracy,
+            one_off,
+            mae,
+            cs5,
+        } = self.baseline;
+        let mut values = vec![(Metric::Accuracy, self.accuracy, Some(accuracy))];
+        values.extend(self.one_off.map(|i| (Metric::OneOff, i, one_off)));
+        values.extend(self.mae.map(|i| (Metric::Mae, i, mae)));
+        values.extend(self.cs5.map(|i| (Metric::Cs5, i, cs5)));
+        values.push((Metric::Ece, self.ece, None));
+        values.push((Metric::Loss, self.loss, None));
+        values
+    }
+}
+
+impl fmt::Display for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "on {} pictures, with 95 % intervals, and what the best constant prediction reaches:",
+            thousands(self.pictures)
+        )?;
+        for (metric, value, baseline) in self.values() {
+            write!(
+                f,
+                "\n{:<18}{}",
+                metric.name(),
+                metric.format_interval(&value)
+            )?;
+            if let Some(baseline) = baseline {
+                write!(f, "; {}", metric.format(baseline))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Predictions;
+    use crate::task::{Gender, Label};
+
+    #[test]
+    fn metrics_of_a_hand_made_case() {
+        let sure = |class: usize| {
+            (0..12)
+                .map(|i| if i == class { 0.89 } else { 0.01 })
+                .collect::<Vec<_>>()
+        };
+        let label = |age| Label {
+            age,
+            gender: Gender::Female,
+            race: Some(0),
+        };
+        let labelled = LabelledPredictions::new(
+            Predictions {
+                task: Task::age(),
+                probabilities: vec![sure(0), sure(1), sure(5), sure(11)],
+                years: vec![3.0, 8.0, 28.0, 58.0],
+            },
+            [3, 12, 8, 58].map(label).to_vec(),
+        );
+        let metrics = Metrics::of(&labelled);
+        assert_eq!(metrics.accuracy.value, 0.5);
+        assert_eq!(metrics.one_off.unwrap().value, 0.75);
+        assert_eq!(metrics.mae.unwrap().value, 6.0); // 0, 4, 20, 0
+        assert_eq!(metrics.cs5.unwrap().value, 0.75);
+        assert!((metrics.ece.value - (0.89 - 0.5)).abs() < 1e-12);
+        assert!(
+            (metrics.loss.value - (2.0 * -(0.89f64.ln()) - 2.0 * 0.01f64.ln()) / 4.0).abs() < 1e-12
+        );
+        let baseline = metrics.baseline;
+        assert_eq!((baseline.accuracy, baseline.one_off), (0.25, Some(0.75)));
+        assert_eq!((baseline.mae, baseline.cs5), (Some(14.75), Some(0.75))); // always 12; always 8
+        let confusion = labelled.confusion();
+        assert_eq!(
+            (confusion[2][1], confusion[1][5], confusion[0][0]),
+            (1, 1, 1)
+        );
+        assert_eq!(confusion.iter().flatten().sum::<u64>(), 4);
+        assert!(metrics.to_string().contains("MAE               6.00 years"));
+    }
+}

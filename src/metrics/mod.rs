@@ -1,0 +1,21 @@
+//! How good predictions are: each number with its 95 % interval.
+
+mod bootstrap;
+mod calibration;
+mod evaluation;
+mod labelled;
+#[allow(clippy::module_inception)]
+mod metrics;
+mod predictions;
+mod slices;
+mod temperature;
+
+pub use bootstrap::Interval;
+pub use calibration::Bin;
+pub use evaluation::{Evaluation, HeadEvaluation};
+pub use labelled::LabelledPredictions;
+pub use metrics::{ConstantBaseline, Metric, Metrics};
+pub use predictions::Predictions;
+pub(crate) use predictions::most_likely;
+pub use slices::{By, Slice};
+pub(crate) use temperature::fit_temperatures;

@@ -1,0 +1,189 @@
+//! From logits to probabilities and ages.
+
+use anyhow::{Result, ensure};
+use tch::{Kind, Tensor};
+
+use crate::Task;
+
+/// What one head of a net predicts for some pictures.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Predictions {
+    /// What is predicted: gender or an age, never [`Task::Both`].
+    pub task: Task,
+    /// Probability of each class, one row a picture.
+    pub probabilities: Vec<Vec<f64>>,
+    /// Expected age of each picture, years; empty for gender.
+    pub years: Vec<f64>,
+}
+
+impl Predictions {
+    /// Reads logits `[ways, n, outputs]`, one entry a head: probabilities are the mean over the
+    /// ways (a picture and its mirror image). Logits are first divided by their head's
+    /// temperature (Guo et al., arXiv 1706.04599); heads without one have 1.
+    ///
+    /// # Errors
+    /// Logits of another shape, or that are not finite.
+    pub fn from_logits(task: Task, temperatures: &[f64], logits: &Tensor) -> Result<Vec<Self>> {
+        ensure!(
+            logits.dim() == 3 && logits.size()[2] == task.outputs(),
+            "logits of shape {:?} for {task}, which has {} outputs",
+            logits.size(),
+            task.outputs()
+        );
+        let logits = logits.f_to_kind(Kind::Double)?;
+        let mut from = 0;
+        task.heads()
+            .into_iter()
+            .enumerate()
+            .map(|(i, head)| {
+                let outputs = head.outputs();
+                let own = logits
+                    .f_narrow(2, from, outputs)?
+                    .f_div_scalar(temperatures.get(i).copied().unwrap_or(1.0))?;
+                from += outputs;
+                Self::of_head(head, &own)
+            })
+            .collect()
+    }
+
+    fn of_head(task: Task, logits: &Tensor) -> Result<Self> {
+        let mean = |p: Tensor| p.f_mean_dim([0i64].as_slice(), false, Kind::Double);
+        if task == Task::Gender {
+            let female = mean(logits.f_sigmoid()?)?;
+            let male = female.f_neg()?.f_add_scalar(1.0)?;
+            let both = Tensor::f_cat(&[male, female], 1)?;
+            return Ok(Self {
+                task,
+                probabilities: Vec::<Vec<f64>>::try_from(both)?,
+                years: vec![],
+            });
+        }
+        let outputs = mean(logits.f_softmax(2, Kind::Double)?)?;
+        let years = outputs.f_mv(&Tensor::f_from_slice(&task.ages())?)?;
+        let probabilities = match task {
+            Task::Years => outputs.f_matmul(&years_in_groups()?)?,
+            _ => outputs,
+        };
+        Ok(Self {
+            task,
+            probabilities: Vec::<Vec<f64>>::try_from(probabilities)?,
+            years: Vec::<f64>::try_from(years)?,
+        })
+    }
+
+    /// The mean of what several nets predict for the same pictures.
+    ///
+    /// # Errors
+    /// No predictions, or predictions of different things.
+    pub fn mean(each: &[Self]) -> Result<Self> {
+        let Some(first) = each.first() else {
+            anyhow::bail!("there are no predictions to average");
+        };
+        ensure!(
+            each.iter()
+                .all(|p| p.task == first.task && p.probabilities.len() == first.probabilities.len()),
+            "nets of one ensemble must predict the same for the same pictures"
+        );
+        let n = each.len() as f64;
+        let mean = |of: &dyn Fn(&Self) -> f64| each.iter().map(of).sum::<f64>() / n;
+        let rows = 0..first.probabilities.len();
+        Ok(Self {
+            task: first.task,
+            probabilities: rows
+                .map(|row| {
+                    let classes = 0..first.probabilities[row].len();
+                    classes
+                        .map(|class| mean(&|p| p.probabilities[row][class]))
+                        .collect()
+                })
+                .collect(),
+            years: (0..first.years.len())
+                .map(|row| mean(&|p| p.years[row]))
+                .collect(),
+        })
+    }
+}
+
+/// 1 where a year (row) belongs to a group (column).
+fn years_in_groups() -> Result<Tensor> {
+    let (task, groups) = (Task::Years, Task::Years.classes().len());
+    let ones: Vec<f64> = (0..task.outputs() as u32)
+        .flat_map(|age| (0..groups).map(move |g| f64::from(task.group_of(age) == g)))
+        .collect();
+    Ok(Tensor::f_from_slice(&ones)?.f_view([task.outputs(), groups as i64])?)
+}
+
+/// The class with the highest probability; the first of equals.
+pub(crate) fn most_likely(probabilities: &[f64]) -> usize {
+    (0..probabilities.len())
+        .reduce(|best, i| {
+            if probabilities[i] > probabilities[best] {
+                i
+            } else {
+                best
+            }
+        })
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::LabelledPredictions;
+    use crate::model::{Net, RorConfig};
+    use crate::task::{Gender, Label};
+
+    #[test]
+    fn both_heads_are_read_from_one_row_of_logits() {
+        // Sure of female; half of 20 and half of 30 years.
+        let mut row = vec![-50.0; 118];
+        (row[0], row[1 + 20], row[1 + 30]) = (50.0, 0.0, 0.0);
+        let logits = Tensor::from_slice(&row).view([1, 1, 118]);
+        let found = Predictions::from_logits(Task::Both, &[], &logits).unwrap();
+        assert_eq!(found[0].task, Task::Gender);
+        assert!(found[0].probabilities[0][1] > 0.999);
+        assert!((found[1].years[0] - 25.0).abs() < 1e-9);
+        // Ages 16 to 20 are the fourth group, 26 to 30 the sixth.
+        assert!((found[1].probabilities[0][3] - 0.5).abs() < 1e-9);
+        assert!((found[1].probabilities[0][5] - 0.5).abs() < 1e-9);
+        let labelled =
+            LabelledPredictions::new(found[1].clone(), vec![Label::new(22, Gender::Male)]);
+        assert!((labelled.mae().unwrap() - 3.0).abs() < 1e-9);
+        assert!(Predictions::from_logits(Task::Gender, &[], &logits).is_err());
+    }
+
+    #[test]
+    fn probabilities_add_up_and_do_not_see_mirrors() {
+        let _turn = crate::support::random::turn();
+        for task in [Task::Gender, Task::age(), Task::Both] {
+            let config = RorConfig::small(task.outputs());
+            let net = Net::new(config, tch::Device::Cpu, 0).unwrap();
+            tch::manual_seed(2);
+            let pictures = Tensor::randint(255, [2, 32, 32, 3], (Kind::Uint8, tch::Device::Cpu));
+            let net = net.inference(Kind::Float).unwrap();
+            let read = |pictures: &Tensor| {
+                let logits = net.mirrored_logits(pictures).unwrap();
+                Predictions::from_logits(task, &[], &logits).unwrap()
+            };
+            for (plain, mirrored) in read(&pictures).iter().zip(&read(&pictures.flip([2]))) {
+                for (row, other) in plain.probabilities.iter().zip(&mirrored.probabilities) {
+                    assert_eq!(row.len(), plain.task.classes().len());
+                    assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+                    assert!(row.iter().zip(other).all(|(a, b)| (a - b).abs() < 1e-5));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_ensemble_is_the_mean() {
+        let one = |p: f64| Predictions {
+            task: Task::Gender,
+            probabilities: vec![vec![1.0 - p, p]],
+            years: vec![],
+        };
+        let mean = Predictions::mean(&[one(0.2), one(0.6)]).unwrap();
+        assert!((mean.probabilities[0][1] - 0.4).abs() < 1e-12);
+        assert!(Predictions::mean(&[]).is_err());
+    }
+}

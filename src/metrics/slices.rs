@@ -1,0 +1,90 @@
+//! How good a net is for whom: by age band, gender and race.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Interval, LabelledPredictions};
+use crate::task::{Gender, Label, RACES};
+
+/// Width of an age band in years; the last one, from [`LAST_BAND`], has no end.
+const BAND: u32 = 10;
+const LAST_BAND: u32 = 70;
+
+/// What people are grouped by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum By {
+    /// Bands of ten years.
+    Age,
+    /// Male, female.
+    Gender,
+    /// UTKFace's five labels.
+    Race,
+}
+
+/// The pictures of one group of people.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Slice {
+    /// What they are grouped by, as the labels say.
+    pub by: By,
+    /// Which of the groups.
+    pub of: String,
+    /// How many pictures.
+    pub pictures: usize,
+    /// Of gender: accuracy, 0 to 1; of age: mean absolute error, years.
+    pub value: Interval,
+}
+
+fn band(label: &Label) -> String {
+    let from = label.age / BAND * BAND;
+    if from >= LAST_BAND {
+        format!("{LAST_BAND} and over")
+    } else {
+        format!("{from} to {}", from + BAND - 1)
+    }
+}
+
+/// One row a group that has pictures, in order.
+pub(super) fn slices(labelled: &LabelledPredictions) -> Vec<Slice> {
+    let values: Vec<f64> = match labelled.task().has_age() {
+        true => labelled.errors(),
+        false => labelled
+            .distances()
+            .iter()
+            .map(|d| f64::from(*d == 0))
+            .collect(),
+    };
+    let bands = (0..=LAST_BAND / BAND).map(|i| band(&Label::new(i * BAND, Gender::Male)));
+    let genders = [Gender::Male, Gender::Female].map(|g| g.name().to_owned());
+    let group = |by: By, names: Vec<String>, of: &dyn Fn(&Label) -> String| -> Vec<Slice> {
+        names
+            .into_iter()
+            .filter_map(|name| {
+                let own: Vec<f64> = labelled
+                    .labels
+                    .iter()
+                    .zip(&values)
+                    .filter(|(label, _)| of(label) == name)
+                    .map(|(_, value)| *value)
+                    .collect();
+                (!own.is_empty()).then(|| Slice {
+                    by,
+                    of: name,
+                    pictures: own.len(),
+                    value: Interval::of_mean(&own),
+                })
+            })
+            .collect()
+    };
+    [
+        group(By::Age, bands.collect(), &band),
+        group(By::Gender, genders.to_vec(), &|label| {
+            label.gender.name().to_owned()
+        }),
+        group(By::Race, RACES.map(str::to_owned).to_vec(), &|label| {
+            label
+                .race
+                .map_or(String::new(), |race| RACES[usize::from(race)].to_owned())
+        }),
+    ]
+    .concat()
+}

@@ -1,0 +1,189 @@
+//! What a net is made of, and how one's own joins in: an [`Architecture`] says the shape, and
+//! builds a [`Network`] that computes.
+//!
+//! ```
+//! use ror::model::{Architecture, Linear, Net, Network, Params, Tap};
+//! use ror::tch::{Device, Kind, Tensor};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Debug, Serialize, Deserialize)]
+//! struct MeanColour {
+//!     outputs: i64,
+//! }
+//!
+//! impl Architecture for MeanColour {
+//!     const NAME: &'static str = "mean colour";
+//!     fn input(&self) -> u32 {
+//!         32
+//!     }
+//!     fn outputs(&self) -> i64 {
+//!         self.outputs
+//!     }
+//!     fn build(&self, params: &Params) -> anyhow::Result<Box<dyn Network>> {
+//!         Ok(Box::new(Layers { head: Linear::new(&params.sub("head"), 3, self.outputs)? }))
+//!     }
+//! }
+//!
+//! #[derive(Debug)]
+//! struct Layers {
+//!     head: Linear,
+//! }
+//!
+//! impl Network for Layers {
+//!     fn forward(&self, x: &Tensor, _train: bool, _tap: Tap) -> anyhow::Result<Tensor> {
+//!         self.head.forward(&x.f_mean_dim([2i64, 3].as_slice(), false, Kind::Float)?)
+//!     }
+//! }
+//!
+//! # fn main() -> anyhow::Result<()> {
+//! let net = Net::new(MeanColour { outputs: 12 }, Device::Cpu, 0)?;
+//! let pictures = Tensor::zeros([2, 32, 32, 3], (Kind::Uint8, Device::Cpu));
+//! assert_eq!(net.logits(&pictures)?.size(), [2, 12]);
+//! # Ok(())
+//! # }
+//! ```
+
+use std::fmt;
+
+use anyhow::Result;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tch::{Device, Tensor, nn};
+
+use super::{Conv, Norm};
+
+/// A net's shape: everything that decides which parameters it has and how they are used.
+///
+/// It is saved in a net's card as its serde fields, and compared by them.
+pub trait Architecture: Serialize + DeserializeOwned + fmt::Debug + Send + Sync + 'static {
+    /// Names the architecture in cards and experiment files; no two share one.
+    const NAME: &'static str;
+
+    /// Side of the input pictures, pixels.
+    fn input(&self) -> u32;
+
+    /// How many logits a picture gets: [`crate::Task::outputs`].
+    fn outputs(&self) -> i64;
+
+    /// Refuses shapes that make no net, before anything is allocated.
+    ///
+    /// # Errors
+    /// A value outside its range, named with the range.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Makes the parameters and the layers that use them.
+    ///
+    /// # Errors
+    /// Parameters that can't be allocated.
+    fn build(&self, params: &Params) -> Result<Box<dyn Network>>;
+}
+
+/// Called with each layer's name and output as a picture passes through.
+pub type Tap<'a> = &'a mut dyn FnMut(&str, &Tensor) -> Result<()>;
+
+/// The layers of a net.
+pub trait Network: fmt::Debug + Send {
+    /// Logits `[n, outputs]`, f32, of normalised pictures `[n, 3, side, side]`, f32 (or bf16
+    /// where [`Network::is_mixed_precision`]). Each layer may show its name and output to `tap`:
+    /// summaries and visualisations come from there.
+    ///
+    /// # Errors
+    /// Pictures of a shape that the layers can't take, or the device failing.
+    fn forward(&self, x: &Tensor, train: bool, tap: Tap) -> Result<Tensor>;
+
+    /// Whether the layers compute in the kind of number of their input, as [`Conv`] and
+    /// [`Norm`] do; other nets are trained and run in f32.
+    fn is_mixed_precision(&self) -> bool {
+        false
+    }
+
+    /// Every [`Conv`], with the normalisation right behind it where there is one: for inference
+    /// the two become one.
+    fn convolutions(&mut self) -> Vec<(&mut Conv, Option<&mut Norm>)> {
+        vec![]
+    }
+}
+
+/// Makes parameters under a path of names, as PyTorch has them: `groups.0.shortcut.weight`.
+#[derive(Debug)]
+pub struct Params<'a> {
+    path: nn::Path<'a>,
+    random: bool,
+}
+
+impl<'a> Params<'a> {
+    /// `random` draws first values from libtorch's generator; otherwise weights are 0, to be
+    /// overwritten, and the generator stays as it is.
+    pub(super) fn new(variables: &'a nn::VarStore, random: bool) -> Self {
+        Self {
+            path: variables.root(),
+            random,
+        }
+    }
+
+    /// The parameters of a part.
+    pub fn sub(&self, name: impl ToString) -> Self {
+        Self {
+            path: self.path.sub(name),
+            random: self.random,
+        }
+    }
+
+    /// For layers of `tch::nn`.
+    pub fn path(&self) -> &nn::Path<'a> {
+        &self.path
+    }
+
+    /// Where the parameters are.
+    pub fn device(&self) -> Device {
+        self.path.device()
+    }
+
+    /// Weights, drawn as He et al. (arXiv 1502.01852) do for layers before a ReLU: uniform, by
+    /// the number of inputs.
+    ///
+    /// # Errors
+    /// No memory for them.
+    pub fn weight(&self, name: &str, shape: &[i64]) -> Result<Tensor> {
+        Ok(if self.random {
+            self.path.f_kaiming_uniform(name, shape)?
+        } else {
+            self.path.f_zeros(name, shape)?
+        })
+    }
+
+    /// Parameters uniform between `-bound` and `bound`.
+    ///
+    /// # Errors
+    /// No memory for them.
+    pub fn uniform(&self, name: &str, shape: &[i64], bound: f64) -> Result<Tensor> {
+        Ok(if self.random {
+            self.path.f_uniform(name, shape, -bound, bound)?
+        } else {
+            self.path.f_zeros(name, shape)?
+        })
+    }
+
+    /// Parameters that start at one value, 0 or 1 as a rule.
+    ///
+    /// # Errors
+    /// No memory for them.
+    pub fn constant(&self, name: &str, shape: &[i64], value: f64) -> Result<Tensor> {
+        Ok(self.path.f_var(name, shape, nn::Init::Const(value))?)
+    }
+
+    /// Running statistics, which no gradient changes, that start at `value`, 0 or 1.
+    ///
+    /// # Errors
+    /// No memory for them.
+    pub fn statistics(&self, name: &str, shape: &[i64], value: f64) -> Result<Tensor> {
+        Ok(if value == 0.0 {
+            self.path.f_zeros_no_train(name, shape)?
+        } else {
+            let mut ones = self.path.f_ones_no_train(name, shape)?;
+            ones.f_mul_scalar_(value)?
+        })
+    }
+}

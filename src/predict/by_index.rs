@@ -1,0 +1,206 @@
+//! `pred_gender_age_group`: the picture at an index of the data set.
+
+use std::fmt;
+use std::sync::Mutex;
+
+use anyhow::{Context, Result, anyhow};
+use serde::{Serialize, Serializer};
+
+use super::{FacePrediction, Predictor};
+use crate::Task;
+use crate::data::{Faces, Part, Protocol, decode};
+use crate::experiment::Training;
+use crate::model::RorConfig;
+use crate::store::{ModelStore, Trained};
+use crate::task::Label;
+use crate::train::Recipe;
+
+/// What is predicted for a picture of a data set, beside its label.
+///
+/// As JSON: `index`, `path`, `true_gender`, `true_age`, and the fields of [`FacePrediction`].
+#[derive(Debug, Clone)]
+pub struct LabelledPrediction {
+    /// Where the picture is in its set.
+    pub index: usize,
+    /// Its file name.
+    pub file: String,
+    /// Its label.
+    pub label: Label,
+    /// What is predicted.
+    pub face: FacePrediction,
+    /// The picture as it stands in its file (JPEG or PNG).
+    pub(crate) picture: Vec<u8>,
+}
+
+impl LabelledPrediction {
+    /// The group that the true age falls into; none above the last.
+    pub(crate) fn true_group(&self) -> Option<usize> {
+        let group = Task::Years.group_of(self.label.age);
+        (group < self.face.groups.len()).then_some(group)
+    }
+}
+
+impl fmt::Display for LabelledPrediction {
+    /// The original's four lines.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "True gender: {}", self.label.gender.name())?;
+        writeln!(f, "Predict gender: {}", self.face.gender.name())?;
+        writeln!(f, "True Age: {}", self.label.age)?;
+        write!(f, "Predict age group: {}", self.face.age_group)
+    }
+}
+
+impl Serialize for LabelledPrediction {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Flat<'a> {
+            index: usize,
+            path: &'a str,
+            true_gender: crate::task::Gender,
+            true_age: u32,
+            #[serde(flatten)]
+            face: &'a FacePrediction,
+        }
+        Flat {
+            index: self.index,
+            path: &self.file,
+            true_gender: self.label.gender,
+            true_age: self.label.age,
+            face: &self.face,
+        }
+        .serialize(serializer)
+    }
+}
+
+impl Predictor {
+    /// The net that ships, on photographs. On synthetic faces a net for each, trained on them
+    /// now where there are none.
+    ///
+    /// # Errors
+    /// Weights that are missing or damaged, or a training that fails.
+    pub fn suited(faces: &Faces) -> Result<Self> {
+        match faces.is_synthetic() {
+            true => Self::by_recipes(faces, None, None),
+            false => Self::pretrained(),
+        }
+    }
+
+    /// The report's nets trained with these recipes, found or trained now; `None` for the
+    /// original's net that ships, or on synthetic faces one trained by the defaults.
+    ///
+    /// # Errors
+    /// As [`Predictor::suited`].
+    pub fn by_recipes(faces: &Faces, gender: Option<Recipe>, age: Option<Recipe>) -> Result<Self> {
+        let is_default = gender.is_none();
+        let gender = net(faces, Task::Gender, gender, None).context("the gender net")?;
+        // As the notebook does: the default age net starts from the default gender net.
+        let start = Some(&gender).filter(|_| is_default);
+        let age = net(faces, Task::age(), age, start).context("the age net")?;
+        Self::new(vec![gender, age])
+    }
+
+    /// Predicts for the picture at an index of a set.
+    ///
+    /// # Errors
+    /// An index outside the set, or a picture that can't be read or decoded.
+    pub fn predict_index(&self, faces: &Faces, index: i64) -> Result<LabelledPrediction> {
+        let index = faces.index(index)?;
+        let record = faces.record(index)?;
+        let bytes = faces.bytes(index)?;
+        let picture =
+            decode(&bytes).with_context(|| format!("picture {index}, {}", record.file))?;
+        Ok(LabelledPrediction {
+            index,
+            file: record.file.clone(),
+            label: record.label,
+            face: self.predict(&picture)?,
+            picture: bytes,
+        })
+    }
+}
+
+/// The net for one task: trained with a recipe, or else the one that ships (on photographs), or
+/// else by the defaults, from `start` where that has not seen this split's pictures.
+fn net(
+    faces: &Faces,
+    task: Task,
+    recipe: Option<Recipe>,
+    start: Option<&Trained>,
+) -> Result<Trained> {
+    let (protocol, shipped) = match task {
+        Task::Gender => (Protocol::OriginalGender, "gender-32px"),
+        _ => (Protocol::OriginalAge, "age-32px"),
+    };
+    if recipe.is_none() && !faces.is_synthetic() {
+        return ModelStore::local().open(shipped);
+    }
+    let split = protocol.split(faces)?;
+    let training = Training::new(faces, &split, task).quiet();
+    if let Some(recipe) = recipe {
+        return training
+            .net(RorConfig::new(task.outputs()))
+            .recipe(recipe)
+            .run();
+    }
+    let unseen = |start: &&Trained| {
+        let parts = [Part::Validation, Part::Test];
+        parts
+            .iter()
+            .all(|part| start.check_unseen(faces, &split, *part).is_ok())
+    };
+    match start.filter(unseen) {
+        Some(start) => training.start_from(start).run(),
+        None => training.run(),
+    }
+}
+
+/// What the last call of [`pred_gender_age_group_with`] used.
+type Last = Option<((Option<Recipe>, Option<Recipe>), Faces, Predictor)>;
+
+/// Predicts gender and age group of the picture at an index of the data set.
+///
+/// The data set and the nets are opened at the first call and stay: later calls take
+/// milliseconds, and decode that one picture.
+///
+/// # Errors
+/// An index outside the set, a picture that can't be decoded, or what [`Faces::open`] and
+/// [`Predictor::suited`] return.
+pub fn pred_gender_age_group(index: i64) -> Result<LabelledPrediction> {
+    pred_gender_age_group_with(index, None, None)
+}
+
+/// [`pred_gender_age_group`] by the report's nets trained with recipes of one's own, which are
+/// trained first where there are none yet: batch size, epochs and learning rate, as the original
+/// promised, or anything else of a [`Recipe`].
+///
+/// # Errors
+/// As [`pred_gender_age_group`].
+pub fn pred_gender_age_group_with(
+    index: i64,
+    gender: Option<Recipe>,
+    age: Option<Recipe>,
+) -> Result<LabelledPrediction> {
+    static LAST: Mutex<Last> = Mutex::new(None);
+    let mut last = LAST
+        .lock()
+        .map_err(|_| anyhow!("an earlier prediction panicked: restart the kernel"))?;
+    let wanted = (gender, age);
+    if let Some((recipes, faces, predictor)) = &*last
+        && *recipes == wanted
+    {
+        return predictor.predict_index(faces, index);
+    }
+    let faces = match last.take() {
+        Some((_, faces, _)) => faces,
+        None => Faces::open()?,
+    };
+    // A wrong index should not cost a training.
+    faces.index(index)?;
+    let predictor = match wanted.clone() {
+        (None, None) => Predictor::suited(&faces)?,
+        (gender, age) => Predictor::by_recipes(&faces, gender, age)?,
+    };
+    let prediction = predictor.predict_index(&faces, index);
+    *last = Some((wanted, faces, predictor));
+    prediction
+}

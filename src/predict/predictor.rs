@@ -1,0 +1,152 @@
+//! Nets ready to predict: pictures in, predictions out.
+
+use std::borrow::Borrow;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use image::RgbImage;
+use tch::{Kind, Tensor};
+
+use super::FacePrediction;
+use crate::data::{decode, resize};
+use crate::metrics::Predictions;
+use crate::model::{Inference, batch};
+use crate::store::{Card, DEFAULT_MODEL, ModelStore, Trained};
+use crate::support::device::{device, inference_kind};
+use crate::support::threads::on_every_core;
+use crate::task::Task;
+
+/// Nets ready to predict: one for both gender and age, or one for each; of several for the
+/// same, the mean counts.
+///
+/// ```no_run
+/// use ror::prelude::*;
+///
+/// # fn main() -> anyhow::Result<()> {
+/// let predictor = Predictor::pretrained()?;
+/// for face in predictor.predict_files(&["anna.jpg".into(), "ben.jpg".into()])? {
+///     println!("{}", face?); // female (98 %), 31 years (30 - 35)
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Predictor {
+    nets: Vec<Trained>,
+    /// The same nets, for inference alone.
+    ready: Vec<Inference>,
+}
+
+impl Predictor {
+    /// The net for gender and age that ships, [`DEFAULT_MODEL`].
+    ///
+    /// # Errors
+    /// Weights that are missing or damaged.
+    pub fn pretrained() -> Result<Self> {
+        Self::open(&[DEFAULT_MODEL])
+    }
+
+    /// Nets of the project's store by their names or cards.
+    ///
+    /// # Errors
+    /// No net of such a name, a damaged one, or nets that leave out gender or age.
+    pub fn open(names: &[&str]) -> Result<Self> {
+        let store = ModelStore::local();
+        Self::new(
+            names
+                .iter()
+                .map(|name| store.open(name))
+                .collect::<Result<_>>()?,
+        )
+    }
+
+    /// Nets at hand.
+    ///
+    /// # Errors
+    /// Nets that leave out gender or age.
+    pub fn new(nets: Vec<Trained>) -> Result<Self> {
+        let heads: Vec<Task> = nets.iter().flat_map(|net| net.card.task.heads()).collect();
+        ensure!(
+            heads.contains(&Task::Gender) && heads.iter().any(|task| task.has_age()),
+            "a prediction needs a net for gender and one for age, or one for both"
+        );
+        Ok(Self {
+            ready: inference(&nets)?,
+            nets,
+        })
+    }
+
+    /// Predicts for a picture of a cropped and aligned face.
+    ///
+    /// # Errors
+    /// A picture of no pixels, or the device failing.
+    pub fn predict(&self, picture: &RgbImage) -> Result<FacePrediction> {
+        predict(&self.cards(), &self.ready, std::slice::from_ref(picture))?
+            .pop()
+            .context("no prediction for a picture")
+    }
+
+    /// Predicts for many picture files (JPEG or PNG) of cropped and aligned faces, in order, on
+    /// every core; for a file that is not such a picture, says what is wrong with it.
+    ///
+    /// # Errors
+    /// The device failing.
+    pub fn predict_files(&self, files: &[PathBuf]) -> Result<Vec<Result<FacePrediction>>> {
+        let device = device();
+        let some = batch(device);
+        let jobs = files.len().div_ceil(some);
+        let read = |file: &PathBuf| decode(&std::fs::read(file).context("cannot be read")?);
+        let cards = self.cards();
+        let predicted = on_every_core(
+            device,
+            || inference(&self.nets),
+            jobs,
+            |ready, job| {
+                let files = &files[job * some..files.len().min((job + 1) * some)];
+                let decoded: Vec<Result<RgbImage>> = files.iter().map(read).collect();
+                let pictures: Vec<&RgbImage> = decoded.iter().flatten().collect();
+                let mut faces = predict(&cards, ready, &pictures)?.into_iter();
+                decoded
+                    .into_iter()
+                    .map(|picture| match picture {
+                        Ok(_) => Ok(Ok(faces.next().context("no prediction for a picture")?)),
+                        Err(error) => Ok(Err(error)),
+                    })
+                    .collect::<Result<Vec<_>>>()
+            },
+        )?;
+        Ok(predicted.into_iter().flatten().collect())
+    }
+
+    fn cards(&self) -> Vec<&Card> {
+        self.nets.iter().map(|net| &net.card).collect()
+    }
+}
+
+fn inference(nets: &[Trained]) -> Result<Vec<Inference>> {
+    let kind = inference_kind(device());
+    nets.iter().map(|net| net.net.inference(kind)).collect()
+}
+
+/// What nets with these cards predict for pictures of any size.
+fn predict(
+    cards: &[&Card],
+    ready: &[Inference],
+    pictures: &[impl Borrow<RgbImage>],
+) -> Result<Vec<FacePrediction>> {
+    if pictures.is_empty() {
+        return Ok(vec![]);
+    }
+    let mut heads: Vec<Predictions> = vec![];
+    for (card, net) in cards.iter().zip(ready) {
+        let side = card.net.input();
+        let mut pixels = vec![];
+        for picture in pictures {
+            pixels.extend_from_slice(resize(picture.borrow(), side)?.as_raw());
+        }
+        let shape = [pictures.len() as i64, i64::from(side), i64::from(side), 3];
+        let pixels = Tensor::f_from_data_size(&pixels, &shape, Kind::Uint8)?;
+        heads.extend(card.read(&net.mirrored_logits(&pixels)?)?);
+    }
+    FacePrediction::from_heads(heads)
+}

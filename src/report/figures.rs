@@ -1,0 +1,147 @@
+//! Tables and figures of evaluations, trainings, searches and ablations.
+
+use anyhow::{Context, Result};
+use polars::prelude::{DataFrame, df};
+
+use crate::experiment::{Difference, Differences, Search, SearchTrial};
+use crate::metrics::{Evaluation, HeadEvaluation};
+use crate::plot::{self, Figure};
+use crate::store::Trained;
+
+impl Trained {
+    /// Loss and accuracy of train and validation by epoch.
+    ///
+    /// # Errors
+    /// A history without epochs.
+    pub fn curves(&self) -> Result<Figure> {
+        plot::curves(&format!("Training: {}", self.card.task), &self.card.history)
+    }
+}
+
+impl Evaluation {
+    /// Which class was predicted as which, as a heat map: of the only head, or of age.
+    ///
+    /// # Errors
+    /// A plot that can't be drawn.
+    pub fn confusion(&self) -> Result<Figure> {
+        let last = self.heads.last().context("nothing was measured")?;
+        last.confusion()
+    }
+}
+
+impl HeadEvaluation {
+    fn title(&self, what: &str) -> String {
+        format!("{what}: {}", self.labelled.task())
+    }
+
+    /// Which class was predicted as which, as a heat map.
+    ///
+    /// # Errors
+    /// A plot that can't be drawn.
+    pub fn confusion(&self) -> Result<Figure> {
+        let (title, classes) = (self.title("Confusion"), self.labelled.task().classes());
+        plot::confusion(&title, &classes, &self.labelled.confusion())
+    }
+
+    /// Confidence against accuracy.
+    ///
+    /// # Errors
+    /// A plot that can't be drawn.
+    pub fn reliability(&self) -> Result<Figure> {
+        plot::reliability(&self.title("Reliability"), &self.metrics)
+    }
+
+    /// Accuracy or error by age band, gender and race.
+    ///
+    /// # Errors
+    /// A plot that can't be drawn.
+    pub fn breakdown(&self) -> Result<Figure> {
+        plot::breakdown(&self.title("By group"), &self.metrics)
+    }
+}
+
+impl Search {
+    /// One row a setting: batch, learning rate, epochs, validation loss and accuracy, minutes.
+    ///
+    /// # Errors
+    /// None that a search's own numbers can cause.
+    pub fn table(&self) -> Result<DataFrame> {
+        let column =
+            |value: fn(&SearchTrial) -> f64| self.trials.iter().map(value).collect::<Vec<_>>();
+        Ok(df!(
+            "batch" => self.trials.iter().map(|t| t.batch as u32).collect::<Vec<_>>(),
+            "learning rate" => column(|t| t.learning_rate),
+            "epochs" => self.trials.iter().map(|t| t.epochs as u32).collect::<Vec<_>>(),
+            "validation loss" => column(|t| t.loss),
+            "validation accuracy" => column(|t| t.accuracy),
+            "minutes" => column(|t| t.minutes),
+        )?)
+    }
+
+    /// Validation accuracy by batch size and learning rate.
+    ///
+    /// # Errors
+    /// A plot that can't be drawn.
+    pub fn plot(&self) -> Result<Figure> {
+        let mut batches: Vec<usize> = self.trials.iter().map(|t| t.batch).collect();
+        batches.sort_unstable();
+        batches.dedup();
+        let mut rates: Vec<f64> = self.trials.iter().map(|t| t.learning_rate).collect();
+        rates.sort_by(f64::total_cmp);
+        rates.dedup();
+        let accuracy = |batch: usize, rate: f64| {
+            let mut trials = self.trials.iter();
+            let found = trials.find(|t| t.batch == batch && t.learning_rate == rate);
+            found.map(|trial| trial.accuracy)
+        };
+        let values: Vec<Vec<Option<f64>>> = batches
+            .iter()
+            .map(|batch| rates.iter().map(|rate| accuracy(*batch, *rate)).collect())
+            .collect();
+        let rates: Vec<String> = rates.iter().map(|rate| format!("{rate:e}")).collect();
+        let batches: Vec<String> = batches.iter().map(usize::to_string).collect();
+        plot::score_map(
+            "Validation accuracy",
+            "Learning rate",
+            &rates,
+            "Batch size",
+            &batches,
+            &values,
+        )
+    }
+}
+
+impl Differences {
+    /// One row a variant: its mean, its difference to the first, and half the width of that
+    /// difference's 95 % interval.
+    ///
+    /// # Errors
+    /// None that they can cause.
+    pub fn table(&self) -> Result<DataFrame> {
+        let number = |value: fn(&Difference) -> f64| self.0.iter().map(value).collect::<Vec<_>>();
+        Ok(df!(
+            "variant" => self.0.iter().map(|d| d.variant.as_str()).collect::<Vec<_>>(),
+            "seeds" => self.0.iter().map(|d| d.seeds as u32).collect::<Vec<_>>(),
+            "mean" => number(|d| d.mean),
+            "difference" => number(|d| d.difference),
+            "+-" => number(|d| d.margin),
+        )?)
+    }
+
+    /// Each variant's difference to the first, with its 95 % interval.
+    ///
+    /// # Errors
+    /// Trials of one variant alone, or of one seed alone.
+    pub fn plot(&self, title: &str, axis: &str) -> Result<Figure> {
+        let rows: Vec<(String, f64, f64, f64)> = self
+            .0
+            .iter()
+            .skip(1)
+            .map(|d| {
+                let (low, high) = (d.difference - d.margin, d.difference + d.margin);
+                (d.variant.clone(), d.difference, low, high)
+            })
+            .collect();
+        plot::intervals(title, axis, &rows)
+    }
+}

@@ -1,0 +1,12 @@
+//! Tables and figures of results: of evaluations, trainings and searches, of the published
+//! numbers beside others', and of what a net sees.
+
+mod figures;
+mod published;
+mod remeasure;
+mod rivals;
+mod visualize;
+
+pub use published::{PublishedResults, Row};
+pub use rivals::{Rival, rivals};
+pub use visualize::{Activation, activations, filter_patterns, save_activations};

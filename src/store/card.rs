@@ -1,0 +1,94 @@
+//! A model card: everything about a trained net, as JSON beside its weights.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Task;
+use crate::data::Protocol;
+use crate::metrics::Metrics;
+use crate::model::NetConfig;
+use crate::train::{History, Recipe};
+
+/// What a net was trained on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DataCard {
+    /// Whether these were synthetic faces.
+    pub synthetic: bool,
+    /// How many pictures the set has.
+    pub pictures: usize,
+    /// [`crate::data::Faces::fingerprint`].
+    pub fingerprint: String,
+}
+
+/// What a net reached on the test part of a protocol.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Published {
+    /// The protocol; not always the one it was trained by.
+    pub protocol: Protocol,
+    /// The fingerprint of that protocol's split.
+    pub split: String,
+    /// Day the test part was opened, UTC.
+    pub date: String,
+    /// The command that measures it again.
+    pub command: String,
+    /// One entry a head.
+    pub heads: Vec<Metrics>,
+}
+
+/// Everything about a trained net: saved as JSON beside its weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Card {
+    /// Identifies task, shape, recipe, start, data, split, loss, augmentation and the version of
+    /// the training code together.
+    pub key: String,
+    /// What the net predicts.
+    pub task: Task,
+    /// The file with its weights, beside the card.
+    pub weights: String,
+    /// SHA-256 of that file.
+    pub weights_sha256: String,
+    /// How many numbers were trained.
+    pub parameters: usize,
+    /// Its shape.
+    pub net: NetConfig,
+    /// How it was trained.
+    pub recipe: Recipe,
+    /// [`crate::train::Loss::id`].
+    pub loss: String,
+    /// [`crate::train::Augmentation::id`] of an augmentation beside the recipe's.
+    pub augmentation: Option<String>,
+    /// The version of the training code.
+    pub version: u32,
+    /// The key of the net whose weights it started from; none for random weights.
+    pub start: Option<String>,
+    /// What on.
+    pub data: DataCard,
+    /// By which protocol the pictures were split; none for a split of one's own, whose contents
+    /// are listed beside the card.
+    pub protocol: Option<Protocol>,
+    /// The fingerprint of the split.
+    pub split: String,
+    /// What the training did.
+    pub history: History,
+    /// What each head's logits are divided by, so that its probabilities fit the validation
+    /// part.
+    pub temperatures: Vec<f64>,
+    /// On the validation part, by which the weights were selected: one entry a head.
+    pub validation: Vec<Metrics>,
+    /// On test parts, each opened once for a published number.
+    pub tests: Vec<Published>,
+    /// Minutes of training, those of the nets it started from included.
+    pub minutes: f64,
+    /// What it was trained with: processor or GPU.
+    pub hardware: String,
+    /// Kind of number in training: `bf16` or `f32`.
+    pub precision: String,
+    /// Day of training, UTC.
+    pub date: String,
+    /// The command or call that trains it again.
+    pub command: String,
+}
+
+/// The day, UTC: `2026-11-24`.
+pub(crate) fn today() -> String {
+    time::OffsetDateTime::now_utc().date().to_string()
+}

@@ -1,0 +1,167 @@
+//! Where trained nets are kept: those that ship, and the runs made here.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use tch::Device;
+
+use super::lineage::stem;
+use super::{Card, Lineage, Trained};
+use crate::support::device::device;
+use crate::support::files;
+use crate::support::progress::say;
+
+/// The pretrained net that predicts where none is named: gender and age by one net.
+pub const DEFAULT_MODEL: &str = "both-64px";
+
+/// A folder of trained nets: pretrained ones as `NAME.json` with their weights beside, and runs
+/// made here in `runs/NAME/card.json`.
+///
+/// ```
+/// use ror::store::ModelStore;
+///
+/// # fn main() -> anyhow::Result<()> {
+/// let best = ModelStore::local().open("both-64px")?;
+/// assert_eq!(best.card.net.input(), 64);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct ModelStore {
+    folder: PathBuf,
+}
+
+/// A net in a store: its card, without its weights.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// Its name: a card's file name without `.json`, or a folder's in `runs/`.
+    pub name: String,
+    /// Where the card is.
+    pub path: PathBuf,
+    /// The card.
+    pub card: Card,
+}
+
+impl Model {
+    pub(super) fn name_of(card: &Path) -> String {
+        match stem(card) {
+            name if name == "card" => {
+                let folder = card.parent().and_then(Path::file_name).unwrap_or_default();
+                folder.to_string_lossy().into_owned()
+            }
+            name => name,
+        }
+    }
+}
+
+impl ModelStore {
+    /// The project's own: `$ROR_MODELS`, or else its folder `models`.
+    pub fn local() -> Self {
+        Self::at(files::models())
+    }
+
+    /// A store in another folder.
+    pub fn at(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+        }
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The folder of the runs made here.
+    pub fn runs(&self) -> PathBuf {
+        self.folder.join("runs")
+    }
+
+    /// The nets that ship, in order of their names. A file that is not a card is passed over,
+    /// and a note says so.
+    pub fn pretrained(&self) -> Vec<Model> {
+        let is_card = |path: &PathBuf| path.extension().is_some_and(|e| e == "json");
+        models(list(&self.folder).into_iter().filter(is_card))
+    }
+
+    /// The pretrained nets, then the runs made here.
+    pub fn all(&self) -> Vec<Model> {
+        let runs = list(&self.runs())
+            .into_iter()
+            .map(|run| run.join("card.json"));
+        let mut all = self.pretrained();
+        all.extend(models(runs.filter(|card| card.exists())));
+        all
+    }
+
+    /// The first net that satisfies `wanted`, pretrained ones first.
+    pub fn find(&self, wanted: impl Fn(&Card) -> bool) -> Option<Model> {
+        self.all().into_iter().find(|model| wanted(&model.card))
+    }
+
+    /// Opens the net of a name, or at the path of a card, on the GPU where there is one.
+    ///
+    /// # Errors
+    /// No such net (those there are, are listed), or a damaged one.
+    pub fn open(&self, name: &str) -> Result<Trained> {
+        self.open_on(name, device())
+    }
+
+    /// [`ModelStore::open`] on a device.
+    ///
+    /// # Errors
+    /// As [`ModelStore::open`].
+    pub fn open_on(&self, name: &str, device: Device) -> Result<Trained> {
+        // Straight to the file where there is one: no other card is read.
+        let by_name = self.folder.join(format!("{name}.json"));
+        for card in [
+            PathBuf::from(name),
+            by_name,
+            self.runs().join(name).join("card.json"),
+        ] {
+            if card.extension().is_some_and(|e| e == "json") && card.is_file() {
+                return Trained::load(&card, device);
+            }
+        }
+        let names: Vec<String> = self.all().into_iter().map(|model| model.name).collect();
+        bail!(
+            "there is no model {name} in {}; there are: {}",
+            self.folder.display(),
+            names.join(", ")
+        )
+    }
+
+    /// What a net, and every net it started from, was trained and selected on.
+    ///
+    /// # Errors
+    /// A start that is not in the store, or a list of contents that can't be read.
+    pub fn lineage(&self, model: &Model) -> Result<Lineage> {
+        Lineage::of(self, &model.path, &model.card)
+    }
+}
+
+/// The paths in a folder, in order; none where there is no such folder.
+fn list(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+}
+
+fn models(cards: impl Iterator<Item = PathBuf>) -> Vec<Model> {
+    let read = |path: PathBuf| match files::read_json(&path) {
+        Ok(card) => Some(Model {
+            name: Model::name_of(&path),
+            path,
+            card,
+        }),
+        // Hours of training may hang on it: never in silence.
+        Err(error) => {
+            say(&format!(
+                "note: a net is passed over, since its card can't be read: {error:#}"
+            ));
+            None
+        }
+    };
+    cards.filter_map(read).collect()
+}

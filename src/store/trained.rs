@@ -1,0 +1,242 @@
+//! A trained net with its card: loaded, saved, evaluated.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use tch::{Device, Kind, Tensor};
+
+use super::lineage::{contents_path, stem};
+use super::{Card, Lineage, ModelStore, Published, today};
+use crate::data::{ContentList, Faces, Part, Protocol, Split};
+use crate::metrics::{Evaluation, LabelledPredictions, Metrics, Predictions};
+use crate::model::{Net, Summary, logits_of};
+use crate::support::files;
+use crate::support::hash::sha256;
+
+/// A net that has been trained, now or earlier.
+#[derive(Debug)]
+pub struct Trained {
+    /// The net with its best weights.
+    pub net: Net,
+    /// All about it.
+    pub card: Card,
+    /// Whether it was loaded instead of trained now.
+    pub loaded: bool,
+    /// Where its card is.
+    pub(crate) path: PathBuf,
+}
+
+impl Trained {
+    /// Loads a net by its card.
+    ///
+    /// # Errors
+    /// A card that can't be read, or weights that are missing, cut off, changed or of another
+    /// shape.
+    pub fn load(card: &Path, device: Device) -> Result<Self> {
+        let path = card.to_owned();
+        let card: Card = files::read_json(&path)?;
+        card.net
+            .check()
+            .with_context(|| path.display().to_string())?;
+        let weights = path.with_file_name(&card.weights);
+        let bytes = std::fs::read(&weights).with_context(|| {
+            format!(
+                "cannot read {}, the weights that {} names",
+                weights.display(),
+                path.display()
+            )
+        })?;
+        ensure!(
+            sha256(&bytes) == card.weights_sha256,
+            "{} is not the file that its card {} names (cut off, or changed): put the right one \
+             back, or train anew",
+            weights.display(),
+            path.display()
+        );
+        Ok(Self {
+            net: Net::load(card.net.clone(), &weights, device)?,
+            card,
+            loaded: true,
+            path,
+        })
+    }
+
+    /// Saves weights as `NAME.safetensors` and the card as `NAME.json`, the card last: with it
+    /// the model is there, and one that was there before is replaced in one step. `half` saves
+    /// parameters in f16.
+    ///
+    /// # Errors
+    /// A path that can't be written.
+    pub fn save(&mut self, card: &Path, half: bool) -> Result<()> {
+        let contents = match self.card.protocol {
+            Some(_) => None,
+            None => Some(ContentList::read(&contents_path(&self.path))?),
+        };
+        self.save_with(card, half, contents.as_ref())
+    }
+
+    /// [`Trained::save`] with the contents of a split of one's own.
+    pub(crate) fn save_with(
+        &mut self,
+        card: &Path,
+        half: bool,
+        contents: Option<&ContentList>,
+    ) -> Result<()> {
+        let name = stem(card);
+        let name = name.strip_suffix(".safetensors").unwrap_or(&name);
+        let card = card.with_file_name(format!("{name}.json"));
+        let before: Option<Card> = match card.exists() {
+            true => files::read_json(&card).ok(),
+            false => None,
+        };
+        let mut weights = format!("{name}.safetensors");
+        if before
+            .as_ref()
+            .is_some_and(|before| before.weights == weights)
+        {
+            // The card that is there needs its weights until the new card is.
+            weights = format!("{name}-{}.safetensors", self.card.key);
+        }
+        let path = card.with_file_name(&weights);
+        self.net.save(&path, half)?;
+        self.card.weights_sha256 = sha256(&std::fs::read(&path)?);
+        self.card.weights = weights;
+        if let Some(contents) = contents {
+            contents.write(&contents_path(&card), &format!("The split of {name}."))?;
+        }
+        files::write_json(&card, &self.card)?;
+        self.path = card;
+        if let Some(before) = before.filter(|before| before.weights != self.card.weights) {
+            // Only room is lost where this fails.
+            let _ = std::fs::remove_file(self.path.with_file_name(before.weights));
+        }
+        Ok(())
+    }
+
+    /// A table of the net's layers.
+    ///
+    /// # Errors
+    /// The net failing.
+    pub fn summary(&self) -> Result<Summary> {
+        self.net.summary()
+    }
+
+    /// What the net, and every net it started from, was trained and selected on. Nets it started
+    /// from are looked for in the project's store.
+    ///
+    /// # Errors
+    /// A start that is gone, or a list of contents that can't be read.
+    pub fn lineage(&self) -> Result<Lineage> {
+        Lineage::of(&ModelStore::local(), &self.path, &self.card)
+    }
+
+    /// Refuses a part of a split of which this net, or a net it started from, has seen a content.
+    ///
+    /// # Errors
+    /// How many it has seen, or that this is not known.
+    pub fn check_unseen(&self, faces: &Faces, split: &Split, part: Part) -> Result<()> {
+        let contents = split.contents(faces)?;
+        self.lineage()?
+            .check_unseen(part, &split.fingerprint, contents.part(part))
+    }
+
+    /// Loss, accuracy and their like on the test part of a split, with 95 % intervals: of the
+    /// split it was trained by, or of any whose test pictures it has not seen.
+    ///
+    /// # Errors
+    /// A test part of which this net, or a net it started from, has seen a content.
+    pub fn evaluate(&self, faces: &Faces, split: &Split) -> Result<Evaluation> {
+        self.check_unseen(faces, split, Part::Test)?;
+        let labelled = self
+            .predict(faces, &split.test)
+            .context("on the test part")?;
+        Ok(Evaluation::of(labelled))
+    }
+
+    /// What the net predicts for the pictures at `indices`, beside their labels: one entry a
+    /// head.
+    ///
+    /// # Errors
+    /// No pictures, an index outside the set, pictures that can't be decoded, or the net
+    /// failing.
+    pub fn predict(&self, faces: &Faces, indices: &[usize]) -> Result<Vec<LabelledPredictions>> {
+        ensemble(std::slice::from_ref(self), faces, indices)
+    }
+
+    fn predictions(&self, faces: &Faces, indices: &[usize]) -> Result<Vec<Predictions>> {
+        let side = self.net.config().input();
+        let logits = logits_of(&self.net, Kind::Float, faces, indices, side)?;
+        self.card.read(&logits)
+    }
+}
+
+impl Trained {
+    /// Puts what the net reached on a protocol's test part into its card, in place of an earlier
+    /// entry of that protocol, and returns the card's path.
+    ///
+    /// # Errors
+    /// A net that is not among the pretrained ones, or a card that can't be written.
+    pub fn publish(
+        &mut self,
+        protocol: Protocol,
+        split: String,
+        command: String,
+        heads: Vec<Metrics>,
+    ) -> Result<&Path> {
+        let shipped = self.path.parent() == Some(ModelStore::local().folder());
+        ensure!(
+            shipped,
+            "{} is not among the models that ship: train with --save models/NAME.json first",
+            self.path.display()
+        );
+        let tests = &mut self.card.tests;
+        tests.retain(|earlier| earlier.protocol != protocol);
+        tests.push(Published {
+            protocol,
+            split,
+            date: today(),
+            command,
+            heads,
+        });
+        files::write_json(&self.path, &self.card)?;
+        Ok(&self.path)
+    }
+}
+
+impl Card {
+    /// Reads logits `[ways, n, outputs]` of the card's net.
+    pub(crate) fn read(&self, logits: &Tensor) -> Result<Vec<Predictions>> {
+        Predictions::from_logits(self.task, &self.temperatures, logits)
+    }
+}
+
+/// What several nets predict for the pictures at `indices`, averaged, beside the labels: one
+/// entry a head.
+///
+/// # Errors
+/// Nets of different tasks, or what [`Trained::predict`] returns.
+pub fn ensemble(
+    nets: &[Trained],
+    faces: &Faces,
+    indices: &[usize],
+) -> Result<Vec<LabelledPredictions>> {
+    let each = nets
+        .iter()
+        .map(|net| net.predictions(faces, indices))
+        .collect::<Result<Vec<_>>>()?;
+    let heads = each.first().map_or(0, Vec::len);
+    ensure!(
+        each.iter().all(|predictions| predictions.len() == heads),
+        "nets of one ensemble must have the same heads"
+    );
+    let labels = faces.labels(indices)?;
+    (0..heads)
+        .map(|head| {
+            let own: Vec<Predictions> = each.iter().map(|heads| heads[head].clone()).collect();
+            Ok(LabelledPredictions::new(
+                Predictions::mean(&own)?,
+                labels.clone(),
+            ))
+        })
+        .collect()
+}

@@ -1,0 +1,233 @@
+//! Where the project's files live, and writing them whole or not at all.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The project's folder: `$ROR_HOME`, or else the folder this crate was built from.
+pub(crate) fn home() -> PathBuf {
+    std::env::var_os("ROR_HOME")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from)
+}
+
+/// Where derived files (unpacked archives, resized pictures) are kept: `$ROR_CACHE`, or else
+/// `data/cache` in the project. Everything below it can be deleted at any time.
+pub(crate) fn cache() -> PathBuf {
+    std::env::var_os("ROR_CACHE").map_or_else(|| home().join("data").join("cache"), PathBuf::from)
+}
+
+/// Where models live: `$ROR_MODELS`, or else `models` in the project. Those trained here go
+/// into its folder `runs`.
+pub(crate) fn models() -> PathBuf {
+    std::env::var_os("ROR_MODELS").map_or_else(|| home().join("models"), PathBuf::from)
+}
+
+/// Has `make` write a file under a temporary name and then renames it to `path`, so that a
+/// reader sees the old file or the new one and never half of one.
+///
+/// The file is synced before the rename, and its folder after it: also after a power cut a
+/// renamed file is whole.
+///
+/// # Errors
+/// What `make` returns, or the folder, a sync or the rename failing; the temporary file is
+/// removed.
+pub(crate) fn write_whole(path: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let write = || -> Result<()> {
+        // The ending is kept: tch chooses a file format by it. Dropped before it is renamed,
+        // the file is removed.
+        let half = tempfile::Builder::new()
+            .prefix(".")
+            .suffix(&format!("-{name}"))
+            .make_in(folder, |_| Ok(()))?
+            .into_temp_path();
+        make(&half)?;
+        step("sync file", || {
+            File::options().write(true).open(&half)?.sync_all()
+        })?;
+        step("rename", || half.persist(path).map_err(|e| e.error))
+            .with_context(|| format!("cannot rename to {}", path.display()))?;
+        Ok(step("sync folder", || sync_folder(folder))?)
+    };
+    write().with_context(|| {
+        format!(
+            "cannot write {} (is the disk full, or read-only?)",
+            path.display()
+        )
+    })
+}
+
+/// One step of a write; tests see it, and can make it fail.
+fn step(_name: &'static str, work: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    #[cfg(test)]
+    tests::before(_name)?;
+    work()
+}
+
+/// Makes a rename in `folder` last.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        match File::open(folder)?.sync_all() {
+            // Some network file systems can't sync a folder, and need not.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
+            done => done?,
+        }
+    }
+    Ok(())
+}
+
+/// [`write_whole`] for contents in memory, or made piece by piece.
+///
+/// # Errors
+/// As [`write_whole`].
+pub(crate) fn write_with(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> Result<()>,
+) -> Result<()> {
+    write_whole(path, |half| {
+        let mut file = BufWriter::new(File::create(half)?);
+        fill(&mut file)?;
+        Ok(file.flush()?)
+    })
+}
+
+/// [`write_whole`] for bytes.
+///
+/// # Errors
+/// As [`write_whole`].
+pub(crate) fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_with(path, |file| Ok(file.write_all(bytes)?))
+}
+
+/// Reads a text file.
+///
+/// # Errors
+/// The file missing or not text, with its path.
+pub(crate) fn read_text(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// Reads JSON from a file.
+///
+/// # Errors
+/// The file missing or not of the expected form, with its path.
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = read_text(path)?;
+    serde_json::from_str(&text)
+        .with_context(|| format!("{} is not what it should be", path.display()))
+}
+
+/// Writes a value as indented JSON, whole or not at all.
+///
+/// # Errors
+/// As [`write_whole`].
+pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+    let text = serde_json::to_string_pretty(value)?;
+    write_with(path, |file| Ok(writeln!(file, "{text}")?))
+}
+
+/// Reads a CSV file with a heading, one value a row; columns that `T` does not name are passed
+/// over.
+///
+/// # Errors
+/// The file missing, or a row that is not a `T`: with its line.
+pub(crate) fn read_csv<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+    csv::Reader::from_path(path)
+        .and_then(|mut reader| reader.deserialize().collect())
+        .with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// Writes one row a value under a heading of the fields' names, whole or not at all.
+///
+/// # Errors
+/// As [`write_whole`], or a value that is no row.
+pub(crate) fn write_csv<T: Serialize>(path: &Path, rows: &[T]) -> Result<()> {
+    write_with(path, |file| {
+        let mut writer = csv::Writer::from_writer(file);
+        for row in rows {
+            writer.serialize(row)?;
+        }
+        Ok(writer.flush()?)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+
+    use super::*;
+
+    thread_local! {
+        static STEPS: RefCell<Vec<&'static str>> = const { RefCell::new(vec![]) };
+        static FAILING: Cell<&'static str> = const { Cell::new("") };
+    }
+
+    /// Notes a step of this thread's writes, and fails the one that a test has chosen.
+    pub(super) fn before(step: &'static str) -> io::Result<()> {
+        STEPS.with_borrow_mut(|steps| steps.push(step));
+        if FAILING.get() == step {
+            return Err(io::Error::other("the power is out"));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_is_synced_before_its_rename_and_the_folder_after_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("net.ot");
+        let write = |text: &str| {
+            STEPS.take();
+            let done = write_whole(&path, |half| Ok(fs::write(half, text)?));
+            (done.is_ok(), STEPS.take())
+        };
+        let order = vec!["sync file", "rename", "sync folder"];
+        assert_eq!(write("first"), (true, order));
+        FAILING.set("sync file");
+        assert_eq!(write("second"), (false, vec!["sync file"]));
+        FAILING.set("");
+        assert_eq!(read_text(&path).unwrap(), "first");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn rows_come_back_from_csv_and_a_bad_one_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.csv");
+        let rows = [("a, b".to_owned(), Some(0.1)), ("\"c\"".to_owned(), None)];
+        #[derive(Debug, PartialEq, Serialize, serde::Deserialize)]
+        struct Row {
+            name: String,
+            value: Option<f64>,
+        }
+        let rows = rows.map(|(name, value)| Row { name, value });
+        write_csv(&path, &rows).unwrap();
+        assert_eq!(read_csv::<Row>(&path).unwrap(), rows);
+        fs::write(&path, "name,value\na,1\nb,x\n").unwrap();
+        let error = format!("{:#}", read_csv::<Row>(&path).unwrap_err());
+        assert!(error.contains("line: 3"), "{error}");
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_no_litter() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("card.json");
+        write_json(&path, &"first").unwrap();
+        let failed = write_with(&path, |file| {
+            file.write_all(b"half of the sec")?;
+            anyhow::bail!("no space left")
+        });
+        assert!(format!("{:#}", failed.unwrap_err()).contains("no space left"));
+        assert_eq!(read_json::<String>(&path).unwrap(), "first");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

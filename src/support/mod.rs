@@ -1,0 +1,8 @@
+//! What every floor stands on: files, hashes, random numbers, threads, progress, the device.
+
+pub(crate) mod device;
+pub(crate) mod files;
+pub(crate) mod hash;
+pub(crate) mod progress;
+pub(crate) mod random;
+pub(crate) mod threads;

@@ -1,0 +1,143 @@
+//! AdamW (Loshchilov and Hutter, arXiv 1711.05101), over all parameters at once.
+
+use anyhow::Result;
+use tch::{Tensor, no_grad};
+
+const BETA1: f64 = 0.9;
+const BETA2: f64 = 0.999;
+const EPSILON: f64 = 1e-8;
+
+/// The optimiser's state: running means of the gradient and of its square.
+#[derive(Debug)]
+pub(super) struct AdamW {
+    pub(super) first_moment: Tensor,
+    pub(super) second_moment: Tensor,
+    /// Steps so far.
+    pub(super) steps: i64,
+}
+
+impl AdamW {
+    /// For so many parameters, one flat tensor.
+    pub(super) fn new(parameters: &Tensor) -> Result<Self> {
+        Ok(Self {
+            first_moment: parameters.f_zeros_like()?,
+            second_moment: parameters.f_zeros_like()?,
+            steps: 0,
+        })
+    }
+
+    /// One step; the first `decayed` parameters decay by `weight_decay` times the rate.
+    pub(super) fn step(
+        &mut self,
+        parameters: &mut Tensor,
+        gradient: &Tensor,
+        rate: f64,
+        weight_decay: f64,
+        decayed: i64,
+    ) -> Result<()> {
+        self.steps += 1;
+        no_grad(|| {
+            let _ = self.first_moment.f_lerp_(gradient, 1.0 - BETA1)?;
+            let _ = self
+                .second_moment
+                .f_lerp_(&gradient.f_square()?, 1.0 - BETA2)?;
+            // The corrections for the moments' start at 0 are the same for all parameters: as
+            // factors of the rate and of epsilon they cost no pass over memory.
+            let steps = self.steps as i32;
+            let (first, second) = (1.0 - BETA1.powi(steps), 1.0 - BETA2.powi(steps));
+            let factor = -first / (rate * second.sqrt());
+            let scale = self
+                .second_moment
+                .f_sqrt()?
+                .f_add_scalar_(EPSILON * second.sqrt())?
+                .f_mul_scalar_(factor)?;
+            let _ = parameters
+                .f_narrow(0, 0, decayed)?
+                .f_mul_scalar_(1.0 - rate * weight_decay)?;
+            let _ = parameters.f_addcdiv_(&self.first_moment, &scale)?;
+            Ok(())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+    use tch::Kind;
+
+    /// tests/golden/optimiser.json, made by tests/golden/optimiser.py with PyTorch.
+    #[derive(Deserialize)]
+    struct Golden {
+        start: Vec<f32>,
+        decayed: i64,
+        weight_decay: f64,
+        rates: Vec<f64>,
+        gradients: Vec<Vec<f32>>,
+        parameters: Vec<Vec<f64>>,
+        average: Vec<Vec<f64>>,
+        ema: f64,
+    }
+
+    fn golden() -> Golden {
+        serde_json::from_str(include_str!("../../tests/golden/optimiser.json")).unwrap()
+    }
+
+    fn assert_close(found: &Tensor, expected: &[f64], what: &str) {
+        let found = Vec::<f64>::try_from(found.to_kind(Kind::Double)).unwrap();
+        for (i, (a, b)) in found.iter().zip(expected).enumerate() {
+            assert!(
+                (a - b).abs() < 1e-6 * b.abs().max(1e-2),
+                "{what} {i}: {a}, not {b}"
+            );
+        }
+    }
+
+    #[test]
+    fn steps_and_average_are_pytorchs() {
+        let golden = golden();
+        let mut parameters = Tensor::from_slice(&golden.start);
+        let mut adamw = AdamW::new(&parameters).unwrap();
+        let statistics = Tensor::zeros([0], (Kind::Float, tch::Device::Cpu));
+        let mut average = super::super::weights::Weights {
+            parameters: parameters.copy(),
+            statistics: statistics.copy(),
+        };
+        for (i, gradient) in golden.gradients.iter().enumerate() {
+            let gradient = Tensor::from_slice(gradient);
+            let (rate, decay) = (golden.rates[i], golden.weight_decay);
+            adamw
+                .step(&mut parameters, &gradient, rate, decay, golden.decayed)
+                .unwrap();
+            assert_close(
+                &parameters,
+                &golden.parameters[i],
+                &format!("step {i}, parameter"),
+            );
+            let now = super::super::weights::Weights {
+                parameters: parameters.copy(),
+                statistics: statistics.copy(),
+            };
+            let share = super::super::average::share(golden.ema, adamw.steps);
+            average.move_towards(&now, share).unwrap();
+            assert_close(
+                &average.parameters,
+                &golden.average[i],
+                &format!("step {i}, average"),
+            );
+        }
+        assert_eq!(adamw.steps as usize, golden.gradients.len());
+    }
+
+    #[test]
+    fn a_rate_of_0_changes_nothing() {
+        let golden = golden();
+        let mut parameters = Tensor::from_slice(&golden.start);
+        let mut adamw = AdamW::new(&parameters).unwrap();
+        let gradient = Tensor::from_slice(&golden.gradients[0]);
+        adamw
+            .step(&mut parameters, &gradient, 0.0, 0.1, golden.decayed)
+            .unwrap();
+        assert!(parameters.equal(&Tensor::from_slice(&golden.start)));
+    }
+}
