@@ -1,11 +1,13 @@
-.PHONY: help setup run test lab bench clean
+.PHONY: help setup run test lab bench install clean
 
 help:
 	@echo "make setup   prepare everything (once; about 12 minutes on 2 cores)"
 	@echo "make run     execute notebooks/project.ipynb; the result is target/notebooks/project.html"
+	@echo "./ror        the program, once set up: ./ror predict PICTURE"
 	@echo "make lab     open the notebooks in JupyterLab"
-	@echo "make test    format, lints, documentation, tests, notebooks"
+	@echo "make test    format, lints, documentation, tests, notebooks; ONLY=src/plot tests a part (setup/test.sh)"
 	@echo "make bench   time what a user waits for, beside rivals (needs ROR_DATA; see setup/bench.sh)"
+	@echo "make install the program for PREFIX (~/.local), to be called as ror"
 	@echo "make clean   remove what was built (target/), but not .venv"
 
 setup:
@@ -22,6 +24,9 @@ lab: setup
 
 bench: setup
 	@setup/bench.sh
+
+install: setup
+	@setup/install.sh $(PREFIX)
 
 clean:
 	rm -rf target .libtorch

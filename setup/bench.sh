@@ -20,7 +20,6 @@ if [ ! -x "$rivals/bin/python" ] || ! cmp -s benches/requirements.txt "$rivals/r
     "$rivals/bin/python" -m pip install --quiet --no-cache-dir -r benches/requirements.txt
     cp benches/requirements.txt "$rivals/"
 fi
-export JUPYTER_PATH=$env/share/jupyter # the kernel is the project's
 # torch.compile keeps what it has compiled.
 export TORCHINDUCTOR_CACHE_DIR=$root/target/bench-env/inductor TF_CPP_MIN_LOG_LEVEL=3
 # The profile that notebooks use, already compiled.

@@ -24,7 +24,9 @@ export PATH=$env/bin:$PATH
 # .cargo/config.toml is what counts, so that cargo and the kernel compile alike.
 unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET CARGO_TARGET_DIR CARGO_BUILD_TARGET_DIR LIBTORCH
 
-# Jupyter's own files stay in the project, unless the user keeps them elsewhere.
+# Jupyter's own files stay in the project, unless the user keeps them elsewhere. The kernel is the
+# project's in any case: it is looked for here first, so that clones can share an environment.
+export JUPYTER_PATH=$root/target/jupyter/data${JUPYTER_PATH:+:$JUPYTER_PATH}
 export JUPYTER_CONFIG_DIR=${JUPYTER_CONFIG_DIR:-$root/target/jupyter/config}
 export JUPYTER_DATA_DIR=${JUPYTER_DATA_DIR:-$root/target/jupyter/data}
 export JUPYTER_RUNTIME_DIR=${JUPYTER_RUNTIME_DIR:-$root/target/jupyter/runtime}

@@ -1,7 +1,7 @@
 """Starts the Rust kernel of a notebook (the `argv` of kernel.json).
 
     python setup/kernel.py CONNECTION_FILE
-    python setup/kernel.py --install    # tell Jupyter about the kernel
+    python setup/kernel.py --install    # write the kernel.json of this clone
 
 evcxr, the kernel, compiles every cell with cargo, in target/kernel/N, the first folder that no
 other kernel uses. Nothing but cells is compiled there: what they know as `ror` is a crate of two
@@ -174,16 +174,15 @@ def write_view(folder: Path) -> None:
 
 
 def install() -> None:
-    """Tells the Jupyter of this Python environment about the kernel."""
+    """Writes the kernel's description into the project, where setup/env.sh has Jupyter look for it:
+    two clones that share a Python environment each have their own."""
     spec = {
         "argv": [sys.executable, str(Path(__file__).resolve()), "{connection_file}"],
         "display_name": "Rust (ror)",
         "language": "rust",
         "interrupt_mode": "message",
     }
-    folder = Path(sys.prefix) / "share" / "jupyter" / "kernels" / "ror"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "kernel.json").write_text(json.dumps(spec, indent=2) + "\n")
+    write(ROOT / "target" / "jupyter" / "data" / "kernels" / "ror" / "kernel.json", json.dumps(spec, indent=2) + "\n")
 
 
 def start(connection_file: str) -> None:

@@ -8,6 +8,11 @@ evcxr=0.22.0
 at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
 
 # --- prerequisites ---
+[ "$(uname -s)" = Linux ] || [ -n "${ROR_UNTESTED:-}" ] ||
+    fail "this is $(uname -s), and the project is tested on Linux alone." \
+        "Elsewhere it may not link PyTorch, load the crate's library into notebooks, or start ./ror." \
+        "Use Linux, also in a container, a virtual machine or WSL 2." \
+        "To try all the same: ROR_UNTESTED=yes make setup"
 case $root in
 *[[:space:]]*) fail "the path of the project has a space: $root" \
     "The Rust kernel can't load cells from such a path. Move the project to one without." ;;
@@ -23,11 +28,13 @@ command -v c++ >/dev/null || fail "no C++ compiler was found (c++)." \
     "Debian, Ubuntu: sudo apt install g++" "Fedora: sudo dnf install gcc-c++" \
     "conda: conda install -c conda-forge gxx"
 
-# The kernel reads it to learn the types of variables.
+# The kernel reads them to learn the types of variables; without them a `let` in a cell fails.
 if [ ! -d "$(rustc --print sysroot)/lib/rustlib/src/rust/library" ]; then
     say "installing the sources of Rust's standard library (rust-src) ..."
-    rustup component add rust-src >&2 || say "note: they could not be installed; notebooks may not learn the types of variables." \
-        "Without rustup, install your distribution's package of them (Debian: rust-src)."
+    rustup component add rust-src >&2 ||
+        fail "the sources of Rust's standard library are missing: $(rustc --print sysroot)/lib/rustlib/src/rust/library" \
+            "Notebooks can't keep variables without them." "With rustup, when online: rustup component add rust-src" \
+            "Without rustup, install your distribution's package, often named rust-src too."
 fi
 
 if [ ! -x "$python" ]; then
@@ -65,10 +72,10 @@ if ! grep -qs "\"evcxr_jupyter $evcxr " "$env/.crates.toml" || [ ! -x "$env/bin/
 fi
 "$python" setup/kernel.py --install
 
-# --- compiled dependencies and the crate, which cells link ---
+# --- compiled dependencies, the crate, which cells link, and the program, which ./ror runs ---
 key=$(cat Cargo.toml Cargo.lock .cargo/config.toml <(rustc -vV) <(readlink -f .libtorch) | sha256sum)
-if [ "$(cat target/ready 2>/dev/null)" != "$key" ]; then
-    say "compiling the dependencies and the crate, about 6 minutes on 2 cores ..."
-    cargo build --locked || fail "the crate could not be compiled." "See above; then run make setup again."
+if [ "$(cat target/ready 2>/dev/null)" != "$key" ] || [ ! -x target/bin/ror ]; then
+    say "compiling the crate and what has changed of its dependencies; all takes about 6 minutes on 2 cores ..."
+    setup/build.sh
     echo "$key" >target/ready
 fi

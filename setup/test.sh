@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Every check of the project. The first that fails ends it.
+#   make test                                all of them
+#   make test ONLY=src/plot                  the unit tests of a module (or src/plot/bars.rs)
+#   make test ONLY=tests/training.rs         the tests of a file
+#   make test ONLY=notebooks/project.ipynb   a notebook on synthetic data
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
-skipped=()
 step() { say "== $* [$((SECONDS / 60)):$(printf %02d $((SECONDS % 60)))]"; }
-
-step "format"
-cargo fmt --check
 
 # Clippy compiles the tests, in place of rustc, so that all is compiled once and the dependencies not
 # again; `cargo clippy` would check all of them. So with rustdoc, see rustdoc.sh.
@@ -13,6 +13,26 @@ export RUSTC_WORKSPACE_WRAPPER=clippy-driver
 export CLIPPY_ARGS=-Dwarnings__CLIPPY_HACKERY__
 export RUSTDOC=$root/setup/rustdoc.sh
 
+# A home without a data set, even where data/ holds one.
+synthetic() {
+    env -u ROR_DATA ROR_HOME="$root/target/synthetic" ROR_MODELS="${ROR_MODELS:-$root/models}" \
+        ROR_CACHE="${ROR_CACHE:-$root/data/cache}" \
+        "$python" setup/run_notebook.py "$@" --to target/notebooks/synthetic
+}
+
+if [ -n "${ONLY:-}" ]; then
+    case $ONLY in
+    *.ipynb) synthetic "$ONLY" ;;
+    tests/*.rs) cargo test --locked --test "$(basename "$ONLY" .rs)" ;;
+    *) # a file or folder of src/ is a module
+        module=${ONLY#src/} module=${module%/} module=${module%.rs} module=${module%/mod}
+        cargo test --locked --lib -- "${module//\//::}" ;;
+    esac
+    exit
+fi
+
+step "format"
+cargo fmt --check
 step "lints (clippy), compiling the tests"
 cargo test --locked --all-targets --no-run --quiet
 step "unit and integration tests"
@@ -22,12 +42,6 @@ cargo test --locked --doc --quiet
 
 # Kernels take the crate from the same build.
 step "notebooks on synthetic data, two kernels at once"
-# A home without a data set, even where data/ holds one.
-synthetic() {
-    env -u ROR_DATA ROR_HOME="$root/target/synthetic" ROR_MODELS="${ROR_MODELS:-$root/models}" \
-        ROR_CACHE="${ROR_CACHE:-$root/data/cache}" \
-        "$python" setup/run_notebook.py "$@" --to target/notebooks/synthetic
-}
 mkdir -p target/notebooks
 synthetic tests/notebooks/*.ipynb >target/notebooks/second.log 2>&1 &
 second=$!
@@ -39,8 +53,8 @@ if [ -n "${ROR_DATA:-}" ]; then
     step "the notebooks on $ROR_DATA"
     "$python" setup/run_notebook.py notebooks/*.ipynb --to target/notebooks
 else
-    skipped+=("what needs UTKFace (parts of tests/utkface.rs and tests/shipped.rs and tests/protocols.rs, the notebooks on it): ROR_DATA is not set, see data/README.md")
+    skipped="what needs UTKFace (parts of tests/utkface.rs and tests/shipped.rs and tests/protocols.rs, the notebooks on it): ROR_DATA is not set, see data/README.md"
 fi
 
 step "done"
-for what in "${skipped[@]}"; do say "skipped: $what"; done
+[ -z "${skipped:-}" ] || say "skipped: $skipped"

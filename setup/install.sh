@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Copies the program and the models to PREFIX, ~/.local where nothing else is said. PyTorch's
+# libraries, up to gigabytes, are not copied: the program uses those of the Python environment.
+#   make install PREFIX=~/.local
+source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+prefix=${1:-$HOME/.local}
+case $prefix in
+/*) ;;
+*) fail "PREFIX must be an absolute path, but is $prefix." ;;
+esac
+program=$prefix/lib/ror
+data=$prefix/share/ror
+
+./ror --version >/dev/null # compiles what has changed
+rm -rf "$program"
+mkdir -p "$prefix/bin" "$program" "$data/models" "$data/data"
+cp target/bin/* "$program/"
+cp models/*.json models/*.safetensors "$data/models/"
+cp -r experiments "$data/"
+cp -r data/protocols "$data/data/"
+cat >"$prefix/bin/ror" <<END
+#!/bin/sh
+# Written by make install of $root.
+export ROR_HOME="\${ROR_HOME:-$data}"
+export LD_LIBRARY_PATH="$(readlink -f .libtorch)/lib\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}"
+exec "$program/ror" "\$@"
+END
+chmod +x "$prefix/bin/ror"
+"$prefix/bin/ror" --version
+say "installed: $prefix/bin/ror; it uses PyTorch in $(readlink -f .libtorch), which must stay."
