@@ -32,7 +32,7 @@ if [ -n "${ONLY:-}" ]; then
 fi
 
 step "format"
-cargo fmt --check
+cargo fmt --all --check
 step "lints (clippy), compiling the tests"
 cargo test --locked --all-targets --no-run --quiet
 step "unit and integration tests"

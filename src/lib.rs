@@ -48,7 +48,7 @@ mod support;
 mod task;
 pub mod train;
 
-pub use support::device::{device, device_named};
+pub use support::device::{device, device_named, hardware};
 pub use support::progress::Progress;
 pub use task::{Gender, Label, MAX_AGE, OLDEST, RACES, Task};
 

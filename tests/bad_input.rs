@@ -9,8 +9,8 @@ use std::path::Path;
 use common::{faces_folder, place, program, words};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use ror::dataset::Faces;
-use ror::model::{Net, NetConfig};
+use ror::data::Faces;
+use ror::model::{Net, RorConfig};
 use ror::tch::Device;
 use tempfile::TempDir;
 
@@ -25,7 +25,7 @@ fn assert_says(message: &str, parts: &[&str]) {
     }
 }
 
-/// An archive of a folder of drawn faces; `name` makes each member's name.
+/// An archive of a folder of synthetic faces; `name` makes each member's name.
 fn archive(path: &Path, n: usize, name: impl Fn(&str) -> String) {
     let folder = faces_folder(n);
     let mut tar = tar::Builder::new(GzEncoder::new(
@@ -92,7 +92,7 @@ fn a_whole_archive_opens_and_a_truncated_one_does_not() {
             &["cut off or damaged", "download it again"],
         );
     }
-    let cache = fs::read_dir(ror::files::cache()).unwrap();
+    let cache = fs::read_dir(place().join("cache")).unwrap();
     let unpacked = cache
         .filter(|e| {
             e.as_ref()
@@ -167,35 +167,35 @@ fn an_index_outside_the_set() {
 fn weights_of_another_shape_cut_off_or_missing() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("net.safetensors");
-    let config = NetConfig::small(1);
-    Net::new(&config, Device::Cpu, 0)
+    let config = RorConfig::small(1);
+    Net::new(config.clone(), Device::Cpu, 0)
         .unwrap()
         .save(&path, false)
         .unwrap();
-    assert!(Net::load(&config, &path, Device::Cpu).is_ok());
+    assert!(Net::load(config.clone(), &path, Device::Cpu).is_ok());
 
-    let wider = NetConfig {
+    let wider = RorConfig {
         dense: 128,
         ..config.clone()
     };
     assert_says(
-        &message(Net::load(&wider, &path, Device::Cpu)),
+        &message(Net::load(wider.clone(), &path, Device::Cpu)),
         &["not a net of this shape", "dense.", "128"],
     );
-    let deeper = NetConfig {
+    let deeper = RorConfig {
         blocks: [2, 1, 1, 1],
         ..config.clone()
     };
     assert_says(
-        &message(Net::load(&deeper, &path, Device::Cpu)),
+        &message(Net::load(deeper.clone(), &path, Device::Cpu)),
         &["it has no groups.0.blocks.1"],
     );
-    let shallower = NetConfig {
+    let shallower = RorConfig {
         root_shortcut: false,
         ..config.clone()
     };
     assert_says(
-        &message(Net::load(&shallower, &path, Device::Cpu)),
+        &message(Net::load(shallower.clone(), &path, Device::Cpu)),
         &["more tensors", "root.weight"],
     );
 
@@ -203,13 +203,13 @@ fn weights_of_another_shape_cut_off_or_missing() {
     for length in [bytes.len() / 2, 4, 0] {
         fs::write(&path, &bytes[..length]).unwrap();
         assert_says(
-            &message(Net::load(&config, &path, Device::Cpu)),
+            &message(Net::load(config.clone(), &path, Device::Cpu)),
             &["net.safetensors", "cut off"],
         );
     }
     fs::remove_file(&path).unwrap();
     assert_says(
-        &message(Net::load(&config, &path, Device::Cpu)),
+        &message(Net::load(config.clone(), &path, Device::Cpu)),
         &["net.safetensors", "missing"],
     );
 }
@@ -287,7 +287,7 @@ fn walk(folder: &Path) -> Vec<String> {
 
 #[test]
 fn an_error_in_libtorch_comes_back_as_a_value() {
-    let net = Net::new(&NetConfig::small(1), Device::Cpu, 0).unwrap();
+    let net = Net::new(RorConfig::small(1), Device::Cpu, 0).unwrap();
     let pictures = ror::tch::Tensor::zeros([1, 16, 16, 3], (ror::tch::Kind::Uint8, Device::Cpu));
     assert_says(
         &message(net.logits(&pictures)),

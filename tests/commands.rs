@@ -55,7 +55,7 @@ fn evaluate_measures_any_folder_and_prints_json() {
 }
 
 #[test]
-fn predict_answers_for_files_and_folders_and_names_those_it_cannot() {
+fn predict_takes_files_and_folders_and_names_what_it_cannot_read() {
     let (place, data) = (TempDir::new().unwrap(), faces_folder(5));
     let broken = place.path().join("broken.jpg");
     fs::write(&broken, b"no picture").unwrap();
@@ -65,7 +65,7 @@ fn predict_answers_for_files_and_folders_and_names_those_it_cannot() {
         .arg(&broken)
         .output()
         .unwrap();
-    assert!(!output.status.success(), "one could not be answered for");
+    assert!(!output.status.success(), "one could not be predicted");
     let lines: Vec<Value> = String::from_utf8(output.stdout.clone())
         .unwrap()
         .lines()
@@ -132,4 +132,78 @@ fn an_experiment_is_trained_from_its_file_and_an_ablation_writes_its_trials() {
         words(&output)
     );
     assert!(words(&output).contains("MAE"), "{}", words(&output));
+}
+
+#[test]
+fn a_pretrained_net_is_fine_tuned_on_a_folder_with_its_own_labels() {
+    let (place, folder) = (TempDir::new().unwrap(), faces_folder(260));
+    // The same pictures under other names, and a table of labels.
+    let own = TempDir::new().unwrap();
+    let mut labels = "file,age,gender,photographer\n".to_owned();
+    for (i, entry) in fs::read_dir(folder.path()).unwrap().enumerate() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let mut words = name.split('_');
+        let (age, gender) = (words.next().unwrap(), words.next().unwrap());
+        let gender = ["male", "female"][gender.parse::<usize>().unwrap()];
+        fs::copy(&path, own.path().join(format!("img{i}.jpg"))).unwrap();
+        labels += &format!("img{i}.jpg,{age},{gender},anna\n");
+    }
+    fs::write(own.path().join("labels.csv"), labels).unwrap();
+    // Runs go beside copies of the pretrained nets.
+    let models = place.path().join("models");
+    fs::create_dir_all(&models).unwrap();
+    let shipped = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("models");
+    for entry in fs::read_dir(shipped).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            fs::copy(&path, models.join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    let run = |words: &[&str]| {
+        program(place.path(), folder.path())
+            .args(words)
+            .args([
+                "--start",
+                "both-64px",
+                "--epochs",
+                "1",
+                "--batch",
+                "32",
+                "--data",
+            ])
+            .arg(own.path())
+            .output()
+            .unwrap()
+    };
+    let card = models.join("mine.json");
+    let output = run(&["train", "--save", card.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", words(&output));
+    assert!(
+        words(&output).contains("validation, gender"),
+        "{}",
+        words(&output)
+    );
+    let card: Value = serde_json::from_str(&fs::read_to_string(card).unwrap()).unwrap();
+    assert_eq!(card["task"], "both");
+    assert_eq!(card["data"]["pictures"], 260);
+    assert!(card["start"].is_string() && card["protocol"].is_null());
+    // What it was trained on is listed beside it.
+    let list = fs::read_to_string(models.join("mine.contents.txt")).unwrap();
+    assert!(list.contains("\nvalidation "), "{list}");
+
+    // A picture that the start was trained on is found by its content, whatever its name.
+    let fine_tuned = program(place.path(), folder.path())
+        .args([
+            "train", "--start", "mine", "--epochs", "1", "--seed", "3", "--data",
+        ])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert!(!fine_tuned.status.success());
+    assert!(
+        words(&fine_tuned).contains("mine or a net it started from was trained on"),
+        "{}",
+        words(&fine_tuned)
+    );
 }

@@ -3,36 +3,37 @@
 mod common;
 
 use ror::Task;
-use ror::model::{Net, NetConfig};
+use ror::model::{KerasBaselineConfig, Net, NetConfig, RorConfig};
+use ror::report;
 use ror::tch::{Device, Kind, Tensor};
-use ror::visualize;
 
-fn net(config: &NetConfig) -> Net {
+fn net(config: impl Into<NetConfig>) -> Net {
     Net::new(config, Device::Cpu, 0).unwrap()
 }
 
 #[test]
-fn the_coded_variant_has_the_originals_count() {
-    let summary = net(&NetConfig::coded(1)).summary().unwrap();
+fn the_keras_baseline_has_the_originals_count() {
+    let summary = net(KerasBaselineConfig::new(1)).summary().unwrap();
     assert_eq!(summary.trainable + summary.statistics, 1_168_545);
 }
 
 #[test]
 fn summaries_account_for_every_number() {
-    for config in [
-        NetConfig::ror(1),
-        NetConfig::ror(12),
-        NetConfig::small(12),
-        NetConfig::coded(1),
-    ] {
-        let net = net(&config);
+    let configs: [NetConfig; 4] = [
+        RorConfig::new(1).into(),
+        RorConfig::new(12).into(),
+        RorConfig::small(12).into(),
+        KerasBaselineConfig::new(1).into(),
+    ];
+    for config in configs {
+        let net = net(config.clone());
         let summary = net.summary().unwrap();
         let in_layers: usize = summary.layers.iter().map(|layer| layer.parameters).sum();
         assert_eq!(in_layers, summary.trainable + summary.statistics);
         assert_eq!(summary.trainable, net.parameters());
-        assert_eq!(summary.layers.last().unwrap().output, [config.outputs]);
+        assert_eq!(summary.layers.last().unwrap().output, [config.outputs()]);
     }
-    let summary = net(&NetConfig::ror(1)).summary().unwrap();
+    let summary = net(RorConfig::new(1)).summary().unwrap();
     let output = |name: &str| {
         summary
             .layers
@@ -52,7 +53,7 @@ fn summaries_account_for_every_number() {
 
 #[test]
 fn parameters_are_named_as_in_pytorch() {
-    let names: Vec<String> = net(&NetConfig::ror(12)).variables().into_keys().collect();
+    let names: Vec<String> = net(RorConfig::new(12)).variables().into_keys().collect();
     for name in [
         "stem.weight",
         "groups.0.blocks.0.bn1.running_mean",
@@ -79,17 +80,17 @@ fn parameters_are_named_as_in_pytorch() {
 
 #[test]
 fn shortcuts_are_three_levels_and_each_can_be_left_out() {
-    let all = net(&NetConfig::ror(1)).parameters();
+    let all = net(RorConfig::new(1)).parameters();
     let widths = [64i64, 128, 256, 512];
-    let root = net(&NetConfig {
+    let root = net(RorConfig {
         root_shortcut: false,
-        ..NetConfig::ror(1)
+        ..RorConfig::new(1)
     })
     .parameters();
     assert_eq!(all - root, (64 * 512) as usize);
-    let middle = net(&NetConfig {
+    let middle = net(RorConfig {
         middle_shortcuts: false,
-        ..NetConfig::ror(1)
+        ..RorConfig::new(1)
     })
     .parameters();
     let expected: i64 = 64 * 64 + widths.windows(2).map(|w| w[0] * w[1]).sum::<i64>();
@@ -104,32 +105,35 @@ fn every_pooling_input_and_depth_runs() {
         (33, 2, [1; 4]),
         (48, 1, [1; 4]),
     ] {
-        let config = NetConfig {
+        let config = RorConfig {
             input,
             pool,
             blocks,
-            ..NetConfig::small(12)
+            ..RorConfig::small(12)
         };
         let side = i64::from(input);
         let pictures = Tensor::zeros([2, side, side, 3], (Kind::Uint8, Device::Cpu));
-        assert_eq!(net(&config).logits(&pictures).unwrap().size(), [2, 12]);
+        assert_eq!(
+            net(config.clone()).logits(&pictures).unwrap().size(),
+            [2, 12]
+        );
     }
-    let bad = NetConfig {
+    let bad = RorConfig {
         input: 7,
-        ..NetConfig::ror(1)
+        ..RorConfig::new(1)
     };
     assert!(
-        Net::new(&bad, Device::Cpu, 0)
+        Net::new(bad, Device::Cpu, 0)
             .unwrap_err()
             .to_string()
             .contains("7 px")
     );
-    let bad = NetConfig {
+    let bad = RorConfig {
         widths: [63, 128, 256, 512],
-        ..NetConfig::ror(1)
+        ..RorConfig::new(1)
     };
     assert!(
-        Net::new(&bad, Device::Cpu, 0)
+        Net::new(bad, Device::Cpu, 0)
             .unwrap_err()
             .to_string()
             .contains("bottleneck")
@@ -141,11 +145,11 @@ fn saved_weights_come_back_the_same_and_the_seed_decides() {
     let _turn = common::turn();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("net.safetensors");
-    let config = NetConfig::small(Task::age().outputs());
-    let first = net(&config);
+    let config = RorConfig::small(Task::age().outputs());
+    let first = net(config.clone());
     first.save(&path, false).unwrap();
-    let loaded = Net::load(&config, &path, Device::Cpu).unwrap();
-    let other = Net::new(&config, Device::Cpu, 1).unwrap();
+    let loaded = Net::load(config.clone(), &path, Device::Cpu).unwrap();
+    let other = Net::new(config, Device::Cpu, 1).unwrap();
     ror::tch::manual_seed(1);
     let pictures = Tensor::randint(255, [3, 32, 32, 3], (Kind::Uint8, Device::Cpu));
     let logits = first.logits(&pictures).unwrap();
@@ -161,9 +165,9 @@ fn saved_weights_come_back_the_same_and_the_seed_decides() {
 #[test]
 fn visualize_draws_every_layer_and_every_filter() {
     common::place();
-    let faces = ror::dataset::Faces::synthetic(20, 0).unwrap();
-    let net = net(&NetConfig::small(1));
-    let seen = visualize::activations(&net, &faces.picture(3).unwrap()).unwrap();
+    let faces = ror::data::Faces::synthetic(20, 0).unwrap();
+    let net = net(RorConfig::small(1));
+    let seen = report::activations(&net, &faces.picture(3).unwrap()).unwrap();
     let layers: Vec<String> = net
         .summary()
         .unwrap()
@@ -180,10 +184,10 @@ fn visualize_draws_every_layer_and_every_filter() {
     let folder = tempfile::tempdir().unwrap();
     let face = folder.path().join("face.jpg");
     std::fs::write(&face, faces.bytes(3).unwrap()).unwrap();
-    let paths = visualize::save_activations(&net, &face, &folder.path().join("layers")).unwrap();
+    let paths = report::save_activations(&net, &face, &folder.path().join("layers")).unwrap();
     assert_eq!(paths.len(), layers.len());
     for path in &paths {
-        let drawn = ror::dataset::decode(&std::fs::read(path).unwrap()).unwrap();
+        let drawn = ror::data::decode(&std::fs::read(path).unwrap()).unwrap();
         let dark = drawn.pixels().filter(|p| p.0[0] < 100).count();
         assert!(
             drawn.width() > 100 && dark > 30,
@@ -192,17 +196,69 @@ fn visualize_draws_every_layer_and_every_filter() {
         );
     }
 
-    let figure = visualize::filter_patterns(&net, "groups.0.blocks.0.conv2").unwrap();
+    let figure = report::filter_patterns(&net, "groups.0.blocks.0.conv2").unwrap();
     assert!(
         figure
             .svg()
             .contains("16 filters of groups.0.blocks.0.conv2")
     );
-    let unknown = visualize::filter_patterns(&net, "groups.9")
+    let unknown = report::filter_patterns(&net, "groups.9")
         .unwrap_err()
         .to_string();
     assert!(
         unknown.contains("groups.9") && unknown.contains("stem, pool"),
         "{unknown}"
     );
+}
+
+/// A card may say anything: what would not fit in memory is refused before it is allocated.
+#[test]
+fn absurd_shapes_are_errors() {
+    let huge = 1_000_000_000_000;
+    for config in [
+        RorConfig {
+            dense: huge,
+            ..RorConfig::new(1)
+        },
+        RorConfig::new(huge),
+        RorConfig {
+            widths: [8192; 4],
+            blocks: [64; 4],
+            bottleneck: 1,
+            ..RorConfig::new(1)
+        },
+        RorConfig {
+            bottleneck: 0,
+            ..RorConfig::new(1)
+        },
+        RorConfig {
+            bottleneck: -1,
+            ..RorConfig::new(1)
+        },
+    ] {
+        let refused = Net::new(config, Device::Cpu, 0).unwrap_err().to_string();
+        assert!(refused.contains("choose"), "{refused}");
+    }
+    assert!(Net::new(KerasBaselineConfig::new(huge), Device::Cpu, 0).is_err());
+}
+
+/// Every architecture, and every input, pooling and depth, survives its JSON.
+#[test]
+fn shapes_are_read_as_they_were_written() {
+    let config = NetConfig::from(RorConfig {
+        pool: 1,
+        ..RorConfig::new(12)
+    });
+    let json = serde_json::to_string(&config).unwrap();
+    assert_eq!(serde_json::from_str::<NetConfig>(&json).unwrap(), config);
+    let changed = config.with(serde_json::json!({ "pool": 2 })).unwrap();
+    assert_eq!(changed, RorConfig::new(12).into());
+    let wrong = |json: &str| {
+        serde_json::from_str::<NetConfig>(json)
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(wrong(r#"{"input": 32}"#).contains("architecture"));
+    assert!(wrong(r#"{"architecture": "mine"}"#).contains("`mine` is not known"));
+    assert!(config.with(serde_json::json!({ "depth": 2 })).is_err());
 }

@@ -3,47 +3,51 @@
 mod common;
 
 use std::fs;
-use std::process::Stdio;
-use std::time::{Duration, Instant};
 
-use common::{faces_folder, place, program, turn, words};
-use ror::dataset::{Faces, Plan, Split};
-use ror::model::NetConfig;
-use ror::train::{Recipe, Stage, Trained, Training, ensemble_answers, named, search};
-use ror::{Fit, Predictor, Task, device};
-use tempfile::TempDir;
+use common::{faces_folder, place, turn};
+use ror::Task;
+use ror::data::{Faces, Part, Split, SplitSizes};
+use ror::device;
+use ror::experiment::Training;
+use ror::model::RorConfig;
+use ror::predict::Predictor;
+use ror::store::{ModelStore, ensemble};
+use ror::train::{Recipe, Stage};
 
-fn drawings(task: Task, train: usize) -> (Faces, Split) {
-    place();
-    let faces = Faces::synthetic(train * 2, 5).unwrap();
-    let plan = Plan {
+fn sizes(train: usize, seed: u64) -> SplitSizes {
+    SplitSizes {
         train,
         validation: train / 4,
         test: Some(train / 4),
-        ..Plan::small(task)
-    };
-    let split = faces.split(faces.records(), &plan).unwrap();
+        seed,
+    }
+}
+
+fn synthetic_split(train: usize) -> (Faces, Split) {
+    place();
+    let faces = Faces::synthetic(train * 2, 5).unwrap();
+    let split = faces.split(faces.records(), &sizes(train, 0)).unwrap();
     (faces, split)
 }
 
-fn tiny(outputs: i64) -> NetConfig {
-    NetConfig {
+fn tiny(outputs: i64) -> RorConfig {
+    RorConfig {
         widths: [16, 32, 32, 64],
         dense: 64,
-        ..NetConfig::small(outputs)
+        ..RorConfig::small(outputs)
     }
 }
 
 #[test]
-fn gender_is_learnt_from_drawings() -> anyhow::Result<()> {
+fn gender_is_learnt_from_synthetic_faces() -> anyhow::Result<()> {
     let _turn = turn();
-    let (faces, split) = drawings(Task::Gender, 800);
+    let (faces, split) = synthetic_split(800);
     let recipe = Recipe {
         epochs: 8,
         batch: 32,
         ..Recipe::quick(Task::Gender)
     };
-    let trained = Training::new(&faces, &split)
+    let trained = Training::new(&faces, &split, Task::Gender)
         .net(tiny(1))
         .recipe(recipe)
         .run()?;
@@ -68,22 +72,15 @@ fn gender_is_learnt_from_drawings() -> anyhow::Result<()> {
 }
 
 #[test]
-fn age_is_learnt_from_drawings_starting_from_gender() -> anyhow::Result<()> {
+fn age_is_learnt_starting_from_gender_and_what_that_has_seen_is_refused() -> anyhow::Result<()> {
     let _turn = turn();
-    let (faces, split) = drawings(Task::age(), 800);
-    let gender_split = faces.split(
-        faces.records(),
-        &Plan {
-            task: Task::Gender,
-            ..split.plan.clone()
-        },
-    )?;
+    let (faces, split) = synthetic_split(800);
     let recipe = Recipe {
         epochs: 2,
         batch: 32,
         ..Recipe::quick(Task::Gender)
     };
-    let gender = Training::new(&faces, &gender_split)
+    let gender = Training::new(&faces, &split, Task::Gender)
         .net(tiny(1))
         .recipe(recipe)
         .run()?;
@@ -92,18 +89,16 @@ fn age_is_learnt_from_drawings_starting_from_gender() -> anyhow::Result<()> {
         batch: 32,
         ..Recipe::quick(Task::age())
     };
-    let training = Training::new(&faces, &split).net(tiny(12)).recipe(recipe);
-
-    // Stratified otherwise, a few test pictures of one split can be in the other's training:
-    // then the start is refused, never silently used.
-    match training.clone().start_from(&gender).run() {
-        Ok(age) => assert_eq!(age.card.start.as_ref(), Some(&gender.card.key)),
-        Err(error) => assert!(
-            format!("{error:#}").contains("of the test pictures"),
-            "{error:#}"
-        ),
-    }
-    let age = training.run()?;
+    let train = |split: &Split| {
+        Training::new(&faces, split, Task::age())
+            .net(tiny(12))
+            .recipe(recipe.clone())
+            .start_from(&gender)
+            .run()
+    };
+    let age = train(&split)?;
+    assert_eq!(age.card.start.as_ref(), Some(&gender.card.key));
+    assert_eq!(age.lineage()?.names().len(), 2);
     let evaluation = age.evaluate(&faces, &split)?;
     let metrics = &evaluation.age()?.metrics;
     assert!(
@@ -111,13 +106,55 @@ fn age_is_learnt_from_drawings_starting_from_gender() -> anyhow::Result<()> {
         "{metrics}"
     );
     assert!(metrics.one_off.unwrap().value > metrics.accuracy.value);
+
+    // Planted leaks: a picture of the start's training in the test part, then in the validation
+    // part; one of its validation part in the test part.
+    let moved = |from: Part, to: Part| {
+        let mut leaky = split.clone();
+        let taken = split.part(from)[0];
+        leaky.train.retain(|i| *i != taken);
+        leaky.validation.retain(|i| *i != taken);
+        match to {
+            Part::Validation => leaky.validation.push(taken),
+            _ => leaky.test.push(taken),
+        }
+        leaky.fingerprint = leaky.contents(&faces).unwrap().fingerprint();
+        leaky
+    };
+    for (from, to, says) in [
+        (
+            Part::Train,
+            Part::Test,
+            "trained on 1 and selected on 0 of the 201 test",
+        ),
+        (
+            Part::Train,
+            Part::Validation,
+            "trained on 1 and selected on 200 of the 201 validation",
+        ),
+        (
+            Part::Validation,
+            Part::Test,
+            "trained on 0 and selected on 1 of the 201 test",
+        ),
+    ] {
+        let leaky = moved(from, to);
+        let refused = match to {
+            // Whatever the validation part holds, the start's own is not new to it.
+            Part::Test => gender.check_unseen(&faces, &leaky, Part::Test),
+            _ => gender.check_unseen(&faces, &leaky, Part::Validation),
+        };
+        let refused = format!("{:#}", refused.unwrap_err());
+        assert!(refused.contains(says), "{refused}");
+        assert!(train(&leaky).is_err());
+    }
     Ok(())
 }
 
 #[test]
 fn one_net_learns_gender_and_age_on_growing_pictures() -> anyhow::Result<()> {
     let _turn = turn();
-    let (faces, split) = drawings(Task::Both, 800);
+    let (faces, split) = synthetic_split(800);
     let net = tiny(Task::Both.outputs());
     let recipe = Recipe {
         epochs: 10,
@@ -130,7 +167,7 @@ fn one_net_learns_gender_and_age_on_growing_pictures() -> anyhow::Result<()> {
         gender_weight: 4.0,
         ..Recipe::quick(Task::Both)
     };
-    let trained = Training::new(&faces, &split)
+    let trained = Training::new(&faces, &split, Task::Both)
         .net(net)
         .recipe(recipe)
         .run()?;
@@ -148,16 +185,13 @@ fn one_net_learns_gender_and_age_on_growing_pictures() -> anyhow::Result<()> {
         "{age}"
     );
     assert!(age.cs5.is_some() && gender.mae.is_none());
-    // The same net twice is an ensemble that says the same.
-    let card = ror::files::models()
-        .join("runs")
-        .join(format!("both-{}", trained.card.key))
-        .join("card.json");
-    let name = card.display().to_string();
-    let twice = [named(&name, device())?, named(&name, device())?];
-    let answers = ensemble_answers(&twice, &faces, &split.test)?;
-    let alone = trained.answers(&faces, &split.test)?;
-    for (two, one) in answers.iter().zip(&alone) {
+    // The same net twice is an ensemble that predicts the same.
+    let store = ModelStore::local();
+    let name = format!("both-{}", trained.card.key);
+    let twice = [store.open(&name)?, store.open_on(&name, device())?];
+    let together = ensemble(&twice, &faces, &split.test)?;
+    let alone = trained.predict(&faces, &split.test)?;
+    for (two, one) in together.iter().zip(&alone) {
         assert!((two.loss() - one.loss()).abs() < 1e-6);
     }
     Ok(())
@@ -166,7 +200,7 @@ fn one_net_learns_gender_and_age_on_growing_pictures() -> anyhow::Result<()> {
 #[test]
 fn a_learning_rate_of_0_changes_no_weight() -> anyhow::Result<()> {
     let _turn = turn();
-    let (faces, split) = drawings(Task::Gender, 80);
+    let (faces, split) = synthetic_split(80);
     let recipe = Recipe {
         epochs: 1,
         batch: 16,
@@ -174,11 +208,11 @@ fn a_learning_rate_of_0_changes_no_weight() -> anyhow::Result<()> {
         seed: 0,
         ..Recipe::report(Task::Gender)
     };
-    let trained = Training::new(&faces, &split)
+    let trained = Training::new(&faces, &split, Task::Gender)
         .net(tiny(1))
         .recipe(recipe)
         .run()?;
-    let first = ror::model::Net::new(&tiny(1), ror::tch::Device::Cpu, 0)?;
+    let first = ror::model::Net::new(tiny(1), ror::tch::Device::Cpu, 0)?;
     for (name, value) in first.variables() {
         let same = trained.net.variables()[&name].equal(&value);
         assert_eq!(same, !name.contains("running"), "{name}");
@@ -189,14 +223,16 @@ fn a_learning_rate_of_0_changes_no_weight() -> anyhow::Result<()> {
 #[test]
 fn the_same_setting_is_loaded_another_is_trained() -> anyhow::Result<()> {
     let _turn = turn();
-    let (faces, split) = drawings(Task::Gender, 80);
+    let (faces, split) = synthetic_split(80);
     let recipe = Recipe {
         epochs: 1,
         batch: 16,
         seed: 77,
         ..Recipe::report(Task::Gender)
     };
-    let training = Training::new(&faces, &split).net(tiny(1)).recipe(recipe);
+    let training = Training::new(&faces, &split, Task::Gender)
+        .net(tiny(1))
+        .recipe(recipe);
     let first = training.run()?;
     let again = training.run()?;
     assert!(!first.loaded && again.loaded);
@@ -208,34 +244,112 @@ fn the_same_setting_is_loaded_another_is_trained() -> anyhow::Result<()> {
     assert!(!training.clone().epochs(2).run()?.loaded);
     assert!(!training.clone().batch(20).run()?.loaded);
 
-    let other = faces.split(
-        faces.records(),
-        &Plan {
-            seed: 9,
-            ..split.plan.clone()
-        },
-    )?;
+    let other = faces.split(faces.records(), &sizes(80, 9))?;
     let refused = format!("{:#}", again.evaluate(&faces, &other).unwrap_err());
-    assert!(refused.contains("another split"), "{refused}");
+    assert!(refused.contains("was trained on"), "{refused}");
+    Ok(())
+}
+
+/// A net that is trained again is replaced in one step: its card never names weights that are
+/// gone.
+#[test]
+fn retraining_replaces_weights_and_card_together() -> anyhow::Result<()> {
+    let _turn = turn();
+    let (faces, split) = synthetic_split(80);
+    let recipe = Recipe {
+        epochs: 1,
+        batch: 16,
+        seed: 5,
+        ..Recipe::report(Task::Gender)
+    };
+    let training = Training::new(&faces, &split, Task::Gender)
+        .net(tiny(1))
+        .recipe(recipe);
+    let first = training.run()?;
+    let second = training.clone().retrain(true).run()?;
+    assert!(!second.loaded && second.card.weights != first.card.weights);
+    assert!(training.run()?.loaded);
+    let run = ModelStore::local()
+        .runs()
+        .join(format!("gender-{}", first.card.key));
+    let weights: Vec<String> = fs::read_dir(&run)?
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".safetensors"))
+        .collect();
+    assert_eq!(weights, [second.card.weights]);
+    Ok(())
+}
+
+/// Whatever decides the net is in its key.
+#[test]
+fn the_key_depends_on_everything_that_decides_the_net() -> anyhow::Result<()> {
+    let _turn = turn();
+    let (faces, split) = synthetic_split(80);
+    let training = Training::new(&faces, &split, Task::Gender).net(tiny(1));
+    let key = training.key()?;
+    assert_eq!(key, training.clone().command("other words").key()?);
+    let recipe = Recipe::quick(Task::Gender);
+    let changed = |change: fn(&mut Recipe)| {
+        let mut recipe = recipe.clone();
+        change(&mut recipe);
+        training.clone().recipe(recipe).key().unwrap()
+    };
+    assert_eq!(changed(|_| {}), key);
+    #[derive(Debug)]
+    struct Own;
+    impl ror::train::Augmentation for Own {
+        fn id(&self) -> String {
+            "own".to_owned()
+        }
+        fn apply(&self, x: &ror::tch::Tensor) -> anyhow::Result<ror::tch::Tensor> {
+            Ok(x.shallow_clone())
+        }
+    }
+    let other_split = faces.split(faces.records(), &sizes(80, 1))?;
+    let keys = [
+        changed(|r| r.augment.rotation = 0.1),
+        changed(|r| r.augment.erased_size[1] = 0.3),
+        changed(|r| r.seed = 1),
+        changed(|r| r.warm_up = 0.2),
+        training.clone().net(tiny(1).clone()).epochs(7).key()?,
+        training
+            .clone()
+            .net(RorConfig { pool: 1, ..tiny(1) })
+            .key()?,
+        training.clone().augmentation(&Own).key()?,
+        Training::new(&faces, &other_split, Task::Gender)
+            .net(tiny(1))
+            .key()?,
+    ];
+    for (i, other) in keys.iter().enumerate() {
+        assert_ne!(*other, key, "change {i}");
+        assert!(
+            !keys[..i].contains(other),
+            "change {i} has the key of another"
+        );
+    }
     Ok(())
 }
 
 #[test]
 fn a_search_compares_every_setting() -> anyhow::Result<()> {
     let _turn = turn();
-    let (faces, split) = drawings(Task::Gender, 80);
+    let (faces, split) = synthetic_split(80);
     let recipe = Recipe {
         epochs: 1,
         ..Recipe::report(Task::Gender)
     };
-    let found = search(&faces, &split, &tiny(1), &recipe, &[16, 32], &[1e-3, 1e-4])?;
+    let training = Training::new(&faces, &split, Task::Gender)
+        .net(tiny(1))
+        .recipe(recipe);
+    let found = training.search(&[16, 32], &[1e-3, 1e-4])?;
     let table = found.table()?;
     assert_eq!(table.height(), 4);
     let accuracies = table.column("validation accuracy")?.f64()?.clone();
     let best = accuracies.iter().flatten().fold(0.0, f64::max);
     assert_eq!(found.best.card.validation[0].accuracy.value, best);
     assert!(found.plot()?.svg().contains("Learning rate"));
-    assert!(search(&faces, &split, &tiny(1), &recipe, &[], &[1e-3]).is_err());
+    assert!(training.search(&[], &[1e-3]).is_err());
     Ok(())
 }
 
@@ -245,15 +359,17 @@ fn prediction_trains_the_net_that_is_asked_for() -> anyhow::Result<()> {
     place();
     let folder = faces_folder(300);
     let faces = Faces::at(folder.path())?;
-    let fit = |epochs| {
-        Some(Fit {
+    let recipe = |task| {
+        Some(Recipe {
             batch: 32,
-            epochs,
+            epochs: 1,
             learning_rate: 1e-3,
+            ..Recipe::report(task)
         })
     };
-    let predictor = Predictor::with(&faces, fit(1), fit(1))?;
-    let prediction = predictor.predict(&faces, 7)?;
+    let (gender, age) = (recipe(Task::Gender), recipe(Task::age()));
+    let predictor = Predictor::by_recipes(&faces, gender, age)?;
+    let prediction = predictor.predict_index(&faces, 7)?;
     let label = faces.record(7)?.label;
     let lines: Vec<String> = prediction.to_string().lines().map(str::to_owned).collect();
     assert_eq!(lines[0], format!("True gender: {}", label.gender.name()));
@@ -262,23 +378,13 @@ fn prediction_trains_the_net_that_is_asked_for() -> anyhow::Result<()> {
     assert!(
         lines[3].starts_with("Predict age group: ") && lines[3].contains(" - ") && lines.len() == 4
     );
-    let total: f64 = prediction.answer.groups.iter().map(|(_, p)| p).sum();
+    let total: f64 = prediction.face.groups.iter().map(|(_, p)| p).sum();
     assert!((total - 1.0).abs() < 1e-5);
     assert!(prediction.to_html().contains("data:image/jpeg;base64,"));
 
-    let cards: Vec<Trained> = ["gender", "age"]
-        .iter()
-        .flat_map(|task| {
-            let runs = fs::read_dir(ror::files::models().join("runs")).unwrap();
-            runs.flatten()
-                .map(|e| e.path().join("card.json"))
-                .filter(|p| p.exists() && p.display().to_string().contains(&format!("/{task}-")))
-                .collect::<Vec<_>>()
-        })
-        .map(|path| Trained::load(&path, ror::tch::Device::Cpu).unwrap())
-        .collect();
+    let cards = ModelStore::local().all();
     for task in [Task::Gender, Task::age()] {
-        let wanted = |t: &&Trained| {
+        let wanted = |t: &&ror::store::Model| {
             t.card.task == task
                 && t.card.recipe.batch == 32
                 && t.card.data.fingerprint == faces.fingerprint()
@@ -286,119 +392,4 @@ fn prediction_trains_the_net_that_is_asked_for() -> anyhow::Result<()> {
         assert_eq!(cards.iter().filter(wanted).count(), 1, "{task}");
     }
     Ok(())
-}
-
-/// The history of the only run in a place.
-fn history(place: &TempDir) -> Option<serde_json::Value> {
-    let runs = fs::read_dir(place.path().join("models").join("runs")).ok()?;
-    let card = runs.flatten().next()?.path().join("card.json");
-    let card: serde_json::Value = serde_json::from_str(&fs::read_to_string(card).ok()?).ok()?;
-    Some(card["history"]["epochs"].clone())
-}
-
-#[test]
-fn a_training_killed_in_an_epoch_goes_on_from_the_last_whole_one() {
-    let _turn = turn();
-    let folder = faces_folder(1_200);
-    let train = [
-        "train", "gender", "--net", "small", "--epochs", "6", "--batch", "8",
-    ];
-    let (whole, killed) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-    let run = |place: &TempDir| {
-        program(place.path(), folder.path())
-            .args(train)
-            .output()
-            .unwrap()
-    };
-    let output = run(&whole);
-    assert!(output.status.success(), "{}", words(&output));
-
-    let mut child = program(killed.path(), folder.path())
-        .args(train)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let note = || {
-        let runs = fs::read_dir(killed.path().join("models").join("runs")).ok()?;
-        let path = runs.flatten().next()?.path().join("checkpoint.json");
-        let note: serde_json::Value = serde_json::from_str(&fs::read_to_string(path).ok()?).ok()?;
-        note["history"]["epochs"].as_array().map(Vec::len)
-    };
-    let start = Instant::now();
-    while note().unwrap_or(0) < 2 {
-        assert!(
-            start.elapsed() < Duration::from_secs(240),
-            "no second epoch"
-        );
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    // Somewhere in a later epoch.
-    std::thread::sleep(Duration::from_millis(150));
-    child.kill().unwrap(); // SIGKILL
-    child.wait().unwrap();
-    let done = note().expect("a whole checkpoint");
-    assert!((2..6).contains(&done), "killed too late: {done} epochs");
-
-    let output = run(&killed);
-    assert!(output.status.success(), "{}", words(&output));
-    assert!(
-        words(&output).contains(&format!("going on after epoch {done}")),
-        "{}",
-        words(&output)
-    );
-
-    // What can be looked at meanwhile holds each epoch once, also after the interruption.
-    let run = fs::read_dir(killed.path().join("models").join("runs"))
-        .unwrap()
-        .flatten()
-        .next()
-        .unwrap()
-        .path();
-    let rows = fs::read_to_string(run.join("history.csv")).unwrap();
-    assert_eq!(rows.lines().count(), 1 + 6);
-    let events: Vec<_> = fs::read_dir(&run)
-        .unwrap()
-        .flatten()
-        .filter(|e| e.file_name().to_string_lossy().contains("tfevents"))
-        .collect();
-    assert_eq!(events.len(), 1);
-    let bytes = fs::read(events[0].path()).unwrap();
-    let tag = b"loss/validation";
-    let found = bytes.windows(tag.len()).filter(|w| w == tag).count();
-    assert_eq!(found, 6, "one value an epoch");
-
-    let (a, b) = (history(&whole).unwrap(), history(&killed).unwrap());
-    let (a, b) = (a.as_array().unwrap(), b.as_array().unwrap());
-    assert_eq!(a.len(), 6);
-    assert_eq!(b.len(), 6);
-    for (i, (a, b)) in a.iter().zip(b).enumerate() {
-        assert_eq!(b["epoch"], i + 1, "a hole in the history");
-        for value in ["train_loss", "validation_loss"] {
-            let (a, b) = (a[value].as_f64().unwrap(), b[value].as_f64().unwrap());
-            assert!(
-                (a - b).abs() < 0.05 * a,
-                "epoch {}: {value} {a} without the kill, {b} with it",
-                i + 1
-            );
-        }
-    }
-    // Nothing is left half-written, nor a checkpoint of what has finished.
-    let run = fs::read_dir(killed.path().join("models").join("runs"))
-        .unwrap()
-        .flatten()
-        .next()
-        .unwrap()
-        .path();
-    let mut names: Vec<String> = fs::read_dir(&run)
-        .unwrap()
-        .map(|e| e.unwrap().file_name().into_string().unwrap())
-        .filter(|name| !name.contains("tfevents"))
-        .collect();
-    names.sort();
-    assert_eq!(
-        names,
-        ["card.json", "card.safetensors", "history.csv", "lock"]
-    );
-    Trained::load(&run.join("card.json"), ror::tch::Device::Cpu).unwrap();
 }

@@ -5,15 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use ror::dataset::synthetic::{population, write_folder};
-use ror::files;
 use ror::plotters::prelude::*;
+use synthetic::{population, write_folder};
 
+use crate::project;
 use crate::table::{Measured, fields};
 use crate::{Bench, table};
 
-/// Different drawn faces on the disk; larger folders name them several times.
-const DRAWN: usize = 1_000;
+/// Different synthetic faces on the disk; larger folders name them several times.
+const DIFFERENT: usize = 1_000;
 const COLOURS: [RGBColor; 3] = [
     RGBColor(31, 119, 180),
     RGBColor(214, 95, 14),
@@ -21,12 +21,12 @@ const COLOURS: [RGBColor; 3] = [
 ];
 
 fn path() -> PathBuf {
-    files::home().join("benches").join("growth.csv")
+    project::home().join("benches").join("growth.csv")
 }
 
 pub fn measure(bench: &Bench) -> Result<()> {
     let mut csv = String::from("grows,x,wait,seconds,peak_mb,hardware,date\n");
-    let (hardware, date) = (ror::hardware(ror::tch::Device::Cpu), ror::today());
+    let (hardware, date) = project::stamp();
     let mut note = |grows: &str, x: usize, wait: &str, measured: Measured| {
         let (seconds, peak) = (measured.seconds, measured.peak_mb);
         eprintln!("{wait}, {x} {grows}: {}", table::time(seconds));
@@ -60,17 +60,17 @@ pub fn measure(bench: &Bench) -> Result<()> {
     draw()
 }
 
-/// A folder of `n` drawn faces.
+/// A folder of `n` synthetic faces.
 fn linked(bench: &Bench, n: usize) -> Result<PathBuf> {
     let drawn = bench.temporary.path().join("drawn");
-    let people = population(DRAWN, 0);
+    let people = population(DIFFERENT, 0);
     if !drawn.exists() {
         write_folder(&drawn, &people)?;
     }
     let folder = bench.temporary.path().join(format!("faces-{n}"));
     fs::create_dir(&folder)?;
     for i in 0..n {
-        let name = people[i % DRAWN].file_name();
+        let name = people[i % DIFFERENT].file_name();
         let (labels, _) = name.rsplit_once('_').context("a name without parts")?;
         fs::hard_link(
             drawn.join(&name),
@@ -82,8 +82,8 @@ fn linked(bench: &Bench, n: usize) -> Result<PathBuf> {
 
 /// Draws the figures from the file.
 pub fn draw() -> Result<()> {
-    let text = files::read_text(&path())?;
-    let figures = files::home().join("docs").join("figures");
+    let text = project::read(&path())?;
+    let figures = project::home().join("docs").join("figures");
     for (grows, title, axis, file) in [
         (
             "pictures",
@@ -122,8 +122,8 @@ fn figure(title: &str, axis: &str, lines: &[(String, Vec<(f64, f64)>)], path: &P
         range(&mut points().map(|point| point.0)),
         range(&mut points().map(|point| point.1)),
     );
-    files::write_whole(path, |half| {
-        let root = SVGBackend::new(half, (720, 420)).into_drawing_area();
+    {
+        let root = SVGBackend::new(path, (720, 420)).into_drawing_area();
         root.fill(&WHITE)?;
         let mut chart = ChartBuilder::on(&root)
             .caption(title, ("sans-serif", 20))
@@ -157,6 +157,6 @@ fn figure(title: &str, axis: &str, lines: &[(String, Vec<(f64, f64)>)], path: &P
             .position(SeriesLabelPosition::LowerRight)
             .draw()?;
         root.present()?;
-        Ok(())
-    })
+    }
+    Ok(())
 }

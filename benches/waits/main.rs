@@ -6,6 +6,7 @@
 
 mod growth;
 mod ours;
+mod project;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -13,8 +14,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
-use ror::dataset::Faces;
-use ror::files;
+use ror::data::Faces;
 use table::{Measured, Row, close};
 
 /// Times each thing is done, in turn with its rivals.
@@ -119,14 +119,14 @@ impl Bench {
     }
 
     fn rival(&self, script: &str, arguments: &[String]) -> Result<Measured> {
-        let script = files::home().join("benches").join("rivals").join(script);
+        let script = project::home().join("benches").join("rivals").join(script);
         measured(Command::new(&self.python).arg(script).args(arguments))
     }
 
     fn wait(&self, name: &str) -> Result<Vec<Row>> {
         let words = |words: &[&str]| -> Vec<String> { words.iter().map(|w| (*w).into()).collect() };
         let card = |name: &str| {
-            let path = files::home().join("models").join(format!("{name}.json"));
+            let path = project::home().join("models").join(format!("{name}.json"));
             path.to_string_lossy().into_owned()
         };
         Ok(match name {
@@ -151,7 +151,7 @@ impl Bench {
                 self.ours(Some(&cache), "decode", &arguments)?;
                 let array = self.temporary.path().join("pictures.npy");
                 let array = array.to_string_lossy().into_owned();
-                let script = files::home().join("benches/rivals/load_array.py");
+                let script = project::home().join("benches/rivals/load_array.py");
                 let made = Command::new(&self.python)
                     .arg(script)
                     .args([&array, "23708", "32"])
@@ -268,7 +268,7 @@ impl Bench {
                 .find(|path| path.extension().is_some_and(|ending| ending == "bin"))
                 .context("no resized pictures were kept")?;
             let output = Command::new(&self.python)
-                .arg(files::home().join("benches/rivals/resize_error.py"))
+                .arg(project::home().join("benches/rivals/resize_error.py"))
                 .arg(&self.folder)
                 .arg(size)
                 .arg(resized)
@@ -281,8 +281,8 @@ impl Bench {
             csv += &String::from_utf8(output.stdout)?;
         }
         print!("{csv}");
-        let path = files::home().join("benches").join("resize.csv");
-        files::write_bytes(&path, csv.as_bytes())
+        let path = project::home().join("benches").join("resize.csv");
+        project::write(&path, &csv)
     }
 
     /// `make run` in a clone, with an empty home and nothing of cargo's.
@@ -292,7 +292,7 @@ impl Bench {
         std::fs::create_dir(&home)?;
         let cloned = Command::new("git")
             .args(["clone", "-q"])
-            .arg(files::home())
+            .arg(project::home())
             .arg(&clone)
             .status()?;
         ensure!(cloned.success(), "the project could not be cloned");
@@ -316,7 +316,7 @@ fn make(what: &str) -> Command {
     // A make in a make would hand on its options.
     command
         .arg(what)
-        .current_dir(files::home())
+        .current_dir(project::home())
         .env_remove("MAKEFLAGS")
         .env_remove("MAKELEVEL")
         .stdout(Stdio::null());

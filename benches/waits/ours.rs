@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use ror::dataset::{Faces, Plan};
-use ror::model::NetConfig;
+use ror::Task;
+use ror::data::{Faces, SplitSizes, decode};
+use ror::experiment::Training;
+use ror::model::RorConfig;
+use ror::predict::Predictor;
 use ror::tch::{Kind, Tensor};
-use ror::train::{Recipe, Training};
-use ror::{Predictor, Task};
+use ror::train::{Augment, Recipe};
 
 use crate::table::{Measured, median};
 
@@ -47,45 +49,42 @@ pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
             let (task, net) = match size {
                 64.. => (
                     Task::Both,
-                    NetConfig {
+                    RorConfig {
                         stem_stride: 2,
-                        ..NetConfig::ror(118)
+                        ..RorConfig::new(118)
                     },
                 ),
-                _ => (Task::Gender, NetConfig::ror(1)),
+                _ => (Task::Gender, RorConfig::new(1)),
             };
             let faces = Faces::synthetic(8 * batch + 2000, 0)?;
-            let plan = Plan {
+            let sizes = SplitSizes {
                 train: 4 * batch,
                 validation: 200,
-                ..Plan::small(task)
+                ..SplitSizes::small()
             };
-            let split = faces.split(faces.records(), &plan)?;
+            let split = faces.split(faces.records(), &sizes)?;
             let recipe = Recipe {
                 batch,
-                augment: false,
+                augment: Augment::none(),
                 ema: 0.0,
                 ..Recipe::suited(task, &faces)
             };
-            let net = NetConfig { input: size, ..net };
-            let training = Training::new(&faces, &split)
-                .task(task)
-                .net(net)
-                .recipe(recipe);
+            let net = RorConfig { input: size, ..net };
+            let training = Training::new(&faces, &split, task).net(net).recipe(recipe);
             median(&training.time_steps(steps)?)
         }
         "predict" => {
             let times = number(0)?;
             let files: Vec<PathBuf> = arguments[1..].iter().map(PathBuf::from).collect();
-            let predictor = Predictor::shipped()?;
+            let predictor = Predictor::pretrained()?;
             let (mut seconds, mut female) = (vec![], 0.0);
             for i in 0..times + 20 {
                 let start = Instant::now();
                 let bytes = std::fs::read(&files[i % files.len()])?;
-                let answer = predictor.answer(&ror::dataset::decode(&bytes)?)?;
+                let face = predictor.predict(&decode(&bytes)?)?;
                 if i >= 20 {
                     seconds.push(start.elapsed().as_secs_f64());
-                    female += answer.female / times as f64;
+                    female += face.female / times as f64;
                 }
             }
             check.insert("female", female);
@@ -97,15 +96,15 @@ pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
                 .map(|entry| Ok(entry?.path()))
                 .collect::<Result<_>>()?;
             files.sort_unstable();
-            let answers: Vec<_> = Predictor::shipped()?
-                .answers(&files)?
+            let faces: Vec<_> = Predictor::pretrained()?
+                .predict_files(&files)?
                 .into_iter()
                 .collect::<Result<_>>()?;
             let seconds = start.elapsed().as_secs_f64();
-            let n = answers.len() as f64;
+            let n = faces.len() as f64;
             check.insert("pictures", n);
-            check.insert("female", answers.iter().map(|a| a.female).sum::<f64>() / n);
-            check.insert("years", answers.iter().map(|a| a.age).sum::<f64>() / n);
+            check.insert("female", faces.iter().map(|f| f.female).sum::<f64>() / n);
+            check.insert("years", faces.iter().map(|f| f.age).sum::<f64>() / n);
             seconds
         }
         other => bail!("there is no wait {other}"),

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::project;
 use anyhow::{Context, Result, bail, ensure};
-use ror::files;
 
 use serde::{Deserialize, Serialize};
 
@@ -136,9 +136,9 @@ pub fn close(row: &Row, figure: &str, within: f64) -> Result<()> {
 
 /// Puts rows into benches/results.csv and docs/speed.md, in place of those of the same waits.
 pub fn keep(rows: &[Row]) -> Result<()> {
-    let path = files::home().join("benches").join("results.csv");
-    let old = files::read_text(&path).unwrap_or_default();
-    let (hardware, date) = (ror::hardware(ror::tch::Device::Cpu), ror::today());
+    let path = project::home().join("benches").join("results.csv");
+    let old = project::read(&path).unwrap_or_default();
+    let (hardware, date) = project::stamp();
     let replaced = |line: &str| {
         rows.iter()
             .any(|row| line.starts_with(&format!("\"{}\"", row.wait)))
@@ -157,9 +157,9 @@ pub fn keep(rows: &[Row]) -> Result<()> {
     };
     lines.sort_by_key(|line| rank(line).unwrap_or(ORDER.len()));
     let csv = format!("{HEADING}\n{}\n", lines.join("\n"));
-    files::write_bytes(&path, csv.as_bytes())?;
-    let path = files::home().join("docs").join("speed.md");
-    let text = files::read_text(&path)?;
+    project::write(&path, &csv)?;
+    let path = project::home().join("docs").join("speed.md");
+    let text = project::read(&path)?;
     let (before, rest) = text
         .split_once(BEGIN)
         .context("docs/speed.md has lost its mark")?;
@@ -167,7 +167,7 @@ pub fn keep(rows: &[Row]) -> Result<()> {
         .split_once(END)
         .context("docs/speed.md has lost its end mark")?;
     let text = format!("{before}{BEGIN}\n{}{END}{after}", markdown(&lines)?);
-    files::write_bytes(&path, text.as_bytes())
+    project::write(&path, &text)
 }
 
 /// How the rows are ordered, by how their waits begin.

@@ -8,8 +8,9 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use csv::{ReaderBuilder, StringRecord, Trim};
+use csv::{Position, ReaderBuilder, StringRecord, Trim};
 
+use crate::support::files;
 use crate::task::{Gender, Label, RACES};
 
 /// The name of the file with the labels.
@@ -23,16 +24,16 @@ pub(super) const LABELS: &str = "labels.csv";
 pub(super) fn read(folder: &Path) -> Result<Vec<(String, Label)>> {
     let path = folder.join(LABELS);
     let context = || format!("in {}", path.display());
+    let text = files::read_text(&path)?;
     let mut reader = ReaderBuilder::new()
         .trim(Trim::All)
-        .from_path(&path)
-        .with_context(context)?;
+        .from_reader(text.as_bytes());
     let heading = reader.headers().with_context(context)?.clone();
     let mut lines: HashMap<String, u64> = HashMap::new();
     let mut labelled = vec![];
     for row in reader.into_records() {
         let row = row.with_context(context)?;
-        let line = row.position().map_or(0, csv::Position::line);
+        let line = row.position().map_or(0, |start| line_of(&text, start));
         let row = Row {
             heading: &heading,
             row: &row,
@@ -47,6 +48,14 @@ pub(super) fn read(folder: &Path) -> Result<Vec<(String, Label)>> {
     }
     ensure!(!labelled.is_empty(), "{} has no rows", path.display());
     Ok(labelled)
+}
+
+/// The line of a row that starts here: csv counts from the end of the row before, in front of
+/// empty lines and of the second half of that row's `\r\n`.
+fn line_of(text: &str, start: &Position) -> u64 {
+    let rest = text.as_bytes().iter().skip(start.byte() as usize);
+    let ends = rest.take_while(|b| matches!(b, b'\r' | b'\n'));
+    start.line() + ends.filter(|b| **b == b'\n').count() as u64
 }
 
 struct Row<'a> {
@@ -149,6 +158,10 @@ mod tests {
             (
                 format!("{heading}\nb.jpg,131,male,\n"),
                 "line 2, column age",
+            ),
+            (
+                format!("{heading}\r\n{rows}\r\n\r\nb.jpg,3,man,\r\n"),
+                "line 4, column gender",
             ),
             (
                 format!("{heading}\n{rows}\n\nb.jpg,3,man,\n"),

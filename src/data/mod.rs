@@ -16,8 +16,6 @@ mod records;
 mod source;
 mod split;
 mod synthetic;
-#[allow(dead_code)] // part of it is for the tests alone
-mod synthetic_faces;
 mod utkface;
 
 pub use balance::{Balance, Records};

@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result, ensure};
 use image::RgbImage;
+use synthetic::{Person, SIZE, population};
 
-use super::synthetic_faces::{NATURAL_SIZE, Person, draw, encode, population};
 use super::{Record, Source, parse_name};
 
 /// People who don't exist, by a seed.
@@ -43,12 +43,12 @@ impl Source for Synthetic {
     }
 
     fn bytes(&self, index: usize) -> Result<Vec<u8>> {
-        encode(self.person(index)?)
+        self.person(index)?.jpeg()
     }
 
     /// The pixels before JPEG: twice as fast.
     fn picture(&self, index: usize) -> Result<RgbImage> {
-        draw(self.person(index)?, NATURAL_SIZE)
+        self.person(index)?.draw(SIZE)
     }
 
     fn is_synthetic(&self) -> bool {

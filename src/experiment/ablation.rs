@@ -184,10 +184,10 @@ impl Trials {
     /// # Errors
     /// A file that is missing or has other columns.
     pub fn read(path: &Path) -> Result<Self> {
-        let trials = files::read_csv(path);
-        Ok(Self(trials.with_context(|| {
-            format!("{} is not a table of trials", path.display())
-        })?))
+        let wrong = || format!("{} is not a table of trials", path.display());
+        let trials: Vec<Trial> = files::read_csv(path).with_context(wrong)?;
+        ensure!(!trials.is_empty(), wrong());
+        Ok(Self(trials))
     }
 
     /// Compares each variant with the first, seed by seed, by one number of a trial.

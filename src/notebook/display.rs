@@ -10,7 +10,7 @@ use crate::data::{Duplicates, Faces, Split};
 use crate::experiment::Search;
 use crate::metrics::{Evaluation, Metrics};
 use crate::model::{Net, Summary};
-use crate::plot;
+use crate::plot::{self, Figure};
 use crate::predict::{FacePrediction, LabelledPrediction};
 use crate::report::PublishedResults;
 use crate::store::Trained;
@@ -41,6 +41,13 @@ show_as_text!(
     Evaluation,
     FacePrediction
 );
+
+impl Figure {
+    /// Shows the figure in a notebook cell.
+    pub fn evcxr_display(&self) {
+        block("text/html", self.html());
+    }
+}
 
 impl Summary {
     /// Shows the table in a notebook cell.

@@ -1,207 +1,149 @@
 //! Learning curves.
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
+use indicatif::HumanDuration;
+use plotters::element::DashedPathElement;
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, VPos};
+use plotters::style::text_anchor::HPos;
 
 use super::figure::Figure;
 use super::style::{
-    Axis, Canvas, INK, MARGIN, NOTE, SOFT_INK, TRAIN, VALIDATION, axes, bold, decimal, legend,
-    limits, page, percent, text, thousands, write,
+    Axis, Canvas, INK, MARGIN, SOFT_INK, TEXT, TRAIN, VALIDATION, WIDTH, bold, chart, counted,
+    decimal, limits, page, text, write,
 };
 use crate::train::{Epoch, History};
 
-const WIDTH: u32 = 900;
-const HEIGHT: u32 = 420;
+/// Height of a panel in pixels.
+const PANEL: i32 = 190;
+/// Width of the legends beside the panels in pixels.
+const LEGEND: i32 = 170;
 
-/// What one of the two panels shows.
-struct Panel<'a> {
-    title: &'a str,
-    train: fn(&Epoch) -> f64,
-    validation: fn(&Epoch) -> f64,
-    /// The largest range that makes sense.
-    bounds: (f64, f64),
-    /// The best epoch's value as its label says it.
-    best: String,
-    /// Whether the label of the best epoch stands at the upper end of its
-    /// line, away from the curves.
-    label_on_top: bool,
-}
+/// Name, colour and value of a line.
+type Line = (&'static str, RGBColor, fn(&Epoch) -> f64);
+const TRAIN_LOSS: Line = ("training", TRAIN, |epoch| epoch.train_loss);
+const VALIDATION_LOSS: Line = ("validation", VALIDATION, |epoch| epoch.validation_loss);
+const TRAIN_ACCURACY: Line = ("training", TRAIN, |epoch| 100.0 * epoch.train_accuracy);
+const VALIDATION_ACCURACY: Line = ("validation", VALIDATION, |epoch| {
+    100.0 * epoch.validation_accuracy
+});
+const VALIDATION_MAE: Line = ("validation", VALIDATION, |epoch| {
+    epoch.validation_mae.unwrap_or(f64::NAN)
+});
 
-/// Loss and accuracy by epoch, of training and validation, side by side.
+/// What one of the panels shows: title, digits after the point in the legend, lines.
+struct Panel(&'static str, usize, Vec<Line>);
+
+/// Loss, accuracy and, where it was measured, mean absolute error by epoch, one
+/// above the other.
 ///
-/// A vertical line marks the epoch of the lowest validation loss. Values that
-/// are not finite leave gaps.
+/// A dashed line marks the epoch of the lowest validation loss, and the legends
+/// give its values. Losses of training and validation that are more than a
+/// factor of 2 apart there, as those of different losses are, get a panel each.
+/// Values that are not finite leave gaps.
 ///
 /// # Errors
 ///
 /// When the history has no epoch.
 pub fn curves(title: &str, history: &History) -> Result<Figure> {
     let epochs = &history.epochs;
-    ensure!(
-        !epochs.is_empty(),
-        "the history has no epochs: train for at least one"
-    );
-    let best = history
-        .best()
-        .filter(|best| best.validation_loss.is_finite());
-    let seconds: f64 = epochs.iter().map(|epoch| epoch.seconds).sum();
-    let mut note = format!(
-        "{} epoch{}",
-        thousands(epochs.len()),
-        if epochs.len() == 1 { "" } else { "s" }
-    );
-    if seconds.is_finite() && seconds > 0.0 {
-        note += &format!(" in {}", duration(seconds));
+    ensure!(!epochs.is_empty(), "the history has no epochs");
+    let best = (history.best()).filter(|best| best.validation_loss.is_finite());
+    let mut note = counted(epochs.len(), "epoch");
+    let time = Duration::try_from_secs_f64(history.seconds()).unwrap_or_default();
+    if !time.is_zero() {
+        note += &format!(" in {}", HumanDuration(time));
     }
-    // The best epoch may lack the other value.
-    let label = |value: f64, write: fn(f64) -> String| {
-        if value.is_finite() {
-            write(value)
-        } else {
-            "-".to_string()
-        }
+    let ratio = best.map_or(1.0, |best| best.train_loss / best.validation_loss);
+    let mut panels = if (0.5..=2.0).contains(&ratio) {
+        vec![Panel("Loss", 3, vec![TRAIN_LOSS, VALIDATION_LOSS])]
+    } else {
+        vec![
+            Panel("Training loss", 3, vec![TRAIN_LOSS]),
+            Panel("Validation loss (nats)", 3, vec![VALIDATION_LOSS]),
+        ]
     };
-    let panels = [
-        Panel {
-            title: "Loss",
-            train: |epoch| epoch.train_loss,
-            validation: |epoch| epoch.validation_loss,
-            bounds: (0.0, f64::INFINITY),
-            best: best.map_or_else(String::new, |best| {
-                label(best.validation_loss, |loss| decimal(loss, 3))
-            }),
-            label_on_top: true,
-        },
-        Panel {
-            title: "Accuracy (%)",
-            train: |epoch| 100.0 * epoch.train_accuracy,
-            validation: |epoch| 100.0 * epoch.validation_accuracy,
-            bounds: (0.0, 100.0),
-            best: best.map_or_else(String::new, |best| {
-                label(best.validation_accuracy, |share| percent(share, 1))
-            }),
-            label_on_top: false,
-        },
-    ];
-    page(WIDTH, HEIGHT, title, &note, |body| {
-        let entries = [("Training", TRAIN), ("Validation", VALIDATION)];
-        legend(body, WIDTH as i32 - MARGIN, 8, &entries)?;
-        let (_, body) = body.split_vertically(18);
-        let (left, right) = body.split_horizontally(WIDTH as i32 / 2);
-        for (area, panel) in [left, right].iter().zip(&panels) {
-            draw_panel(area, panel, epochs, best)?;
+    let lines = vec![TRAIN_ACCURACY, VALIDATION_ACCURACY];
+    panels.push(Panel("Accuracy (%)", 1, lines));
+    if epochs.iter().any(|epoch| epoch.validation_mae.is_some()) {
+        let title = "Mean absolute error of the age (years)";
+        panels.push(Panel(title, 2, vec![VALIDATION_MAE]));
+    }
+    let size = (WIDTH, PANEL * panels.len() as i32 + 32);
+    page(size, title, &note, |body| {
+        for (i, panel) in panels.iter().enumerate() {
+            let last = i + 1 == panels.len();
+            let height = if last { PANEL + 32 } else { PANEL };
+            let area = body.clone().shrink((0, PANEL * i as i32), (WIDTH, height));
+            panel.draw(&area, epochs, best, if last { "Epoch" } else { "" })?;
         }
         Ok(())
     })
 }
 
-fn draw_panel(
-    area: &Canvas<'_>,
-    panel: &Panel<'_>,
-    epochs: &[Epoch],
-    best: Option<&Epoch>,
-) -> Result<()> {
-    let lines = [panel.train, panel.validation].map(|value| {
-        epochs
-            .iter()
-            .map(|epoch| (epoch.epoch as f64, value(epoch)))
-            .collect::<Vec<_>>()
-    });
-    let values = lines.iter().flatten().map(|(_, value)| *value);
-    let found = limits(values);
-    let (low, high) = found.unwrap_or((0.0, 1.0));
-    // Keep within the bounds where the values do; a negative loss is shown too.
-    let low = if low < panel.bounds.0 && low > panel.bounds.0 - 0.1 * (high - low) {
-        panel.bounds.0
-    } else {
-        low
-    };
-    let y = Axis::new(
-        panel.title,
-        low,
-        high.min(panel.bounds.1.max(low + 1e-9)),
-        6,
-    );
-    let first = epochs.iter().map(|epoch| epoch.epoch).min().unwrap_or(1);
-    let last = epochs.iter().map(|epoch| epoch.epoch).max().unwrap_or(1);
-    let chart = axes(area, &epoch_axis(first as f64, last as f64), &y, MARGIN)?;
-    let plot = chart.plotting_area();
-    if found.is_none() {
-        let middle = ((first + last) as f64 / 2.0, 0.5);
-        let style = text(NOTE, SOFT_INK, HPos::Center, VPos::Center);
-        plot.draw(&Text::new("no finite values", middle, style))?;
-        return Ok(());
-    }
-
-    if let Some(best) = best {
-        let x = best.epoch as f64;
-        for (from, to) in dashes(y.range.start, y.range.end) {
-            plot.draw(&PathElement::new(vec![(x, from), (x, to)], SOFT_INK))?;
+impl Panel {
+    fn draw(
+        &self,
+        area: &Canvas<'_>,
+        epochs: &[Epoch],
+        best: Option<&Epoch>,
+        x_title: &str,
+    ) -> Result<()> {
+        area.draw_text(self.0, &bold(TEXT, INK, HPos::Left), (MARGIN, 14))?;
+        let (_, area) = area.split_vertically(20);
+        let (plot, side) = area.split_horizontally(WIDTH - LEGEND);
+        let values = |(_, _, value): &Line| epochs.iter().map(*value);
+        let found = limits(self.2.iter().flat_map(values));
+        let first = epochs.iter().map(|epoch| epoch.epoch).min().unwrap_or(1) as f64;
+        let last = epochs.iter().map(|epoch| epoch.epoch).max().unwrap_or(1) as f64;
+        let air = (0.02 * (last - first)).clamp(0.2, 0.5);
+        let mut x = Axis::whole(x_title, first - air..last + air, 12);
+        x.grid = false;
+        let mut y = Axis::new("", found.clone().unwrap_or(0.0..1.0), 6);
+        // The same in all panels, which share their epochs.
+        y.room = 40;
+        let mut chart = chart(&plot, &x, &y, 0)?;
+        if found.is_none() {
+            let style = text(TEXT, SOFT_INK, HPos::Center);
+            let middle = ((first + last) / 2.0, 0.5);
+            return write(&chart, middle, (0, 0), "no finite values", style);
         }
-        // Beside the line, on the side with more room.
-        let (h, gap) = if x > (first + last) as f64 / 2.0 {
-            (HPos::Right, -7)
-        } else {
-            (HPos::Left, 7)
+        // Beside the plot, as plotters' own legend would lie over the curves.
+        let mut y_legend = -8;
+        let mut legend = |words: &str| -> Result<[(i32, i32); 2]> {
+            y_legend += 20;
+            let y = y_legend;
+            side.draw_text(words, &text(TEXT, INK, HPos::Left), (38, y))?;
+            Ok([(10, y), (30, y)])
         };
-        let (end, rows) = if panel.label_on_top {
-            (y.range.end, [10, 27])
-        } else {
-            (y.range.start, [-27, -10])
-        };
-        let name = format!("best: epoch {}", best.epoch);
-        let style = text(NOTE, SOFT_INK, h, VPos::Center);
-        write(&chart, (x, end), (gap, rows[0]), &name, style)?;
-        let style = bold(NOTE, INK, h, VPos::Center);
-        write(&chart, (x, end), (gap, rows[1]), &panel.best, style)?;
-    }
-    for (line, color) in lines.iter().zip([TRAIN, VALIDATION]) {
-        for run in line.split(|(_, value)| !value.is_finite()) {
-            if run.len() > 1 {
-                plot.draw(&PathElement::new(run.to_vec(), color.stroke_width(2)))?;
-            }
-            // Dots would hide a long line, but a lone epoch has nothing else.
-            if epochs.len() <= 30 || run.len() == 1 {
-                for &point in run {
-                    plot.draw(&Circle::new(point, 3, color.filled()))?;
-                }
+        if let Some(best) = best {
+            let x = best.epoch as f64;
+            let line = [(x, y.range.start), (x, y.range.end)];
+            chart.draw_series(DashedLineSeries::new(line, 5, 4, SOFT_INK.into()))?;
+            let sample = legend(&format!("best: epoch {}", best.epoch))?;
+            side.draw(&DashedPathElement::new(sample, 5, 4, SOFT_INK))?;
+        }
+        for (name, color, value) in &self.2 {
+            let style = color.stroke_width(2).filled();
+            let sample = legend(&match best.map(*value).filter(|value| value.is_finite()) {
+                Some(value) => format!("{name}: {}", decimal(value, self.1)),
+                None => name.to_string(),
+            })?;
+            side.draw(&PathElement::new(sample, style))?;
+            let points = epochs
+                .iter()
+                .map(|epoch| (epoch.epoch as f64, value(epoch)));
+            let points: Vec<(f64, f64)> = points.collect();
+            let runs = points.split(|point| !point.1.is_finite());
+            for run in runs.filter(|run| !run.is_empty()) {
+                // Dots would hide a long line, but a lone epoch has nothing else.
+                let dots = epochs.len() <= 30 || run.len() == 1;
+                let line = LineSeries::new(run.to_vec(), style);
+                chart.draw_series(line.point_size(3 * u32::from(dots)))?;
             }
         }
-    }
-    Ok(())
-}
-
-/// An axis with ticks at whole epochs only.
-fn epoch_axis(first: f64, last: f64) -> Axis {
-    let air = (0.03 * (last - first)).max(0.5 * f64::from(u8::from(first == last)));
-    let mut axis = Axis::new("Epoch", first - air, last + air, 8);
-    axis.ticks
-        .retain(|tick| tick.fract() == 0.0 && *tick >= first);
-    if axis.ticks.first() != Some(&first) && axis.ticks.first().is_none_or(|t| t - first > 1.0) {
-        axis.ticks.insert(0, first);
-    }
-    axis.format = Box::new(|value| decimal(value, 0));
-    axis.grid = false;
-    axis
-}
-
-/// Cuts a vertical line into dashes.
-fn dashes(from: f64, to: f64) -> impl Iterator<Item = (f64, f64)> {
-    const COUNT: usize = 40;
-    let step = (to - from) / COUNT as f64;
-    (0..COUNT).map(move |i| {
-        let start = from + i as f64 * step;
-        (start, start + 0.55 * step)
-    })
-}
-
-/// Seconds as "48 s", "12 min" or "3.5 h".
-fn duration(seconds: f64) -> String {
-    match seconds {
-        s if s < 100.0 => format!("{} s", decimal(s, 0)),
-        s if s < 6000.0 => format!("{} min", decimal(s / 60.0, 0)),
-        s => format!("{} h", decimal(s / 3600.0, 1)),
+        Ok(())
     }
 }
 
@@ -223,52 +165,61 @@ mod tests {
         }
     }
 
-    #[test]
-    fn best_epoch_is_labelled_in_both_panels() {
-        let epochs = vec![epoch(1, 0.9), epoch(2, 0.4), epoch(3, 0.5)];
+    fn svg(epochs: Vec<Epoch>) -> String {
         let figure = curves("Age", &History { epochs }).unwrap();
-        assert_eq!(figure.svg().matches("best: epoch 2").count(), 2);
-        for words in [
-            "0.400",
-            "75.1%",
-            "3 epochs in 30 s",
-            "Training",
-            "Validation",
-            "Epoch",
-        ] {
-            assert!(figure.svg().contains(words), "{words}");
-        }
-        // Two lines in each of two panels.
-        assert_eq!(figure.svg().matches("stroke-width=\"2\"").count(), 4);
+        figure.svg().to_string()
     }
 
     #[test]
-    fn one_epoch_is_dots() {
-        let figure = curves(
-            "Age",
-            &History {
-                epochs: vec![epoch(1, 0.9)],
-            },
-        )
-        .unwrap();
-        assert_eq!(figure.svg().matches("<circle").count(), 4);
-        assert!(figure.svg().contains("1 epoch in"));
+    fn the_best_epoch_and_its_values_are_in_every_legend() {
+        let svg = svg(vec![epoch(1, 0.9), epoch(2, 0.4), epoch(3, 0.5)]);
+        assert_eq!(svg.matches("best: epoch 2").count(), 2);
+        for words in [
+            "training: 0.360",
+            "validation: 0.400",
+            "validation: 75.1",
+            "3 epochs in 30 seconds",
+            "Accuracy (%)",
+            ">\nEpoch\n<",
+        ] {
+            assert!(svg.contains(words), "{words}");
+        }
+        // Three dots on each of two lines in each of two panels.
+        assert_eq!(svg.matches("<circle").count(), 12);
+    }
+
+    #[test]
+    fn losses_far_apart_and_the_age_error_get_panels() {
+        let mut apart = vec![epoch(1, 0.9), epoch(2, 0.4)];
+        for epoch in &mut apart {
+            epoch.train_loss = 3.0;
+            epoch.validation_mae = Some(5.125);
+        }
+        let apart = svg(apart);
+        for words in [
+            "Training loss",
+            "Validation loss (nats)",
+            "validation: 5.13",
+        ] {
+            assert!(apart.contains(words), "{words}");
+        }
+        assert!(!svg(vec![epoch(1, 0.9)]).contains("Training loss"));
     }
 
     #[test]
     fn values_that_are_not_finite_leave_gaps() {
-        let mut epochs: Vec<_> = (1..=5).map(|i| epoch(i, 1.0 / i as f64)).collect();
+        let mut epochs: Vec<_> = (1..=40).map(|i| epoch(i, 1.0 / i as f64)).collect();
         epochs[2].validation_loss = f64::NAN;
-        epochs[4].validation_accuracy = f64::NAN;
-        let figure = curves("Gap", &History { epochs }).unwrap();
-        assert_eq!(figure.svg().matches("stroke-width=\"2\"").count(), 5);
-        assert!(!figure.svg().contains("NaN"));
+        epochs[39].validation_accuracy = f64::NAN;
+        let gap = svg(epochs);
+        // Five runs and four samples in the legends.
+        assert_eq!(gap.matches("stroke-width=\"2\"").count(), 9);
+        assert!(!gap.contains("NaN"));
 
         let mut lost = epoch(1, f64::NAN);
         lost.train_accuracy = f64::INFINITY;
         lost.validation_accuracy = f64::NAN;
-        let figure = curves("Lost", &History { epochs: vec![lost] }).unwrap();
-        assert_eq!(figure.svg().matches("no finite values").count(), 2);
+        assert_eq!(svg(vec![lost]).matches("no finite values").count(), 2);
     }
 
     #[test]

@@ -1,25 +1,24 @@
-//! How ages and genders are distributed in a table of records.
+//! How ages, genders and other numbers are distributed.
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, bail, ensure};
+use indicatif::HumanCount;
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, VPos};
-use polars::prelude::{DataFrame, DataType};
+use plotters::style::text_anchor::HPos;
+use polars::prelude::{Column, DataFrame, DataType};
 
 use super::figure::Figure;
 use super::style::{
-    ACCENT, Axis, BEFORE, Canvas, FEMALE, HEIGHT, INK, MALE, MARGIN, NOTE, SOFT_INK, WIDTH, axes,
-    axes_at, bold, decimal, page, percent, text, text_width, thousands, write,
+    ACCENT, Axis, Canvas, Chart, FAINT, FEMALE, HEIGHT, INK, MALE, MARGIN, SOFT_INK, TEXT, WIDTH,
+    bold, chart, counted, decimals, page, percent, text, ticks, write,
 };
 
 /// No one lives longer; a higher age is a mistake in the data.
-const OLDEST: u32 = 130;
+const OLDEST: f64 = 130.0;
 /// The genders in the order and colours of all plots.
 const GENDERS: [(&str, RGBColor); 2] = [("male", MALE), ("female", FEMALE)];
-/// Pixels for the labels of a histogram's counts, the same in all of them.
-const LEFT: i32 = 76;
-/// Title of the count axes.
 const PICTURES: &str = "Pictures";
-/// Title of the age axes.
 const AGE: &str = "Age (years)";
 
 /// Histogram of the ages in bins of one year.
@@ -37,18 +36,16 @@ const AGE: &str = "Age (years)";
 ///
 /// let records = df!["age" => [1u32, 26, 26, 80]]?;
 /// let figure = ror::plot::ages(&records)?;
-/// assert!(figure.svg().contains("n = 4"));
+/// assert!(figure.svg().contains("4 pictures"));
 /// assert!(ror::plot::ages(&records.head(Some(0))).is_err());
 /// # Ok(())
 /// # }
 /// ```
 pub fn ages(records: &DataFrame) -> Result<Figure> {
-    let ages = age_column(records)?;
-    let bins = count_ages(&ages);
-    let note = summary(&ages);
-    page(WIDTH, HEIGHT, "Age distribution", &note, |body| {
-        let y = Axis::counts(PICTURES, most(&bins), 5);
-        age_histogram(body, &bins, last_age(&ages), &y, ACCENT)
+    let bins = Bins::new(age_column(records)?, 1.0);
+    let note = bins.summary("picture", " years");
+    page((WIDTH, HEIGHT), "Age distribution", &note, |body| {
+        bins.draw(body, &age_axis(&[&bins]), PICTURES, bins.most(), ACCENT)
     })
 }
 
@@ -61,36 +58,76 @@ pub fn ages(records: &DataFrame) -> Result<Figure> {
 ///
 /// As for [`ages`], for either table.
 pub fn ages_before_after(before: &DataFrame, after: &DataFrame) -> Result<Figure> {
-    let before = age_column(before).context("the records before")?;
-    let after = age_column(after).context("the records after")?;
-    let panels = [
-        ("Before", &before, count_ages(&before), BEFORE),
-        ("After", &after, count_ages(&after), ACCENT),
-    ];
-    let last = last_age(&before).max(last_age(&after));
-    let highest = panels.iter().map(|panel| most(&panel.2)).max().unwrap_or(1);
-    let kept = after.len() as f64 / before.len() as f64;
-    let note = format!(
-        "n = {} before, n = {} after ({} of before)",
-        thousands(before.len()),
-        thousands(after.len()),
-        percent(kept, 1)
-    );
+    let before = Bins::new(age_column(before).context("the records before")?, 1.0);
+    let after = Bins::new(age_column(after).context("the records after")?, 1.0);
+    let kept = after.values.len() as f64 / before.values.len() as f64;
+    let note = format!("{} of the pictures are left", percent(kept, 1));
     let title = "Age distribution before and after";
-    page(WIDTH, 600, title, &note, |body| {
-        let (_, height) = body.dim_in_pixel();
-        let (upper, lower) = body.split_vertically(height as i32 / 2);
-        for (area, (name, ages, bins, color)) in [upper, lower].iter().zip(&panels) {
-            let y = Axis::counts(PICTURES, highest, 4);
-            let style = bold(NOTE + 1.0, INK, HPos::Left, VPos::Center);
-            area.draw_text(name, &style, (LEFT + 14, 18))?;
-            let x = LEFT + 14 + text_width(name, NOTE + 2.0) as i32 + 8;
-            let style = text(NOTE, SOFT_INK, HPos::Left, VPos::Center);
-            area.draw_text(&summary(ages), &style, (x, 18))?;
+    page((WIDTH, 560), title, &note, |body| {
+        let panels = [("Before", &before, FAINT), ("After", &after, ACCENT)];
+        for (area, (name, bins, color)) in body.split_evenly((2, 1)).iter().zip(panels) {
+            area.draw_text(name, &bold(TEXT, INK, HPos::Left), (MARGIN, 16))?;
+            let style = text(TEXT, SOFT_INK, HPos::Left);
+            area.draw_text(
+                &bins.summary("picture", " years"),
+                &style,
+                (MARGIN + 60, 16),
+            )?;
             let (_, area) = area.split_vertically(24);
-            age_histogram(&area, bins, last, &y, *color)?;
+            let most = before.most().max(after.most());
+            bins.draw(&area, &age_axis(&[&before, &after]), PICTURES, most, color)?;
         }
         Ok(())
+    })
+}
+
+/// Histogram of any numbers; `axis` names them and their unit.
+///
+/// Bins have a round width near that of Freedman and Diaconis (1981), twice the
+/// interquartile range over the cube root of the count, or of Sturges (1926)
+/// where that is finer; whole numbers get bins of whole width.
+///
+/// # Errors
+///
+/// When there is no value, or one is not finite.
+///
+/// ```
+/// # fn main() -> anyhow::Result<()> {
+/// let errors = [0.4, 1.5, 1.8, 2.2, 7.9];
+/// let figure = ror::plot::histogram("Errors", "Error of the age (years)", &errors)?;
+/// assert!(figure.svg().contains("5 values, 0.4 to 7.9, median 1.8"));
+/// # Ok(())
+/// # }
+/// ```
+pub fn histogram(title: &str, axis: &str, values: &[f64]) -> Result<Figure> {
+    ensure!(!values.is_empty(), "there are no values to show");
+    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let span = high - low;
+    ensure!(
+        values.iter().all(|value| value.is_finite()) && span.is_finite(),
+        "there are values that are not finite: drop them first"
+    );
+    let n = values.len() as f64;
+    let [_, lower, _, upper, _] = Quartiles::new(values).values().map(f64::from);
+    let width = match 2.0 * (upper - lower) / n.cbrt() {
+        width if width > 0.0 => width.min(span / (n.log2() + 1.0)),
+        _ => span / (n.log2() + 1.0),
+    };
+    let count = (span / width).clamp(5.0, 60.0);
+    let whole = values.iter().all(|value| value.fract() == 0.0);
+    let width = match ticks(&(0.0..span), 1 + count as usize)[..] {
+        [first, second, ..] if whole => (second - first).max(1.0),
+        [first, second, ..] => second - first,
+        _ => 1.0,
+    };
+    let bins = Bins::new(values.to_vec(), width);
+    let edge = |bin: Option<&i64>, more| width * (bin.map_or(0, |bin| *bin) + more) as f64;
+    let range = edge(bins.counts.keys().next(), 0)..edge(bins.counts.keys().last(), 1);
+    let note = format!("{}; bins of {width}", bins.summary("value", ""));
+    page((WIDTH, HEIGHT), title, &note, |body| {
+        let x = Axis::new(axis, range, 12);
+        bins.draw(body, &x, "Count", bins.most(), ACCENT)
     })
 }
 
@@ -104,24 +141,25 @@ pub fn ages_before_after(before: &DataFrame, after: &DataFrame) -> Result<Figure
 /// row.
 pub fn genders(records: &DataFrame) -> Result<Figure> {
     let genders = gender_column(records)?;
-    let counts = GENDERS.map(|(name, _)| genders.iter().filter(|gender| *gender == name).count());
-    let note = format!("n = {} pictures", thousands(genders.len()));
-    page(WIDTH, HEIGHT, "Gender distribution", &note, |body| {
-        let highest = counts.iter().copied().max().unwrap_or(1) as u64;
+    let counts = [0, 1].map(|index| genders.iter().filter(|gender| **gender == index).count());
+    let note = counted(genders.len(), "picture");
+    page((WIDTH, HEIGHT), "Gender distribution", &note, |body| {
         // Room for the numbers above the bars.
-        let y = Axis::counts(PICTURES, highest + highest / 8, 5);
-        let names = GENDERS.map(|(name, _)| capitalised(name)).to_vec();
-        let chart = axes(body, &Axis::names("Gender", names), &y, 2 * MARGIN)?;
+        let y = Axis::whole(PICTURES, 0.0..1.15 * counts[0].max(counts[1]) as f64, 9);
+        let names = GENDERS.map(|(name, _)| name.to_string()).to_vec();
+        let chart = chart(body, &Axis::names("Gender", names), &y, 2 * MARGIN)?;
         for (i, ((_, color), count)) in GENDERS.iter().zip(counts).enumerate() {
             let (x, top) = (i as f64, count as f64);
-            chart.plotting_area().draw(&Rectangle::new(
-                [(x - 0.28, 0.0), (x + 0.28, top)],
-                color.filled(),
-            ))?;
-            let share = count as f64 / genders.len() as f64;
-            let number = format!("{} ({})", thousands(count), percent(share, 1));
-            let style = bold(14.0, INK, HPos::Center, VPos::Bottom);
-            write(&chart, (x, top), (0, -6), &number, style)?;
+            bar(&chart, x - 0.28..x + 0.28, top, *color)?;
+            let share = percent(top / genders.len() as f64, 1);
+            let number = format!("{} ({share})", HumanCount(count as u64));
+            write(
+                &chart,
+                (x, top),
+                (0, -12),
+                &number,
+                bold(14.0, INK, HPos::Center),
+            )?;
         }
         Ok(())
     })
@@ -138,254 +176,190 @@ pub fn genders(records: &DataFrame) -> Result<Figure> {
 ///
 /// As for [`ages`] and [`genders`].
 pub fn ages_by_gender(records: &DataFrame) -> Result<Figure> {
-    let ages = age_column(records)?;
-    let genders = gender_column(records)?;
-    let groups = GENDERS.map(|(name, color)| {
-        let mut group: Vec<u32> = ages
-            .iter()
-            .zip(&genders)
-            .filter(|(_, gender)| *gender == name)
-            .map(|(age, _)| *age)
-            .collect();
-        group.sort_unstable();
-        (name, color, group)
+    let (ages, genders) = (age_column(records)?, gender_column(records)?);
+    let groups = [0, 1].map(|index| {
+        let of_gender = ages.iter().zip(&genders).filter(|(_, g)| **g == index);
+        of_gender.map(|(age, _)| *age).collect::<Vec<f64>>()
     });
-    let labels = groups
-        .iter()
-        .map(|(name, _, group)| {
-            let median = match BoxSummary::new(group) {
-                Some(summary) => format!("median {} years", years(summary.median)),
-                None => "no pictures".to_string(),
-            };
-            let name = capitalised(name);
-            format!("{name}: n = {}, {median}", thousands(group.len()))
-        })
-        .collect();
+    let labels = GENDERS.iter().zip(&groups).map(|((name, _), group)| {
+        if group.is_empty() {
+            return format!("{name}: no pictures");
+        }
+        let median = Quartiles::new(group).median();
+        format!(
+            "{name}: {}, median {median} years",
+            counted(group.len(), "picture")
+        )
+    });
     let note = format!(
-        "n = {} pictures; box: quartiles and median, whiskers: 1.5 box lengths, dots: ages beyond",
-        thousands(ages.len())
+        "{}; box: quartiles and median, whiskers: 1.5 box lengths, dots: ages beyond",
+        counted(ages.len(), "picture")
     );
-    page(WIDTH, HEIGHT, "Age by gender", &note, |body| {
-        let y = Axis::new(AGE, 0.0, f64::from(last_age(&ages)), 6);
-        let chart = axes(body, &Axis::names("Gender", labels), &y, 2 * MARGIN)?;
-        let area = chart.plotting_area();
-        for (i, (_, color, group)) in groups.iter().enumerate() {
-            let Some(summary) = BoxSummary::new(group) else {
+    page((WIDTH, HEIGHT), "Age by gender", &note, |body| {
+        let oldest = ages.iter().copied().fold(100.0, f64::max);
+        let y = Axis::new(AGE, 0.0..oldest + 5.0, 8);
+        let x = Axis::names("Gender", labels.collect());
+        let mut chart = chart(body, &x, &y, 2 * MARGIN)?;
+        for (i, ((_, color), group)) in GENDERS.iter().zip(&groups).enumerate() {
+            if group.is_empty() {
                 continue;
-            };
+            }
             let x = i as f64;
-            let line = INK.stroke_width(1);
-            for (quartile, whisker) in [
-                (summary.first_quartile, summary.low),
-                (summary.third_quartile, summary.high),
-            ] {
-                area.draw(&PathElement::new(vec![(x, quartile), (x, whisker)], line))?;
-                let cap = vec![(x - 0.06, whisker), (x + 0.06, whisker)];
-                area.draw(&PathElement::new(cap, line))?;
-            }
-            let corners = [
-                (x - 0.18, summary.first_quartile),
-                (x + 0.18, summary.third_quartile),
-            ];
-            // Lightened, so that the median stands out.
-            area.draw(&Rectangle::new(corners, WHITE.filled()))?;
-            area.draw(&Rectangle::new(corners, color.mix(0.7).filled()))?;
-            area.draw(&Rectangle::new(corners, line))?;
-            let median = vec![(x - 0.18, summary.median), (x + 0.18, summary.median)];
-            area.draw(&PathElement::new(median, INK.stroke_width(3)))?;
-            for outlier in &summary.outliers {
-                area.draw(&Circle::new((x, *outlier), 2, color.filled()))?;
-            }
+            // plotters' own box plot draws whiskers to the fences, which no age may
+            // reach: below 0 years, for instance.
+            let [from, lower, median, upper, to] = Quartiles::new(group).values().map(f64::from);
+            let (inside, mut beyond): (Vec<f64>, Vec<f64>) =
+                group.iter().partition(|age| (from..=to).contains(*age));
+            let low = inside.iter().copied().fold(lower, f64::min);
+            let high = inside.iter().copied().fold(upper, f64::max);
+            let (left, right) = (x - 0.06, x + 0.06);
+            let mut whiskers = vec![(left, low), (right, low), (x, low)];
+            whiskers.extend([(x, high), (left, high), (right, high)]);
+            chart.draw_series(LineSeries::new(whiskers, INK))?;
+            let corners = [(x - 0.18, lower), (x + 0.18, upper)];
+            let fills = [WHITE.filled(), color.mix(0.7).filled(), INK.stroke_width(1)];
+            chart.draw_series(fills.map(|style| Rectangle::new(corners, style)))?;
+            let line = vec![(x - 0.18, median), (x + 0.18, median)];
+            chart.draw_series(LineSeries::new(line, INK.stroke_width(3)))?;
+            // Equal dots would only lie on top of each other.
+            beyond.sort_by(f64::total_cmp);
+            beyond.dedup();
+            let dot = |age| Circle::new((x, age), 2, color.filled());
+            chart.draw_series(beyond.into_iter().map(dot))?;
         }
         Ok(())
     })
 }
 
-/// Draws the bars of one histogram.
-fn age_histogram(
-    area: &Canvas<'_>,
-    bins: &[u64],
-    last: u32,
-    y: &Axis,
-    color: RGBColor,
-) -> Result<()> {
-    let x = Axis {
-        grid: false,
-        ..Axis::new(AGE, 0.0, f64::from(last), 12)
-    };
-    let chart = axes_at(area, &x, y, LEFT, 30)?;
-    // Even a single picture shows as one pixel.
-    let (_, height) = chart.plotting_area().dim_in_pixel();
-    let least = y.range.end / f64::from(height.max(1));
-    for (age, &count) in bins.iter().enumerate().filter(|(_, count)| **count > 0) {
-        let corners = [
-            (age as f64, 0.0),
-            (age as f64 + 1.0, least.max(count as f64)),
-        ];
-        let mut bar = Rectangle::new(corners, color.filled());
-        bar.set_margin(0, 0, 0, 1);
-        chart.plotting_area().draw(&bar)?;
+/// To 120 years, which fit all but a few data sets.
+fn age_axis(all: &[&Bins]) -> Axis {
+    let oldest = all.iter().filter_map(|bins| bins.values.last());
+    let end = oldest.fold(120.0, |end: f64, age| end.max(age + 1.0));
+    Axis::new(AGE, 0.0..end, 14)
+}
+
+/// Values counted in bins of equal width; bin 0 starts at 0.
+struct Bins {
+    values: Vec<f64>,
+    width: f64,
+    counts: BTreeMap<i64, u64>,
+}
+
+impl Bins {
+    fn new(mut values: Vec<f64>, width: f64) -> Self {
+        values.sort_by(f64::total_cmp);
+        let mut counts = BTreeMap::new();
+        for value in &values {
+            // 0.3 / 0.1 is a little less than 3.
+            let bin = (value / width + 1e-9).floor() as i64;
+            *counts.entry(bin).or_default() += 1;
+        }
+        Self {
+            values,
+            width,
+            counts,
+        }
     }
-    Ok(())
-}
 
-/// The numbers that a box plot draws, in years.
-#[derive(Debug, PartialEq)]
-struct BoxSummary {
-    first_quartile: f64,
-    median: f64,
-    third_quartile: f64,
-    /// Ends of the whiskers: the last values within 1.5 box lengths.
-    low: f64,
-    high: f64,
-    /// Values beyond the whiskers, each once.
-    outliers: Vec<f64>,
-}
-
-impl BoxSummary {
-    /// Of sorted values; `None` without any.
-    fn new(sorted: &[u32]) -> Option<Self> {
-        let first_quartile = quantile(sorted, 0.25)?;
-        let median = quantile(sorted, 0.5)?;
-        let third_quartile = quantile(sorted, 0.75)?;
-        let reach = 1.5 * (third_quartile - first_quartile);
-        let (from, to) = (first_quartile - reach, third_quartile + reach);
-        let (inside, mut outliers): (Vec<f64>, Vec<f64>) = sorted
-            .iter()
-            .map(|&value| f64::from(value))
-            .partition(|value| (from..=to).contains(value));
-        // Equal dots would only lie on top of each other.
-        outliers.dedup();
-        Some(Self {
-            first_quartile,
-            median,
-            third_quartile,
-            low: *inside.first()?,
-            high: *inside.last()?,
-            outliers,
-        })
+    fn most(&self) -> u64 {
+        self.counts.values().copied().max().unwrap_or(1)
     }
-}
 
-/// Quantile of sorted values by linear interpolation between neighbours.
-fn quantile(sorted: &[u32], share: f64) -> Option<f64> {
-    let position = share * sorted.len().checked_sub(1)? as f64;
-    let below = f64::from(*sorted.get(position.floor() as usize)?);
-    let above = f64::from(*sorted.get(position.ceil() as usize)?);
-    Some(below + (above - below) * position.fract())
-}
-
-/// "n = 23,708 pictures, ages 1 to 116 years, median 29".
-fn summary(ages: &[u32]) -> String {
-    let mut sorted = ages.to_vec();
-    sorted.sort_unstable();
-    format!(
-        "n = {} pictures, ages {} to {} years, median {}",
-        thousands(ages.len()),
-        sorted.first().copied().unwrap_or(0),
-        sorted.last().copied().unwrap_or(0),
-        years(quantile(&sorted, 0.5).unwrap_or(0.0))
-    )
-}
-
-/// A median: whole, or halfway between two ages.
-fn years(median: f64) -> String {
-    decimal(median, usize::from(median.fract() != 0.0))
-}
-
-/// Number of records per age, from age 0.
-fn count_ages(ages: &[u32]) -> Vec<u64> {
-    let mut bins = vec![0; OLDEST as usize + 1];
-    for &age in ages {
-        bins[age as usize] += 1;
-    }
-    bins
-}
-
-fn most(bins: &[u64]) -> u64 {
-    bins.iter().copied().max().unwrap_or(1)
-}
-
-/// Where the age axis ends: 120 years fit all but a few data sets and make
-/// every bin equally many pixels wide.
-fn last_age(ages: &[u32]) -> u32 {
-    let last = ages.iter().copied().max().unwrap_or(0);
-    if last < 120 { 120 } else { OLDEST + 10 }
-}
-
-fn age_column(records: &DataFrame) -> Result<Vec<u32>> {
-    let column = column(records, "age")?;
-    ensure!(
-        column.dtype().is_integer(),
-        "column `age` holds {} values; give whole years",
-        column.dtype()
-    );
-    let column = column
-        .cast(&DataType::UInt32)
-        .context("column `age` cannot be read as whole years")?;
-    let ages = column.u32()?;
-    let ages: Vec<u32> = ages.iter().collect::<Option<_>>().ok_or_else(|| {
-        anyhow!(
-            "column `age` lacks a value in some rows, or has a negative one: drop those rows first"
+    /// "23,708 pictures, 1 to 116 years, median 29".
+    fn summary(&self, what: &str, unit: &str) -> String {
+        let digits = 10f64.powi(decimals(self.width / 100.0) as i32);
+        let show = |value: f64| (value * digits).round() / digits;
+        format!(
+            "{}, {} to {}{unit}, median {}",
+            counted(self.values.len(), what),
+            show(self.values[0]),
+            show(self.values[self.values.len() - 1]),
+            show(Quartiles::new(&self.values).median())
         )
-    })?;
+    }
+
+    fn draw(
+        &self,
+        area: &Canvas<'_>,
+        x: &Axis,
+        what: &str,
+        most: u64,
+        color: RGBColor,
+    ) -> Result<()> {
+        let y = Axis::whole(what, 0.0..1.06 * most as f64, 6);
+        let chart = chart(area, x, &y, 30)?;
+        for (bin, count) in &self.counts {
+            let from = *bin as f64 * self.width;
+            bar(&chart, from..from + self.width, *count as f64, color)?;
+        }
+        Ok(())
+    }
+}
+
+/// A bar from 0 up. It is not plotters' `Histogram`, which draws its bars in
+/// another order in each run.
+fn bar(chart: &Chart<'_>, x: std::ops::Range<f64>, count: f64, color: RGBColor) -> Result<()> {
+    // Even a single picture shows as one pixel.
+    let area = chart.plotting_area();
+    let least = area.get_y_range().end / f64::from(area.dim_in_pixel().1);
+    let top = if count > 0.0 { count.max(least) } else { 0.0 };
+    let mut bar = Rectangle::new([(x.start, 0.0), (x.end, top)], color.filled());
+    bar.set_margin(0, 0, 0, 1);
+    Ok(area.draw(&bar)?)
+}
+
+fn age_column(records: &DataFrame) -> Result<Vec<f64>> {
+    let ages = column(records, "age")?
+        .strict_cast(&DataType::UInt32)
+        .context("column `age` must hold whole years")?;
+    let ages: Vec<f64> = ages.u32()?.iter().flatten().map(f64::from).collect();
     if let Some(age) = ages.iter().find(|age| **age > OLDEST) {
         bail!("column `age` has an age of {age} years: drop the records above {OLDEST} first");
     }
     Ok(ages)
 }
 
-fn gender_column(records: &DataFrame) -> Result<Vec<String>> {
-    let column = column(records, "gender")?;
-    let genders = column
-        .str()
-        .context("column `gender` must hold the text \"male\" or \"female\"")?;
-    let mut names = Vec::with_capacity(genders.len());
-    for (row, gender) in genders.iter().enumerate() {
-        match gender {
-            Some(gender) if GENDERS.iter().any(|(name, _)| *name == gender) => {
-                names.push(gender.to_string());
-            }
-            Some(gender) => bail!(
-                "row {row} has the gender {gender:?}: only \"male\" and \"female\" can be plotted"
-            ),
-            None => bail!("row {row} has no gender: drop such rows first"),
-        }
-    }
-    Ok(names)
+/// Indices into [`GENDERS`].
+fn gender_column(records: &DataFrame) -> Result<Vec<usize>> {
+    let genders = column(records, "gender")?.str();
+    let genders = genders.context("column `gender` must hold \"male\" or \"female\"")?;
+    let index = |gender: &str| GENDERS.iter().position(|(name, _)| *name == gender);
+    (genders.iter().flatten())
+        .map(|gender| {
+            index(gender).with_context(|| {
+                format!("a gender is {gender:?}: only \"male\" and \"female\" can be plotted")
+            })
+        })
+        .collect()
 }
 
-fn column<'a>(records: &'a DataFrame, name: &str) -> Result<&'a polars::prelude::Column> {
-    let column = records.column(name).map_err(|_| {
-        anyhow!(
-            "the records have no column `{name}`, only {:?}",
-            records.get_column_names()
-        )
+fn column<'a>(records: &'a DataFrame, name: &str) -> Result<&'a Column> {
+    let column = records.column(name).with_context(|| {
+        let names = records.get_column_names();
+        format!("the records have no column `{name}`, only {names:?}")
     })?;
     ensure!(
         !column.is_empty(),
         "there are no records to plot: the table is empty"
     );
+    ensure!(
+        column.null_count() == 0,
+        "column `{name}` lacks a value in {}: drop those first",
+        counted(column.null_count(), "row")
+    );
     Ok(column)
-}
-
-fn capitalised(name: &str) -> String {
-    let mut letters = name.chars();
-    match letters.next() {
-        Some(first) => first.to_uppercase().collect::<String>() + letters.as_str(),
-        None => String::new(),
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use polars::prelude::df;
 
-    use super::super::style::MALE;
     use super::*;
 
-    fn hex(color: RGBColor) -> String {
-        format!("fill=\"#{:02X}{:02X}{:02X}\"", color.0, color.1, color.2)
+    fn bars(figure: &Figure, color: RGBColor) -> usize {
+        let RGBColor(red, green, blue) = color;
+        let fill = format!("fill=\"#{red:02X}{green:02X}{blue:02X}\"");
+        figure.svg().matches(&fill).count()
     }
 
     fn records() -> DataFrame {
@@ -399,12 +373,11 @@ mod tests {
     #[test]
     fn histogram_has_a_bar_per_age() {
         let figure = ages(&records()).unwrap();
-        assert_eq!(figure.svg().matches(&hex(ACCENT)).count(), 4);
+        assert_eq!(bars(&figure, ACCENT), 4);
         for words in [
-            "n = 6 pictures",
-            "Age (years)",
-            "Pictures",
-            "1 to 116",
+            "6 pictures, 1 to 116 years, median 26",
+            AGE,
+            PICTURES,
             ">\n120\n<",
         ] {
             assert!(figure.svg().contains(words), "{words}");
@@ -413,54 +386,49 @@ mod tests {
 
     #[test]
     fn histograms_before_and_after_share_axes() {
-        let after = records().head(Some(2));
-        let figure = ages_before_after(&records(), &after).unwrap();
-        assert_eq!(figure.svg().matches(&hex(BEFORE)).count(), 4);
-        assert_eq!(figure.svg().matches(&hex(ACCENT)).count(), 2);
-        assert!(
-            figure
-                .svg()
-                .contains("n = 6 before, n = 2 after (33.3% of before)")
-        );
+        let figure = ages_before_after(&records(), &records().head(Some(2))).unwrap();
+        assert_eq!((bars(&figure, FAINT), bars(&figure, ACCENT)), (4, 2));
+        assert!(figure.svg().contains("33.3% of the pictures are left"));
         // The highest count, 3, labels both panels.
         assert_eq!(figure.svg().matches(">\n3\n<").count(), 2);
+    }
+
+    #[test]
+    fn bins_are_round_and_hold_every_value() {
+        let values: Vec<f64> = (0..1000).map(|i| f64::from(i) / 100.0).collect();
+        let figure = histogram("Even", "x", &values).unwrap();
+        assert!(figure.svg().contains("1,000 values, 0 to 9.99, median 5"));
+        assert!(figure.svg().contains("bins of 1"), "{}", figure.svg());
+        assert_eq!(bars(&figure, ACCENT), 10);
+        let whole = histogram("Whole", "x", &[1.0, 2.0, 2.0, 3.0]).unwrap();
+        assert_eq!(bars(&whole, ACCENT), 3);
+        assert_eq!(bars(&histogram("One", "x", &[-0.7]).unwrap(), ACCENT), 1);
+        for bad in [
+            &[][..],
+            &[f64::NAN],
+            &[1.0, f64::INFINITY],
+            &[f64::MAX, f64::MIN],
+        ] {
+            assert!(histogram("Bad", "x", bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]
     fn genders_are_counted() {
         let figure = genders(&records()).unwrap();
         assert!(figure.svg().contains("4 (66.7%)") && figure.svg().contains("2 (33.3%)"));
-        assert_eq!(figure.svg().matches(&hex(MALE)).count(), 1);
-        assert_eq!(figure.svg().matches(&hex(FEMALE)).count(), 1);
+        assert_eq!((bars(&figure, MALE), bars(&figure, FEMALE)), (1, 1));
     }
 
     #[test]
-    fn quartiles_interpolate() {
-        let summary = BoxSummary::new(&[1, 2, 3, 4, 5, 6, 7, 30, 30]).unwrap();
-        assert_eq!(
-            summary,
-            BoxSummary {
-                first_quartile: 3.0,
-                median: 5.0,
-                third_quartile: 7.0,
-                low: 1.0,
-                high: 7.0,
-                outliers: vec![30.0],
-            }
-        );
-        assert_eq!(quantile(&[1, 2, 3, 4], 0.25), Some(1.75));
-        assert_eq!(quantile(&[7], 0.75), Some(7.0));
-        assert_eq!(BoxSummary::new(&[]), None);
-    }
-
-    #[test]
-    fn boxes_show_n_and_median() {
+    fn boxes_show_counts_medians_and_ages_beyond() {
         let figure = ages_by_gender(&records()).unwrap();
-        assert!(figure.svg().contains("Male: n = 4, median 53 years"));
-        assert!(figure.svg().contains("Female: n = 2, median 26 years"));
-        let men = df!["age" => [20u32], "gender" => ["male"]].unwrap();
+        assert!(figure.svg().contains("male: 4 pictures, median 53 years"));
+        assert!(figure.svg().contains("female: 2 pictures, median 26 years"));
+        let men = df!["age" => [1u32, 2, 3, 4, 5, 6, 7, 30, 30], "gender" => ["male"; 9]].unwrap();
         let figure = ages_by_gender(&men).unwrap();
-        assert!(figure.svg().contains("Female: n = 0, no pictures"));
+        assert!(figure.svg().contains("female: no pictures"));
+        assert_eq!(figure.svg().matches("<circle").count(), 1, "30 years");
     }
 
     #[test]
@@ -470,8 +438,9 @@ mod tests {
             let message = plot(&empty).unwrap_err().to_string();
             assert!(message.contains("empty"), "{message}");
         }
-        let nameless = df!["years" => [1u32]].unwrap();
-        let message = ages(&nameless).unwrap_err().to_string();
+        let message = ages(&df!["years" => [1u32]].unwrap())
+            .unwrap_err()
+            .to_string();
         assert!(message.contains("no column `age`") && message.contains("years"));
         assert!(ages(&df!["age" => [Some(1u32), None]].unwrap()).is_err());
         assert!(ages(&df!["age" => [4_000_000_000u32]].unwrap()).is_err());

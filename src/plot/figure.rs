@@ -1,13 +1,11 @@
 //! The finished figure: shown in a notebook or saved to a file.
 
 use std::fmt;
-use std::io::Cursor;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use anyhow::{Context, Result, anyhow, bail};
-use image::{ImageFormat, RgbImage};
-use resvg::tiny_skia::{Color, FilterQuality, IntSize, Pixmap, PixmapPaint, Transform};
+use anyhow::{Context, Result, bail};
+use resvg::tiny_skia::{Color, Pixmap, Transform};
 use resvg::usvg::{Options, Tree, fontdb};
 
 use crate::support::files;
@@ -20,28 +18,12 @@ const SCALE: f32 = 2.0;
 static FONTS: LazyLock<Arc<fontdb::Database>> = LazyLock::new(|| {
     let mut fonts = fontdb::Database::new();
     fonts.load_font_data(epaint_default_fonts::UBUNTU_LIGHT.to_vec());
-    let family = fonts
-        .faces()
-        .next()
-        .and_then(|face| face.families.first())
-        .map(|(name, _)| name.clone());
-    if let Some(family) = family {
-        fonts.set_sans_serif_family(family.clone());
-        fonts.set_serif_family(family.clone());
-        fonts.set_monospace_family(family);
+    let family = fonts.faces().next().and_then(|face| face.families.first());
+    if let Some((family, _)) = family.cloned() {
+        fonts.set_sans_serif_family(family);
     }
     Arc::new(fonts)
 });
-
-/// An encoded picture and its place on the figure, in SVG pixels.
-#[derive(Clone)]
-pub(crate) struct Placed {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) left: f32,
-    pub(crate) top: f32,
-    pub(crate) width: f32,
-    pub(crate) height: f32,
-}
 
 /// A drawn plot: an SVG document of fixed size in pixels.
 ///
@@ -51,20 +33,12 @@ pub struct Figure {
     svg: String,
     width: u32,
     height: u32,
-    /// Also in the SVG; kept because the PNG renderer is built without
-    /// picture decoders.
-    pictures: Arc<[Placed]>,
 }
 
 impl Figure {
     /// Wraps an SVG document of `width` x `height` pixels.
     pub(crate) fn new(svg: String, width: u32, height: u32) -> Self {
-        Self {
-            svg,
-            width,
-            height,
-            pictures: Arc::new([]),
-        }
+        Self { svg, width, height }
     }
 
     /// Adds SVG elements on top of what is drawn.
@@ -72,12 +46,6 @@ impl Figure {
         if let Some(end) = self.svg.rfind("</svg>") {
             self.svg.insert_str(end, elements);
         }
-        self
-    }
-
-    /// Notes the pictures that the SVG embeds, for the PNG export.
-    pub(crate) fn with_pictures(mut self, pictures: Vec<Placed>) -> Self {
-        self.pictures = pictures.into();
         self
     }
 
@@ -131,16 +99,8 @@ impl Figure {
         }
     }
 
-    /// Shows the figure in a notebook cell; evcxr calls this itself.
-    pub fn evcxr_display(&self) {
-        println!(
-            "EVCXR_BEGIN_CONTENT text/html\n{}\nEVCXR_END_CONTENT",
-            self.html()
-        );
-    }
-
     /// HTML and not SVG, because only HTML shrinks with the notebook's column.
-    fn html(&self) -> String {
+    pub(crate) fn html(&self) -> String {
         format!(
             "<div style=\"max-width:{}px\">{}</div>",
             self.width, self.svg
@@ -155,30 +115,14 @@ impl Figure {
         let tree = Tree::from_str(&self.svg, &options).context("the figure's SVG is malformed")?;
         let (width, height) = (self.width * SCALE as u32, self.height * SCALE as u32);
         let mut page = Pixmap::new(width, height)
-            .ok_or_else(|| anyhow!("a figure of {width} x {height} pixels cannot be drawn"))?;
+            .with_context(|| format!("a figure of {width} x {height} pixels cannot be drawn"))?;
         page.fill(Color::WHITE);
         resvg::render(
             &tree,
             Transform::from_scale(SCALE, SCALE),
             &mut page.as_mut(),
         );
-        for picture in self.pictures.iter() {
-            paste(&mut page, picture)?;
-        }
-
-        // The page is opaque, so premultiplied colours are plain ones.
-        let pixels = page
-            .pixels()
-            .iter()
-            .flat_map(|pixel| [pixel.red(), pixel.green(), pixel.blue()])
-            .collect();
-        let picture = RgbImage::from_raw(width, height, pixels)
-            .ok_or_else(|| anyhow!("the drawn figure has too few pixels"))?;
-        let mut png = Cursor::new(Vec::new());
-        picture
-            .write_to(&mut png, ImageFormat::Png)
-            .context("cannot encode the figure as PNG")?;
-        Ok(png.into_inner())
+        page.encode_png().context("cannot encode the figure as PNG")
     }
 }
 
@@ -186,36 +130,6 @@ impl fmt::Debug for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Figure({} x {} px)", self.width, self.height)
     }
-}
-
-/// Draws one embedded picture at its place.
-fn paste(page: &mut Pixmap, picture: &Placed) -> Result<()> {
-    let decoded = image::load_from_memory(&picture.bytes)
-        .context("cannot decode a picture of the grid: it is damaged")?
-        .to_rgba8();
-    let (width, height) = decoded.dimensions();
-    let size = IntSize::from_wh(width, height)
-        .ok_or_else(|| anyhow!("a picture of the grid has no pixels"))?;
-    let mut pixels = decoded.into_raw();
-    for pixel in pixels.chunks_exact_mut(4) {
-        let alpha = u16::from(pixel[3]);
-        for channel in &mut pixel[..3] {
-            *channel = (u16::from(*channel) * alpha / 255) as u8;
-        }
-    }
-    let source = Pixmap::from_vec(pixels, size)
-        .ok_or_else(|| anyhow!("a picture of the grid has too few pixels"))?;
-    let paint = PixmapPaint {
-        quality: FilterQuality::Bicubic,
-        ..PixmapPaint::default()
-    };
-    let place = Transform::from_scale(
-        SCALE * picture.width / width as f32,
-        SCALE * picture.height / height as f32,
-    )
-    .post_translate(SCALE * picture.left, SCALE * picture.top);
-    page.draw_pixmap(0, 0, source.as_ref(), &paint, place, None);
-    Ok(())
 }
 
 #[cfg(test)]
@@ -259,24 +173,6 @@ mod tests {
             assert!(message.to_string().contains(".svg or .png"), "{message}");
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-
-        let file = folder.path().join("file");
-        fs::write(&file, "in the way").unwrap();
-        let message = figure().save(file.join("figure.svg")).unwrap_err();
-        assert!(
-            message.to_string().contains("cannot make the folder"),
-            "{message}"
-        );
-    }
-
-    #[test]
-    fn saving_replaces_and_leaves_no_temporary_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("figure.svg");
-        fs::write(&path, "old").unwrap();
-        figure().save(&path).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), figure().svg());
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]
@@ -286,10 +182,5 @@ mod tests {
         assert!(figure.png().is_ok());
         assert!(figure.html().starts_with("<div style=\"max-width:"));
         assert!(figure.html().ends_with("</svg>\n</div>"));
-    }
-
-    #[test]
-    fn debug_is_short() {
-        assert!(format!("{:?}", figure()).len() < 40);
     }
 }

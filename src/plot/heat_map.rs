@@ -1,276 +1,347 @@
-//! A grid of coloured cells: what a confusion matrix and a score map share.
+//! Grids of coloured cells: the confusion matrix and scores over two
+//! hyper-parameters.
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
+use indicatif::HumanCount;
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, VPos};
+use plotters::style::text_anchor::HPos;
 
 use super::figure::Figure;
 use super::style::{
-    AXIS, AXIS_TITLE, FAINT, INK, MARGIN, SOFT_INK, TICK, bold, fit, header, page, text,
-    text_width, title_width,
+    Axis, FAINT, GRID, INK, SOFT_INK, TEXT, chart, counted, decimal, decimals, page, percent,
+    shrunk, text, write,
 };
 
-/// Light to dark; lightness falls evenly, so grey printers keep the order.
-const SCALE: [RGBColor; 6] = [
-    RGBColor(247, 250, 253),
-    RGBColor(214, 229, 242),
-    RGBColor(163, 202, 228),
-    RGBColor(94, 156, 204),
-    RGBColor(38, 101, 166),
-    RGBColor(10, 48, 102),
-];
-/// Labels longer than this many pixels are cut.
-const LONGEST: f64 = 150.0;
+/// The colour of the highest cell; the others are a share of it over white.
+const DEEP: RGBColor = RGBColor(8, 75, 145);
+const OUTLINE: RGBColor = RGBColor(226, 120, 30);
 
-/// One cell: its place on the colour scale from 0 to 1, and its lines of text.
-pub(super) struct Cell {
-    pub(super) level: f64,
-    pub(super) lines: Vec<String>,
-    /// Whether the text stands back, as for an empty cell.
-    pub(super) faint: bool,
-}
-
-/// What to draw.
-pub(super) struct HeatMap<'a> {
-    pub(super) title: &'a str,
-    pub(super) note: &'a str,
-    pub(super) x_title: &'a str,
-    pub(super) x: &'a [String],
-    pub(super) y_title: &'a str,
-    pub(super) y: &'a [String],
-    /// Rows of cells from the top; `None` is hatched.
-    pub(super) cells: &'a [Vec<Option<Cell>>],
-    /// Width and height of a cell in pixels.
-    pub(super) size: (i32, i32),
-    /// Row and column of the cell to outline.
-    pub(super) best: Option<(usize, usize)>,
-    /// What the colours stand for, and the labels at the low end, the middle
-    /// and the high end of the scale.
-    pub(super) scale: (&'a str, [String; 3]),
-}
-
-impl HeatMap<'_> {
-    pub(super) fn draw(&self) -> Result<Figure> {
-        let (cell_width, cell_height) = self.size;
-        let longest = |labels: &[String]| {
-            labels
-                .iter()
-                .map(|label| text_width(label, TICK))
-                .fold(0.0, f64::max)
-                .min(LONGEST)
+/// Confusion matrix: rows are true classes, columns predicted ones.
+///
+/// `counts[t][p]` is the number of pictures of class `labels[t]` that were
+/// taken for `labels[p]`. A cell shows the count and its share of the row, and
+/// the share colours it.
+///
+/// # Errors
+///
+/// When there is no class, or `counts` is not square with a row per label.
+///
+/// ```
+/// # fn main() -> anyhow::Result<()> {
+/// let labels = ["male".to_string(), "female".to_string()];
+/// let counts = [vec![90, 10], vec![20, 180]];
+/// let figure = ror::plot::confusion("Gender", &labels, &counts)?;
+/// assert!(figure.svg().contains("90.0%"));
+/// # Ok(())
+/// # }
+/// ```
+pub fn confusion(title: &str, labels: &[String], counts: &[Vec<u64>]) -> Result<Figure> {
+    let classes = labels.len();
+    ensure!(classes > 0, "a confusion matrix needs at least one class");
+    check(labels, labels, counts)?;
+    // Few classes get roomy cells.
+    let size = (520 / classes as i32).clamp(36, 96);
+    let digits = usize::from(size >= 48);
+    let total: u64 = counts.iter().flatten().sum();
+    let right: u64 = (0..classes).map(|class| counts[class][class]).sum();
+    let cell = |count: u64, sum: u64| {
+        let level = count as f64 / sum.max(1) as f64;
+        // A class without pictures has no shares.
+        let share = match sum {
+            0 => "-".to_string(),
+            _ => percent(level, digits),
         };
-        // Column labels stand upright when they are wider than their column.
-        let x_width = longest(self.x);
-        let upright = x_width > f64::from(cell_width) - 4.0;
-        let below = if upright { x_width as i32 + 10 } else { 22 };
-        let left = MARGIN + 24 + longest(self.y) as i32 + 10;
-        let (grid_width, grid_height) = (
-            cell_width * self.x.len() as i32,
-            cell_height * self.y.len() as i32,
-        );
-        let scale_labels = longest(&self.scale.1);
-        let scale_width = 24 + 14 + 8 + scale_labels as i32 + 28;
-        let wanted = left + grid_width + scale_width + 8;
-        let width = wanted.max(title_width(self.title, self.note));
-        let top = 8;
-        let height = header(self.note) + top + grid_height + below + 36;
-
-        page(width as u32, height as u32, self.title, self.note, |body| {
-            let font = self.font_size();
-            for (row, cells) in self.cells.iter().enumerate() {
-                for (column, cell) in cells.iter().enumerate() {
-                    let x = left + column as i32 * cell_width;
-                    let y = top + row as i32 * cell_height;
-                    let corners = [(x, y), (x + cell_width - 1, y + cell_height - 1)];
-                    match cell {
-                        Some(cell) => {
-                            let fill = color(cell.level);
-                            body.draw(&Rectangle::new(corners, fill.filled()))?;
-                            if let Some(size) = font {
-                                let ink = if cell.faint { AXIS } else { ink_on(fill) };
-                                let step = 1.2 * size;
-                                let first = f64::from(y) + f64::from(cell_height) / 2.0
-                                    - step * (cell.lines.len() as f64 - 1.0) / 2.0;
-                                for (i, line) in cell.lines.iter().enumerate() {
-                                    let at = (x + cell_width / 2, (first + i as f64 * step) as i32);
-                                    let style = text(size, ink, HPos::Center, VPos::Center);
-                                    body.draw_text(line, &style, at)?;
-                                }
-                            }
-                        }
-                        None => hatch(body, corners)?,
-                    }
-                }
-            }
-            body.draw(&Rectangle::new(
-                [
-                    (left - 1, top - 1),
-                    (left + grid_width - 1, top + grid_height - 1),
-                ],
-                AXIS,
-            ))?;
-            if let Some((row, column)) = self.best {
-                let x = left + column as i32 * cell_width;
-                let y = top + row as i32 * cell_height;
-                let orange = RGBColor(226, 120, 30);
-                // A path, because plotters ignores the width of a rectangle's line.
-                let (right, bottom) = (x + cell_width - 1, y + cell_height - 1);
-                let around = vec![(x, y), (right, y), (right, bottom), (x, bottom), (x, y - 2)];
-                body.draw(&PathElement::new(around, orange.stroke_width(4)))?;
-            }
-
-            for (row, label) in self.y.iter().enumerate() {
-                let y = top + row as i32 * cell_height + cell_height / 2;
-                let (label, size) = fit(label, TICK, TICK, LONGEST);
-                let style = text(size, SOFT_INK, HPos::Right, VPos::Center);
-                body.draw_text(&label, &style, (left - 9, y))?;
-            }
-            for (column, label) in self.x.iter().enumerate() {
-                let x = left + column as i32 * cell_width + cell_width / 2;
-                let (label, size) = fit(label, TICK, TICK, LONGEST);
-                if upright {
-                    let style = text(size, SOFT_INK, HPos::Right, VPos::Center)
-                        .transform(FontTransform::Rotate270);
-                    body.draw_text(&label, &style, (x, top + grid_height + 8))?;
-                } else {
-                    let style = text(size, SOFT_INK, HPos::Center, VPos::Center);
-                    body.draw_text(&label, &style, (x, top + grid_height + 14))?;
-                }
-            }
-            let axis_title = bold(AXIS_TITLE, INK, HPos::Center, VPos::Center);
-            let bottom = top + grid_height + below + 12;
-            body.draw_text(self.x_title, &axis_title, (left + grid_width / 2, bottom))?;
-            body.draw_text(
-                self.y_title,
-                &axis_title.transform(FontTransform::Rotate270),
-                (MARGIN + 8, top + grid_height / 2),
-            )?;
-
-            // The colour scale.
-            let x = left + grid_width + 24;
-            let strips = grid_height.min(260);
-            for strip in 0..strips {
-                let level = 1.0 - f64::from(strip) / f64::from((strips - 1).max(1));
-                let y = top + strip;
-                body.draw(&Rectangle::new(
-                    [(x, y), (x + 14, y + 1)],
-                    color(level).filled(),
-                ))?;
-            }
-            body.draw(&Rectangle::new(
-                [(x - 1, top - 1), (x + 14, top + strips)],
-                AXIS,
-            ))?;
-            let (name, labels) = &self.scale;
-            for (i, label) in labels.iter().enumerate() {
-                // Keep the end labels inside the scale, and skip the middle one
-                // where it would touch them.
-                if label.is_empty() || (i == 1 && strips < 54) {
-                    continue;
-                }
-                let y = top + 5 + (strips - 10) * (2 - i as i32) / 2;
-                let style = text(TICK, SOFT_INK, HPos::Left, VPos::Center);
-                body.draw_text(label, &style, (x + 22, y))?;
-            }
-            let style =
-                text(TICK, INK, HPos::Center, VPos::Center).transform(FontTransform::Rotate270);
-            let room = f64::from(grid_height + 30);
-            let (name, _) = fit(name, TICK, TICK, room);
-            let at = (x + 22 + scale_labels as i32 + 14, top + strips / 2);
-            body.draw_text(&name, &style, at)?;
-            Ok(())
+        Some(Cell {
+            level,
+            lines: vec![HumanCount(count).to_string(), share],
+            faint: count == 0,
         })
+    };
+    let cells = counts.iter().map(|row| {
+        let sum = row.iter().sum();
+        row.iter().map(|count| cell(*count, sum)).collect()
+    });
+    let note = format!(
+        "{}, {} right ({}); colour: share of the true class",
+        counted(total as usize, "picture"),
+        HumanCount(right),
+        percent(right as f64 / total.max(1) as f64, 1)
+    );
+    HeatMap {
+        axes: [("Predicted", labels), ("True", labels)],
+        cells: cells.collect(),
+        size: (size, size),
+        best: None,
     }
-
-    /// The largest font that fits all cells; `None` if that would be too small
-    /// to read.
-    fn font_size(&self) -> Option<f64> {
-        let cells = self.cells.iter().flatten().flatten();
-        let (width, lines) = cells.fold((0.1f64, 1), |(width, lines), cell| {
-            let widest = cell.lines.iter().map(|line| text_width(line, 1.0));
-            (widest.fold(width, f64::max), lines.max(cell.lines.len()))
-        });
-        let size = (f64::from(self.size.0 - 4) / width)
-            .min(f64::from(self.size.1 - 4) / (1.2 * lines as f64))
-            .min(14.0);
-        (size >= 5.0).then_some(size)
-    }
+    .draw(title, &note)
 }
 
-/// A grey cell with stripes: nothing was measured here.
-fn hatch(body: &super::style::Canvas<'_>, corners: [(i32, i32); 2]) -> Result<()> {
-    let [(left, top), (right, bottom)] = corners;
-    body.draw(&Rectangle::new(corners, RGBColor(240, 242, 244).filled()))?;
-    let height = bottom - top;
-    let mut start = left - height;
-    while start < right {
-        // The stripe rises from (start, bottom) to (start + height, top), cut
-        // at the sides of the cell.
-        let from = (start.max(left), bottom - (left - start).max(0));
-        let over = (start + height - right).max(0);
-        let to = (start + height - over, top + over);
-        body.draw(&PathElement::new(vec![from, to], FAINT))?;
-        start += 8;
+/// Heat map of scores, such as validation accuracy by batch size and learning
+/// rate.
+///
+/// `values[row][column]` belongs to `y[row]` and `x[column]`; `None` or NaN is
+/// grey as not measured, and the highest value is outlined. Colours span
+/// the lowest to the highest value.
+///
+/// # Errors
+///
+/// When the shapes disagree or no value is finite.
+///
+/// ```
+/// # fn main() -> anyhow::Result<()> {
+/// let (sizes, rates) = (["32", "64"].map(String::from), ["0.01"].map(String::from));
+/// let values = [vec![Some(0.81), None]];
+/// let figure = ror::plot::score_map(
+///     "Validation accuracy", "Batch size", &sizes, "Learning rate", &rates, &values,
+/// )?;
+/// assert!(figure.svg().contains("0.810"));
+/// # Ok(())
+/// # }
+/// ```
+pub fn score_map(
+    title: &str,
+    x_label: &str,
+    x: &[String],
+    y_label: &str,
+    y: &[String],
+    values: &[Vec<Option<f64>>],
+) -> Result<Figure> {
+    check(x, y, values)?;
+    let score = |value: &Option<f64>| value.filter(|value| value.is_finite());
+    let all = x.len() * y.len();
+    let scores: Vec<f64> = values.iter().flatten().filter_map(score).collect();
+    let best = scores.iter().copied().reduce(f64::max);
+    let best = best.with_context(|| format!("there is no score to show: all {all} are missing"))?;
+    let place = values
+        .iter()
+        .flatten()
+        .position(|value| *value == Some(best));
+    let (row, column) = place.map_or((0, 0), |place| (place / x.len(), place % x.len()));
+    let span = best - scores.iter().copied().fold(best, f64::min);
+    // Enough digits to tell the scores apart, and three for shares.
+    let digits = decimals(span / 20.0).max(if best.abs() < 10.0 { 3 } else { 1 });
+    let cell = |value: &Option<f64>| {
+        score(value).map(|value| Cell {
+            level: if span > 0.0 {
+                1.0 - (best - value) / span
+            } else {
+                0.5
+            },
+            lines: vec![decimal(value, digits)],
+            faint: false,
+        })
+    };
+    let cells = values.iter().map(|row| row.iter().map(cell).collect());
+    let note = format!(
+        "{} of {all} measured; best {} at {x_label} {}, {y_label} {}",
+        scores.len(),
+        decimal(best, digits),
+        x[column],
+        y[row]
+    );
+    HeatMap {
+        axes: [(x_label, x), (y_label, y)],
+        cells: cells.collect(),
+        size: (84, 44),
+        best: Some((row, column)),
     }
+    .draw(title, &note)
+}
+
+/// That there is a row per vertical label and a value per horizontal one.
+fn check<T>(x: &[String], y: &[String], rows: &[Vec<T>]) -> Result<()> {
+    let widths: Vec<usize> = rows.iter().map(Vec::len).collect();
+    ensure!(
+        widths.len() == y.len() && widths.iter().all(|width| *width == x.len()),
+        "{} rows of {} values are needed; there are {} rows of {widths:?}",
+        y.len(),
+        x.len(),
+        widths.len()
+    );
     Ok(())
 }
 
-/// The colour of a level from 0 to 1.
-fn color(level: f64) -> RGBColor {
-    let place = level.clamp(0.0, 1.0) * (SCALE.len() - 1) as f64;
-    let below = (place.floor() as usize).min(SCALE.len() - 2);
-    let share = place - below as f64;
-    let (from, to) = (SCALE[below], SCALE[below + 1]);
-    let mix = |a: u8, b: u8| (f64::from(a) + (f64::from(b) - f64::from(a)) * share).round() as u8;
-    RGBColor(mix(from.0, to.0), mix(from.1, to.1), mix(from.2, to.2))
+/// One cell: its place on the colour scale from 0 to 1, and its lines of text.
+struct Cell {
+    level: f64,
+    lines: Vec<String>,
+    /// Whether the text stands back, as for an empty cell.
+    faint: bool,
 }
 
-/// White text on fills dark enough for it, black on the others: on middling
-/// blue, white reads better than its contrast ratio says.
-fn ink_on(fill: RGBColor) -> RGBColor {
-    if contrast(fill, WHITE) >= 3.8 {
-        WHITE
-    } else {
-        BLACK
-    }
+struct HeatMap<'a> {
+    /// Titles and labels of the horizontal and the vertical axis.
+    axes: [(&'a str, &'a [String]); 2],
+    /// Rows of cells from the top; `None` was not measured.
+    cells: Vec<Vec<Option<Cell>>>,
+    /// Width and height of a cell in pixels.
+    size: (i32, i32),
+    /// Row and column of the cell to outline.
+    best: Option<(usize, usize)>,
 }
 
-/// The contrast ratio of the web accessibility guidelines, 1 to 21.
-fn contrast(a: RGBColor, b: RGBColor) -> f64 {
-    let luminance = |color: RGBColor| {
-        let linear = |channel: u8| {
-            let value = f64::from(channel) / 255.0;
-            if value <= 0.04045 {
-                value / 12.92
-            } else {
-                ((value + 0.055) / 1.055).powf(2.4)
+impl HeatMap<'_> {
+    fn draw(&self, title: &str, note: &str) -> Result<Figure> {
+        let [(x_title, x_labels), (y_title, y_labels)] = self.axes;
+        let (wide, high) = self.size;
+        let x = Axis::names("", x_labels.to_vec());
+        let y = Axis::names(y_title, y_labels.to_vec()).reversed();
+        // Column labels stand upright when they are wider than their column.
+        let upright = x.room > wide;
+        let below = if upright { x.room + 12 } else { 24 };
+        let grid = (wide * x_labels.len() as i32, high * y_labels.len() as i32);
+        let size = (y.left() + grid.0 + 20, grid.1 + below + 50);
+        page(size, title, note, |body| {
+            // 8 pixels of margin above and 26 for the labels below.
+            let area = body.clone().shrink((0, 0), (size.0, grid.1 + 34));
+            let hidden = Axis {
+                format: Box::new(|_| String::new()),
+                ..x
+            };
+            let chart = chart(&area, &hidden, &y, 20)?;
+            let area = chart.plotting_area();
+            for (row, cells) in self.cells.iter().enumerate() {
+                for (column, cell) in cells.iter().enumerate() {
+                    self.draw_cell(&chart, (column as f64, row as f64), cell.as_ref())?;
+                }
             }
+            if let Some((row, column)) = self.best {
+                // A path, because plotters ignores the width of a rectangle's line.
+                let sides = [(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)];
+                let around = sides.iter().cycle().take(6);
+                let around: Vec<_> = around
+                    .map(|s| (column as f64 + s.0, row as f64 + s.1))
+                    .collect();
+                area.draw(&PathElement::new(around, OUTLINE.stroke_width(4)))?;
+            }
+            let bottom = y_labels.len() as f64 - 0.5;
+            for (column, label) in x_labels.iter().enumerate() {
+                let at = (column as f64, bottom);
+                if upright {
+                    let style = text(TEXT, SOFT_INK, HPos::Right);
+                    let style = style.transform(FontTransform::Rotate270);
+                    write(&chart, at, (0, 10), label, style)?;
+                } else {
+                    write(
+                        &chart,
+                        at,
+                        (0, 16),
+                        label,
+                        text(TEXT, SOFT_INK, HPos::Center),
+                    )?;
+                }
+            }
+            let middle = ((x_labels.len() as f64 - 1.0) / 2.0, bottom);
+            write(
+                &chart,
+                middle,
+                (0, below + 16),
+                x_title,
+                text(TEXT, INK, HPos::Center),
+            )
+        })
+    }
+
+    fn draw_cell(
+        &self,
+        chart: &super::style::Chart<'_>,
+        (x, y): (f64, f64),
+        cell: Option<&Cell>,
+    ) -> Result<()> {
+        let fill = cell.map_or(GRID.to_rgba(), |cell| DEEP.mix(cell.level.max(0.03)));
+        let mut corners = Rectangle::new([(x - 0.5, y - 0.5), (x + 0.5, y + 0.5)], fill.filled());
+        corners.set_margin(0, 1, 0, 1);
+        chart.plotting_area().draw(&corners)?;
+        let Some(cell) = cell else {
+            let style = text(TEXT, SOFT_INK, HPos::Center);
+            return write(chart, (x, y), (0, 0), "-", style);
         };
-        0.2126 * linear(color.0) + 0.7152 * linear(color.1) + 0.0722 * linear(color.2)
-    };
-    let (a, b) = (luminance(a), luminance(b));
-    (a.max(b) + 0.05) / (a.min(b) + 0.05)
+        let ink = match cell.level {
+            _ if cell.faint => FAINT,
+            level if level < 0.65 => INK,
+            _ => WHITE,
+        };
+        let size = self.font_size();
+        for (i, line) in cell.lines.iter().enumerate() {
+            let down = 1.2 * size * (i as f64 - (cell.lines.len() as f64 - 1.0) / 2.0);
+            write(
+                chart,
+                (x, y),
+                (0, down as i32),
+                line,
+                text(size, ink, HPos::Center),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// The largest font that fits all cells.
+    fn font_size(&self) -> f64 {
+        let cells = self.cells.iter().flatten().flatten();
+        let lines = cells.flat_map(|cell| &cell.lines);
+        let room = f64::from(self.size.0 - 4);
+        lines
+            .map(|line| shrunk(line, TEXT, room))
+            .fold(TEXT, f64::min)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn text_is_readable_on_every_color() {
-        for i in 0..=100 {
-            let fill = color(f64::from(i) / 100.0);
-            assert!(contrast(fill, ink_on(fill)) >= 3.8, "level {i}%");
-        }
-        assert_eq!(ink_on(color(0.0)), BLACK);
-        assert_eq!(ink_on(color(1.0)), WHITE);
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| name.to_string()).collect()
     }
 
     #[test]
-    fn scale_darkens_throughout() {
-        let steps: Vec<f64> = (0..=20)
-            .map(|i| contrast(color(f64::from(i) / 20.0), WHITE))
-            .collect();
-        assert!(steps.windows(2).all(|pair| pair[0] < pair[1]));
+    fn cells_show_counts_and_row_shares() {
+        let counts = [vec![1_500, 500, 0], vec![1, 2, 1], vec![0, 0, 0]];
+        let figure = confusion("Age <group>", &names(&["0-4", "5-9", "10-14"]), &counts).unwrap();
+        let svg = figure.svg();
+        for words in ["1,500", "75.0%", "25.0%", "50.0%", "True", "Predicted"] {
+            assert!(svg.contains(words), "{words}");
+        }
+        assert!(svg.contains("2,004 pictures, 1,502 right (75.0%)"));
+        assert!(svg.contains("Age &lt;group&gt;") && !svg.contains("<group>"));
+        // The row without pictures.
+        assert_eq!(svg.matches(">\n-\n<").count(), 3);
+    }
+
+    #[test]
+    fn twenty_four_classes_keep_their_text() {
+        let labels: Vec<String> = (0..24).map(|i| format!("{i} - {}", i + 1)).collect();
+        let figure = confusion("Many", &labels, &vec![vec![123; 24]; 24]).unwrap();
+        assert_eq!(figure.svg().matches(">\n123\n<").count(), 24 * 24);
+        let upright = figure.svg().matches("rotate(270").count();
+        assert_eq!(upright, 25, "labels and the title of the vertical axis");
+    }
+
+    #[test]
+    fn best_is_outlined_and_missing_is_grey() {
+        let (x, y) = (names(&["32", "64"]), names(&["0.1", "0.01"]));
+        let values = [vec![Some(0.5), None], vec![Some(0.75), Some(f64::NAN)]];
+        let figure = score_map("Search", "Batch size", &x, "Learning rate", &y, &values).unwrap();
+        let svg = figure.svg();
+        assert!(svg.contains("2 of 4 measured; best 0.750 at Batch size 32, Learning rate 0.01"));
+        assert_eq!(svg.matches("stroke-width=\"4\"").count(), 1);
+        // The two missing cells.
+        assert_eq!(svg.matches(">\n-\n<").count(), 2);
+        assert!(!svg.contains("NaN"));
+    }
+
+    #[test]
+    fn shapes_and_missing_scores_are_errors() {
+        let labels = names(&["a", "b"]);
+        assert!(confusion("None", &[], &[]).is_err());
+        assert!(confusion("Row", &labels, &[vec![1, 2]]).is_err());
+        let message = confusion("Cell", &labels, &[vec![1, 2], vec![3]]).unwrap_err();
+        assert!(message.to_string().contains("[2, 1]"), "{message}");
+        let (x, y) = (names(&["32"]), names(&["0.1"]));
+        assert!(score_map("S", "x", &x, "y", &y, &[vec![]]).is_err());
+        assert!(score_map("S", "x", &x, "y", &y, &[]).is_err());
+        let message = score_map("S", "x", &x, "y", &y, &[vec![None]]).unwrap_err();
+        assert!(message.to_string().contains("no score"));
+        assert!(score_map("S", "x", &[], "y", &[], &[]).is_err());
     }
 }

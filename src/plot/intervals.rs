@@ -1,20 +1,20 @@
 //! Estimates with their uncertainty.
 
 use anyhow::{Result, ensure};
+use indicatif::HumanCount;
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, VPos};
+use plotters::style::text_anchor::HPos;
 
 use super::figure::Figure;
 use super::style::{
-    ACCENT, Axis, BEFORE, INK, MARGIN, NOTE, SOFT_INK, TICK, axes, decimal, decimals, fit, header,
-    limits, nice_step, page, text, text_width,
+    ACCENT, Axis, FAINT, INK, MARGIN, SOFT_INK, TEXT, WIDTH, chart, decimal, decimals, limits,
+    page, text, text_width, ticks, write,
 };
+use crate::Task;
+use crate::metrics::{Interval, Metrics};
 
-const WIDTH: u32 = 720;
-/// Height of a row in pixels.
-const ROW: u32 = 38;
-/// Number of ticks to aim at.
-const TICKS: usize = 6;
+/// Labels wider than this many pixels are broken into lines.
+const LABEL: f64 = 270.0;
 
 /// Values with error bars, one row each: for instance the accuracy of several
 /// models with its 95 % interval.
@@ -48,70 +48,112 @@ pub fn intervals(title: &str, axis: &str, rows: &[(String, f64, f64, f64)]) -> R
             "{label:?} has the value {value} outside its interval [{low}, {high}]"
         );
     }
-    let ends = rows.iter().flat_map(|(_, _, low, high)| [*low, *high]);
-    let (from, to) = limits(ends).unwrap_or((0.0, 1.0));
+    let ends = || rows.iter().flat_map(|(_, _, low, high)| [*low, *high]);
+    let range = limits(ends()).unwrap_or(0.0..1.0);
+    let x = Axis::new(axis, range.clone(), 7);
     // Differences of a hundredth of the axis still show.
-    let digits = decimals(nice_step(to - from, 3)) + 1;
-    let numbers: Vec<String> = rows
-        .iter()
-        .map(|(_, value, low, high)| {
-            let [value, low, high] = [value, low, high].map(|number| decimal(*number, digits));
-            if low == high {
-                value
-            } else {
-                format!("{value} [{low}, {high}]")
-            }
-        })
-        .collect();
-    let numbers_width = numbers
-        .iter()
-        .map(|number| text_width(number, NOTE))
-        .fold(0.0, f64::max);
-    let bare = |low: &f64, high: &f64| low == high;
-    let note = if rows.iter().any(|(_, _, low, high)| bare(low, high)) {
-        "point: estimate, bar: interval; grey: no interval known"
-    } else {
-        "point: estimate, bar: interval"
-    };
-    let height = header(note) as u32 + ROW * rows.len() as u32 + 76;
-    page(WIDTH, height, title, note, |body| {
-        let labels = rows
-            .iter()
-            .map(|(label, ..)| fit(label, TICK, TICK, 220.0).0)
-            .collect();
-        let x = Axis::new(axis, from, to, TICKS);
-        let mut y = Axis::names("", labels);
-        // The first row on top.
-        y.range = y.range.end..y.range.start;
-        y.grid = true;
-        let right = numbers_width as i32 + 2 * MARGIN;
-        let chart = axes(body, &x, &y, right)?;
-        let plot = chart.plotting_area();
-        // Differences are read against none.
-        if from < 0.0 && to > 0.0 {
-            let ends = vec![(0.0, y.range.start), (0.0, y.range.end)];
-            plot.draw(&PathElement::new(ends, SOFT_INK))?;
+    let step = ticks(&(0.0..range.end - range.start), 4);
+    let digits = decimals(step.get(1).copied().unwrap_or(1.0)) + 1;
+    let numbers = rows.iter().map(|(_, value, low, high)| {
+        let [value, low_end, high_end] = [value, low, high].map(|number| decimal(*number, digits));
+        if low == high {
+            value
+        } else {
+            format!("{value} [{low_end}, {high_end}]")
         }
-        for (i, ((_, value, low, high), number)) in rows.iter().zip(&numbers).enumerate() {
+    });
+    let numbers: Vec<String> = numbers.collect();
+    let labels: Vec<Vec<String>> = rows.iter().map(|row| lines(&row.0)).collect();
+    let widest = |texts: &mut dyn Iterator<Item = &String>| {
+        texts.map(|text| text_width(text, TEXT)).fold(0.0, f64::max) as i32
+    };
+    let right = widest(&mut numbers.iter()) + 2 * MARGIN;
+    let mut y = Axis::names("", vec![String::new(); rows.len()]).reversed();
+    (y.room, y.grid) = (widest(&mut labels.iter().flatten()), true);
+    let mut note = "point: estimate, bar: interval".to_string();
+    if rows.iter().any(|(_, _, low, high)| low == high) {
+        note += "; grey: no interval known";
+    }
+    let most = labels.iter().map(Vec::len).max().unwrap_or(1) as i32;
+    let height = (16 * most + 8).max(34) * rows.len() as i32 + 66;
+    // Long words and numbers leave the bars some width.
+    let width = WIDTH.max(y.left() + right + 240);
+    page((width, height), title, &note, |body| {
+        let mut chart = chart(body, &x, &y, right)?;
+        // Differences are read against none.
+        if ends().any(|end| end < 0.0) && ends().any(|end| end > 0.0) {
+            let line = vec![(0.0, y.range.start), (0.0, y.range.end)];
+            chart.draw_series(LineSeries::new(line, SOFT_INK))?;
+        }
+        for (i, (_, value, low, high)) in rows.iter().enumerate() {
             let row = i as f64;
-            if bare(low, high) {
-                plot.draw(&Circle::new((*value, row), 5, BEFORE.filled()))?;
+            if low == high {
+                chart.draw_series([Circle::new((*value, row), 5, FAINT.filled())])?;
             } else {
-                let line = ACCENT.stroke_width(2);
-                plot.draw(&PathElement::new(vec![(*low, row), (*high, row)], line))?;
-                for end in [*low, *high] {
-                    let stroke = PathElement::new(vec![(0, -6), (0, 6)], line);
-                    plot.draw(&(EmptyElement::at((end, row)) + stroke))?;
-                }
-                plot.draw(&Circle::new((*value, row), 5, ACCENT.filled()))?;
+                let style = ACCENT.stroke_width(2).filled();
+                chart.draw_series([ErrorBar::new_horizontal(
+                    row, *low, *value, *high, style, 10,
+                )])?;
             }
-            let style = text(NOTE, INK, HPos::Left, VPos::Center);
-            plot.draw(
-                &(EmptyElement::at((to, row)) + Text::new(number.clone(), (MARGIN, 0), style)),
-            )?;
+            let style = text(TEXT, INK, HPos::Left);
+            write(&chart, (range.end, row), (MARGIN, 0), &numbers[i], style)?;
+            for (line, words) in labels[i].iter().enumerate() {
+                let down = 16 * line as i32 - 8 * (labels[i].len() as i32 - 1);
+                let style = text(TEXT, SOFT_INK, HPos::Right);
+                write(&chart, (range.start, row), (-10, down), words, style)?;
+            }
         }
         Ok(())
     })
+}
+
+/// Breaks a label between words.
+fn lines(label: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in label.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if text_width(&format!("{line} {word}"), TEXT) <= LABEL => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_string()),
+        }
+    }
+    lines
+}
+
+/// Accuracy of gender, or mean absolute error of age, by age band, gender and race, each with
+/// its 95 % interval; the first row is of all pictures.
+///
+/// # Errors
+/// Metrics without slices.
+pub fn breakdown(title: &str, metrics: &Metrics) -> Result<Figure> {
+    let gender = metrics.task == Task::Gender;
+    let (scale, axis) = if gender {
+        (100.0, "Accuracy (%), 95 % interval")
+    } else {
+        (1.0, "Mean absolute error (years), 95 % interval")
+    };
+    let all = metrics.mae.filter(|_| !gender).unwrap_or(metrics.accuracy);
+    let row = |of: &str, pictures: usize, value: &Interval| {
+        (
+            format!("{of} ({})", HumanCount(pictures as u64)),
+            value.value * scale,
+            value.low * scale,
+            value.high * scale,
+        )
+    };
+    let mut rows = vec![row("all", metrics.pictures, &all)];
+    rows.extend(metrics.slices.iter().map(|slice| {
+        let by = if slice.by == crate::metrics::By::Age {
+            "age "
+        } else {
+            ""
+        };
+        row(&format!("{by}{}", slice.of), slice.pictures, &slice.value)
+    }));
+    intervals(title, axis, &rows)
 }
 
 #[cfg(test)]
@@ -120,38 +162,39 @@ mod tests {
 
     #[test]
     fn rows_show_value_and_interval() {
+        let long = "A system of a very long name (trained on this set and on several others)";
         let rows = [
-            ("ResNet".to_string(), 0.871, 0.862, 0.880),
             ("RoR".to_string(), 0.893, 0.885, 0.901),
+            (long.to_string(), 0.87, 0.87, 0.87),
         ];
         let figure = intervals("Gender", "Accuracy", &rows).unwrap();
-        for words in [
-            "0.871 [0.862, 0.880]",
-            "0.893 [0.885, 0.901]",
-            "ResNet",
-            "Accuracy",
-        ] {
+        for words in ["0.893 [0.885, 0.901]", ">\n0.870\n<", "RoR", "Accuracy"] {
             assert!(figure.svg().contains(words), "{words}");
         }
-        assert_eq!(figure.svg().matches("<circle").count(), 2);
-        // A bar and two ends for each row.
-        assert_eq!(figure.svg().matches("stroke-width=\"2\"").count(), 6);
-    }
-
-    #[test]
-    fn an_interval_of_no_width_is_drawn() {
-        assert!(intervals("Sure", "Accuracy", &[("a".to_string(), 1.0, 1.0, 1.0)]).is_ok());
-    }
-
-    #[test]
-    fn a_number_without_interval_is_grey_and_alone() {
-        let rows = [
-            ("ours".to_string(), 4.6, 4.5, 4.7),
-            ("theirs".to_string(), 4.8, 4.8, 4.8),
-        ];
-        let figure = intervals("Age", "MAE", &rows).unwrap();
         assert!(figure.svg().contains("grey: no interval known"));
-        assert!(!figure.svg().contains("[4.80"), "{}", figure.svg());
+        assert!(!figure.svg().contains("[0.870"));
+        // An error bar has a line, two ends and a point.
+        assert_eq!(figure.svg().matches("stroke-width=\"2\"").count(), 4);
+        assert_eq!(figure.svg().matches("<circle").count(), 2);
+        for word in long.split(' ') {
+            assert!(figure.svg().contains(word), "{word} is cut off");
+        }
+        assert!(
+            lines(long)
+                .iter()
+                .all(|line| text_width(line, TEXT) <= LABEL)
+        );
+    }
+
+    #[test]
+    fn a_breakdown_has_a_row_for_all_and_one_a_group() {
+        let metrics = super::super::reliability::tests::metrics(600);
+        let figure = breakdown("For whom", &metrics).unwrap();
+        let rows = figure.svg().matches("<circle").count();
+        assert_eq!(rows, 1 + metrics.slices.len());
+        for words in ["all (600)", "age 10 to 19", "female (480)", "Indian (120)"] {
+            assert!(figure.svg().contains(words), "{words}");
+        }
     }
 
     #[test]

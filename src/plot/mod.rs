@@ -13,30 +13,23 @@
 //! # }
 //! ```
 
-mod bars;
-mod breakdown;
-mod confusion;
 mod curves;
 mod distribution;
 mod faces;
 mod figure;
 mod heat_map;
 mod intervals;
-mod picture;
 mod pictures;
+mod probabilities;
 mod reliability;
-mod score_map;
 pub(crate) mod style;
 
-pub use bars::probabilities;
-pub use breakdown::breakdown;
-pub use confusion::confusion;
 pub use curves::curves;
-pub use distribution::{ages, ages_before_after, ages_by_gender, genders};
+pub use distribution::{ages, ages_before_after, ages_by_gender, genders, histogram};
 pub use faces::faces;
 pub use figure::Figure;
-pub use intervals::intervals;
-pub use picture::picture;
-pub use pictures::picture_grid;
+pub use heat_map::{confusion, score_map};
+pub use intervals::{breakdown, intervals};
+pub use pictures::{picture, picture_grid};
+pub use probabilities::probabilities;
 pub use reliability::reliability;
-pub use score_map::score_map;

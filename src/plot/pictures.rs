@@ -1,22 +1,42 @@
-//! Pictures with captions.
+//! Pictures under a title: one in its own pixels, or many with captions.
 
 use std::io::Cursor;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use image::ImageReader;
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, VPos};
+use image::{GenericImageView, ImageFormat, RgbImage};
+use plotters::style::text_anchor::HPos;
 
-use super::figure::{Figure, Placed};
-use super::style::{GRID, INK, MARGIN, NOTE, fit, header, page, text, thousands, title_width};
+use super::figure::Figure;
+use super::style::{INK, MARGIN, TEXT, counted, header, page, shrunk, text};
 
 /// Edge of the square that a picture is fitted into, in pixels.
 const EDGE: i32 = 124;
 /// Space between two pictures, and height of a caption.
 const GAP: i32 = 14;
 const CAPTION: i32 = 24;
+
+/// A picture in its own pixels under a title.
+///
+/// # Errors
+/// A picture without pixels.
+pub fn picture(title: &str, picture: &RgbImage) -> Result<Figure> {
+    let (wide, high) = picture.dimensions();
+    ensure!(
+        wide > 0 && high > 0,
+        "a picture without pixels can't be shown"
+    );
+    let mut png = Cursor::new(vec![]);
+    picture
+        .write_to(&mut png, ImageFormat::Png)
+        .context("cannot encode the picture as PNG")?;
+    let note = format!("{wide} x {high} px");
+    let size = (wide as i32 + 2 * MARGIN, high as i32 + MARGIN);
+    let place = [MARGIN, header(&note), wide as i32, high as i32];
+    let image = element(place, ImageFormat::Png, png.get_ref());
+    Ok(page(size, title, &note, |_| Ok(()))?.with_elements(&image))
+}
 
 /// Grid of pictures, row by row, each with its caption below.
 ///
@@ -30,87 +50,65 @@ const CAPTION: i32 = 24;
 pub fn picture_grid(title: &str, pictures: &[(String, Vec<u8>)], columns: usize) -> Result<Figure> {
     ensure!(!pictures.is_empty(), "there are no pictures to show");
     ensure!(columns > 0, "a grid of pictures needs at least one column");
-    let columns = columns.min(pictures.len()) as i32;
-    let rows = (pictures.len() as i32 + columns - 1) / columns;
-    let note = format!(
-        "n = {} picture{}",
-        thousands(pictures.len()),
-        if pictures.len() == 1 { "" } else { "s" }
-    );
-    let top = header(&note);
-    let width = (2 * MARGIN + columns * (EDGE + GAP) - GAP).max(title_width(title, &note));
-    let height = top + rows * (EDGE + CAPTION + GAP) + 4;
-
-    let mut placed = Vec::with_capacity(pictures.len());
+    let columns = columns.min(pictures.len());
+    let rows = pictures.len().div_ceil(columns) as i32;
+    let note = counted(pictures.len(), "picture");
+    let width = 2 * MARGIN + columns as i32 * (EDGE + GAP) - GAP;
+    let corner = |i: usize| {
+        let (row, column) = ((i / columns) as i32, (i % columns) as i32);
+        (
+            MARGIN + column * (EDGE + GAP),
+            4 + row * (EDGE + CAPTION + GAP),
+        )
+    };
     let mut images = String::new();
     for (i, (caption, bytes)) in pictures.iter().enumerate() {
-        let picture = || format!("picture {} ({caption:?})", i + 1);
-        let mime = mime(bytes).with_context(picture)?;
-        let (wide, high) = ImageReader::new(Cursor::new(bytes))
-            .with_guessed_format()
-            .with_context(picture)?
-            .into_dimensions()
-            .with_context(|| format!("{} is damaged", picture()))?;
-        ensure!(wide > 0 && high > 0, "{} has no pixels", picture());
+        let (format, wide, high) =
+            inspect(bytes).with_context(|| format!("picture {} ({caption:?})", i + 1))?;
         // Fit into the square, centred, without distortion.
-        let scale = EDGE as f32 / wide.max(high) as f32;
-        let (wide, high) = (wide as f32 * scale, high as f32 * scale);
-        let (left, upper) = corner(i, columns);
-        let place = Placed {
-            bytes: bytes.clone(),
-            left: left as f32 + (EDGE as f32 - wide) / 2.0,
-            top: (top + upper) as f32 + (EDGE as f32 - high) / 2.0,
-            width: wide,
-            height: high,
-        };
-        images += &format!(
-            "<image x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" href=\"data:{mime};base64,{}\"/>\n",
-            place.left,
-            place.top,
-            place.width,
-            place.height,
-            STANDARD.encode(bytes)
-        );
-        placed.push(place);
+        let scale = f64::from(EDGE) / f64::from(wide.max(high));
+        let [wide, high] = [wide, high].map(|side| (f64::from(side) * scale) as i32);
+        let (left, top) = corner(i);
+        let (left, top) = (left + (EDGE - wide) / 2, top + (EDGE - high) / 2);
+        images += &element([left, top + header(&note), wide, high], format, bytes);
     }
-    let figure = page(width as u32, height as u32, title, &note, |body| {
+    let size = (width, rows * (EDGE + CAPTION + GAP) + 4);
+    let figure = page(size, title, &note, |body| {
         for (i, (caption, _)) in pictures.iter().enumerate() {
-            let (left, upper) = corner(i, columns);
-            body.draw(&Rectangle::new(
-                [(left, upper), (left + EDGE, upper + EDGE)],
-                GRID.filled(),
-            ))?;
-            let (caption, size) = fit(caption, NOTE, 10.0, f64::from(EDGE + GAP - 4));
-            let style = text(size, INK, HPos::Center, VPos::Center);
-            body.draw_text(&caption, &style, (left + EDGE / 2, upper + EDGE + 13))?;
+            let (left, top) = corner(i);
+            let size = shrunk(caption, TEXT, f64::from(EDGE + GAP - 4));
+            let style = text(size, INK, HPos::Center);
+            body.draw_text(caption, &style, (left + EDGE / 2, top + EDGE + 13))?;
         }
         Ok(())
     })?;
-    Ok(figure.with_elements(&images).with_pictures(placed))
+    Ok(figure.with_elements(&images))
 }
 
-/// Upper left corner of the `i`-th picture below the page's header.
-fn corner(i: usize, columns: i32) -> (i32, i32) {
-    let (row, column) = (i as i32 / columns, i as i32 % columns);
-    (
-        MARGIN + column * (EDGE + GAP),
-        row * (EDGE + CAPTION + GAP) + 4,
+/// Format, width and height of a picture file that can be decoded.
+fn inspect(bytes: &[u8]) -> Result<(ImageFormat, u32, u32)> {
+    let format = image::guess_format(bytes).ok();
+    let format = format.filter(|f| matches!(f, ImageFormat::Jpeg | ImageFormat::Png));
+    let format = format.context("the file is neither JPEG nor PNG: convert it first")?;
+    let picture =
+        image::load_from_memory_with_format(bytes, format).context("the file is damaged")?;
+    let (wide, high) = picture.dimensions();
+    ensure!(wide > 0 && high > 0, "the file has no pixels");
+    Ok((format, wide, high))
+}
+
+/// An SVG element that embeds a file.
+fn element([x, y, wide, high]: [i32; 4], format: ImageFormat, bytes: &[u8]) -> String {
+    format!(
+        "<image x=\"{x}\" y=\"{y}\" width=\"{wide}\" height=\"{high}\" href=\"data:{};base64,{}\"/>\n",
+        format.to_mime_type(),
+        STANDARD.encode(bytes)
     )
-}
-
-/// Tells the file type by its first bytes.
-fn mime(bytes: &[u8]) -> Result<&'static str> {
-    match bytes {
-        [0xff, 0xd8, 0xff, ..] => Ok("image/jpeg"),
-        [0x89, b'P', b'N', b'G', ..] => Ok("image/png"),
-        [] => bail!("the file is empty"),
-        _ => bail!("the file is neither JPEG nor PNG: convert it first"),
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use image::{ImageFormat, Rgb, RgbImage};
+    use image::Rgb;
 
     use super::*;
 
@@ -134,39 +132,43 @@ mod tests {
         assert_eq!(svg.matches("<image ").count(), 3);
         assert_eq!(svg.matches("data:image/jpeg;base64,").count(), 1);
         assert_eq!(svg.matches("data:image/png;base64,").count(), 2);
+        assert!(svg.contains("width=\"124\" height=\"62\""), "not distorted");
         assert!(svg.contains("Male: &lt;23&gt;") && !svg.contains("<23>"));
-        assert!(svg.contains("n = 3 pictures"));
+        assert!(svg.contains("3 pictures"));
         assert!(svg.trim_end().ends_with("</svg>"));
     }
 
     #[test]
     fn png_shows_the_pictures() {
-        let pictures = [("Red".to_string(), encoded(20, 20, ImageFormat::Jpeg))];
-        let figure = picture_grid("Faces", &pictures, 5).unwrap();
+        let jpeg = encoded(20, 20, ImageFormat::Jpeg);
+        let one = RgbImage::from_pixel(124, 124, Rgb([200, 30, 30]));
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("grid.png");
-        figure.save(&path).unwrap();
-        let drawn = image::open(path).unwrap().to_rgb8();
-        let (x, y) = (
-            2 * (MARGIN + EDGE / 2) as u32,
-            2 * (header("n") + 4 + EDGE / 2) as u32,
-        );
-        let Rgb([red, green, blue]) = *drawn.get_pixel(x, y);
-        assert!(red > 180 && green < 60 && blue < 60, "{red} {green} {blue}");
+        for figure in [
+            picture_grid("Faces", &[("Red".to_string(), jpeg)], 5),
+            picture("Red", &one),
+        ] {
+            let path = folder.path().join("picture.png");
+            figure.unwrap().save(&path).unwrap();
+            let drawn = image::open(path).unwrap().to_rgb8();
+            let (x, y) = (MARGIN + EDGE / 2, header("n") + EDGE / 2);
+            let Rgb([red, green, blue]) = *drawn.get_pixel(2 * x as u32, 2 * y as u32);
+            assert!(red > 180 && green < 60 && blue < 60, "{red} {green} {blue}");
+        }
     }
 
     #[test]
     fn unusable_pictures_are_errors() {
         let good = ("ok".to_string(), encoded(4, 4, ImageFormat::Png));
+        assert!(picture("None", &RgbImage::new(0, 3)).is_err());
         assert!(picture_grid("None", &[], 3).is_err());
         assert!(picture_grid("Columns", std::slice::from_ref(&good), 0).is_err());
         let text = ("text".to_string(), b"hello".to_vec());
         let message = format!("{:#}", picture_grid("Text", &[good, text], 3).unwrap_err());
         assert!(message.contains("picture 2") && message.contains("neither JPEG nor PNG"));
-        let cut = (
-            "cut".to_string(),
-            encoded(4, 4, ImageFormat::Png)[..10].to_vec(),
-        );
-        assert!(picture_grid("Cut", &[cut], 3).is_err());
+        for format in [ImageFormat::Png, ImageFormat::Jpeg] {
+            let whole = encoded(40, 40, format);
+            let cut = ("cut".to_string(), whole[..whole.len() / 2].to_vec());
+            assert!(picture_grid("Cut", &[cut], 3).is_err(), "{format:?}");
+        }
     }
 }

@@ -3,23 +3,25 @@
 use std::ops::Range;
 
 use anyhow::Result;
+use indicatif::HumanCount;
 use plotters::coord::Shift;
-use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint};
+use plotters::coord::ranged1d::BoldPoints;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::figure::Figure;
-pub(crate) use crate::support::progress::thousands;
 
 /// A part of the page, in pixels from its own upper left corner.
 pub(crate) type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 /// A part of the page with a pair of axes.
-pub(crate) type Chart<'c, 'a> = ChartContext<'c, SVGBackend<'a>, Cartesian2d<Scale, Scale>>;
+pub(crate) type Chart<'a> =
+    ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
-/// Size of an ordinary plot in pixels.
-pub(crate) const WIDTH: u32 = 720;
-pub(crate) const HEIGHT: u32 = 420;
-/// Space between the page's edge and the title, in pixels.
+/// Width of an ordinary plot and height below its title, in pixels.
+pub(crate) const WIDTH: i32 = 720;
+pub(crate) const HEIGHT: i32 = 360;
+/// Space between the page's edge and what is on it, in pixels.
 pub(crate) const MARGIN: i32 = 20;
 
 // Each pair differs in lightness too, so colour-blind readers and grey
@@ -28,73 +30,57 @@ pub(crate) const MALE: RGBColor = RGBColor(58, 110, 165);
 pub(crate) const FEMALE: RGBColor = RGBColor(230, 145, 70);
 pub(crate) const TRAIN: RGBColor = RGBColor(132, 160, 190);
 pub(crate) const VALIDATION: RGBColor = RGBColor(160, 40, 105);
-pub(crate) const BEFORE: RGBColor = RGBColor(160, 171, 182);
 pub(crate) const ACCENT: RGBColor = RGBColor(44, 132, 122);
-pub(crate) const FAINT: RGBColor = RGBColor(196, 204, 211);
+pub(crate) const FAINT: RGBColor = RGBColor(160, 171, 182);
 pub(crate) const INK: RGBColor = RGBColor(33, 41, 49);
 pub(crate) const SOFT_INK: RGBColor = RGBColor(92, 103, 114);
 pub(crate) const GRID: RGBColor = RGBColor(230, 234, 238);
-pub(crate) const AXIS: RGBColor = RGBColor(150, 160, 170);
 
-/// How much wider bold text is.
-const BOLD: f64 = 1.1;
-/// Font sizes in pixels.
-pub(crate) const TITLE: f64 = 18.0;
-pub(crate) const NOTE: f64 = 13.0;
-pub(crate) const AXIS_TITLE: f64 = 13.5;
-pub(crate) const TICK: f64 = 12.5;
+const TITLE: f64 = 18.0;
+/// Size of all text but titles, in pixels.
+pub(crate) const TEXT: f64 = 13.0;
 
-/// plotters divides font sizes by this when it writes the SVG.
-const FONT_FACTOR: f64 = 1.24;
-
-/// A font of `size` pixels, anchored at the given side of the text.
-pub(crate) fn text(size: f64, color: RGBColor, h: HPos, v: VPos) -> TextStyle<'static> {
-    styled(FontStyle::Normal, size, color, Pos::new(h, v))
+/// A font of `size` pixels; its point is at the given side, half way up.
+pub(crate) fn text(size: f64, color: RGBColor, h: HPos) -> TextStyle<'static> {
+    // plotters divides font sizes by 1.24 when it writes the SVG.
+    let font = ("sans-serif", 1.24 * size).into_font().color(&color);
+    font.pos(Pos::new(h, VPos::Center))
 }
 
 /// The same in bold (the browser's; the PNG font has one weight).
-pub(crate) fn bold(size: f64, color: RGBColor, h: HPos, v: VPos) -> TextStyle<'static> {
-    styled(FontStyle::Bold, size, color, Pos::new(h, v))
-}
-
-fn styled(style: FontStyle, size: f64, color: RGBColor, pos: Pos) -> TextStyle<'static> {
+pub(crate) fn bold(size: f64, color: RGBColor, h: HPos) -> TextStyle<'static> {
+    let style = text(size, color, h);
     TextStyle {
-        font: ("sans-serif", size * FONT_FACTOR, style).into_font(),
-        color: color.to_backend_color(),
-        pos,
+        font: style.font.style(FontStyle::Bold),
+        ..style
     }
 }
 
-/// Draws a page with a title and a note (both one line) and leaves the rest
-/// to `paint`.
+/// Draws a page with a title, a note of any lines, and below them what `paint`
+/// paints on `size` pixels.
 pub(crate) fn page(
-    width: u32,
-    height: u32,
+    size: (i32, i32),
     title: &str,
     note: &str,
     paint: impl FnOnce(&Canvas<'_>) -> Result<()>,
 ) -> Result<Figure> {
+    let top = header(note);
+    let longest = note.lines().map(|line| text_width(line, TEXT));
+    let words = longest.fold(text_width(title, TITLE), f64::max) as i32;
+    let width = size.0.max((words + 2 * MARGIN).min(WIDTH));
+    let (wide, high) = (width as u32, (top + size.1) as u32);
     let mut svg = String::new();
     {
-        let root = SVGBackend::with_string(&mut svg, (width, height)).into_drawing_area();
+        let root = SVGBackend::with_string(&mut svg, (wide, high)).into_drawing_area();
         root.fill(&WHITE)?;
-        let room = f64::from(width) - 2.0 * f64::from(MARGIN);
-        let (line, size) = fit(title, TITLE, 13.0, room / BOLD);
-        root.draw_text(
-            &line,
-            &bold(size, INK, HPos::Left, VPos::Center),
-            (MARGIN, 25),
-        )?;
-        let (line, size) = fit(note, NOTE, 10.5, room);
-        if !line.is_empty() {
-            root.draw_text(
-                &line,
-                &text(size, SOFT_INK, HPos::Left, VPos::Center),
-                (MARGIN, 47),
-            )?;
+        let room = f64::from(width - 2 * MARGIN);
+        let style = bold(shrunk(title, TITLE, room), INK, HPos::Left);
+        root.draw_text(title, &style, (MARGIN, 25))?;
+        for (i, line) in note.lines().enumerate() {
+            let style = text(shrunk(line, TEXT, room), SOFT_INK, HPos::Left);
+            root.draw_text(line, &style, (MARGIN, 48 + 18 * i as i32))?;
         }
-        let (_, body) = root.split_vertically(header(note));
-        paint(&body)?;
+        paint(&root.clone().shrink((0, top), size))?;
         root.present()?;
     }
     // Lets the figure shrink in a narrow notebook, and names it to screen readers.
@@ -105,152 +91,94 @@ pub(crate) fn page(
     let svg = svg.replacen("<svg ", &attributes, 1);
     // A control character in a label would make the document malformed.
     let svg = svg.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}");
-    Ok(Figure::new(svg, width, height))
+    Ok(Figure::new(svg, wide, high))
 }
 
 /// Height of the page's title and note in pixels.
 pub(crate) fn header(note: &str) -> i32 {
-    if note.is_empty() { 44 } else { 62 }
+    44 + 18 * note.lines().count() as i32
 }
 
-/// Width in pixels of a page that shows title and note in full; those of more
-/// than a usual line get no more room.
-pub(crate) fn title_width(title: &str, note: &str) -> i32 {
-    let words = text_width(title, TITLE * BOLD).max(text_width(note, NOTE));
-    2 * MARGIN + words.ceil().min(820.0) as i32
-}
-
-/// One axis: its title, the values it spans and the values that get a label.
+/// One axis: its title, the values it spans and how they are labelled.
 pub(crate) struct Axis {
     pub(crate) title: String,
     pub(crate) range: Range<f64>,
-    pub(crate) ticks: Vec<f64>,
+    /// How many values get a label, at most.
+    pub(crate) count: usize,
     pub(crate) format: Box<dyn Fn(f64) -> String>,
     /// Whether light lines continue the ticks over the plot.
     pub(crate) grid: bool,
+    /// Width of the widest label in pixels.
+    pub(crate) room: i32,
 }
 
 impl Axis {
-    /// Spans `low` to `high` with about `count` round ticks.
-    pub(crate) fn new(title: &str, low: f64, high: f64, count: usize) -> Self {
-        let ticks = ticks(low, high, count);
-        let step = match ticks[..] {
-            [first, second, ..] => second - first,
-            _ => high - low,
-        };
+    fn of(
+        title: &str,
+        range: Range<f64>,
+        count: usize,
+        format: impl Fn(f64) -> String + 'static,
+    ) -> Self {
+        let ticks = ticks(&range, count);
+        let widths = ticks.iter().map(|&tick| text_width(&format(tick), TEXT));
         Self {
             title: title.to_string(),
-            range: low..high,
-            ticks,
-            format: Box::new(move |value| decimal(value, decimals(step))),
+            room: widths.fold(0.0, f64::max) as i32,
+            range,
+            count,
+            format: Box::new(format),
             grid: true,
         }
     }
 
-    /// Counts from 0 to at least `most`, ending at a tick.
-    pub(crate) fn counts(title: &str, most: u64, count: usize) -> Self {
-        let step = nice_step(most.max(1) as f64, count).max(1.0);
-        let high = (most.max(1) as f64 / step).ceil() * step;
-        let steps = (high / step).round() as u64;
-        Self {
-            title: title.to_string(),
-            range: 0.0..high,
-            ticks: (0..=steps).map(|i| i as f64 * step).collect(),
-            format: Box::new(|value| thousands(value.round().max(0.0) as usize)),
-            grid: true,
-        }
+    /// At most `count` round values.
+    pub(crate) fn new(title: &str, range: Range<f64>, count: usize) -> Self {
+        let ticks = ticks(&range, count);
+        let digits = decimals(ticks.get(1).map_or(0.0, |tick| tick - ticks[0]));
+        Self::of(title, range, count, move |value| decimal(value, digits))
+    }
+
+    /// Whole numbers, such as counts.
+    pub(crate) fn whole(title: &str, range: Range<f64>, count: usize) -> Self {
+        let count = count.min(1 + (range.end - range.start) as usize);
+        let format = |value| HumanCount(value as u64).to_string();
+        Self::of(title, range, count, format)
     }
 
     /// Named places at 0, 1, 2 ...
     pub(crate) fn names(title: &str, names: Vec<String>) -> Self {
+        let (count, range) = (names.len(), -0.5..names.len() as f64 - 0.5);
+        let format = move |value: f64| names.get(value as usize).cloned().unwrap_or_default();
         Self {
-            title: title.to_string(),
-            range: -0.5..names.len() as f64 - 0.5,
-            ticks: (0..names.len()).map(|i| i as f64).collect(),
-            format: Box::new(move |value| {
-                names
-                    .get(value.round().max(0.0) as usize)
-                    .cloned()
-                    .unwrap_or_default()
-            }),
             grid: false,
+            ..Self::of(title, range, count, format)
         }
     }
 
-    fn scale(&self) -> Scale {
-        Scale {
-            range: self.range.clone(),
-            ticks: self.ticks.clone(),
+    /// From the top down, for a vertical axis of names.
+    pub(crate) fn reversed(self) -> Self {
+        Self {
+            range: self.range.end..self.range.start,
+            ..self
         }
     }
 
-    /// Width of the widest label in pixels.
-    fn label_width(&self) -> f64 {
-        self.ticks
-            .iter()
-            .map(|&tick| text_width(&(self.format)(tick), TICK))
-            .fold(0.0, f64::max)
-    }
-}
-
-/// A linear coordinate with exactly the ticks of an [`Axis`].
-pub(crate) struct Scale {
-    range: Range<f64>,
-    ticks: Vec<f64>,
-}
-
-impl Ranged for Scale {
-    type FormatOption = DefaultFormatting;
-    type ValueType = f64;
-
-    fn map(&self, value: &f64, (from, to): (i32, i32)) -> i32 {
-        let share = (value - self.range.start) / (self.range.end - self.range.start);
-        from + (f64::from(to - from) * share).round() as i32
-    }
-
-    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
-        // plotters asks once for unlabelled lines, which there are none of.
-        if hint.weight().allow_light_points() {
-            Vec::new()
-        } else {
-            self.ticks.clone()
-        }
-    }
-
-    fn range(&self) -> Range<f64> {
-        self.range.clone()
+    /// Width in pixels of labels and title on the left of a plot, edge included.
+    pub(crate) fn left(&self) -> i32 {
+        MARGIN + self.room + if self.title.is_empty() { 12 } else { 34 }
     }
 }
 
 /// Draws a pair of axes that fills `area`; `right` pixels stay free beside it.
-pub(crate) fn axes<'c, 'a>(
-    area: &'c Canvas<'a>,
-    x: &Axis,
-    y: &Axis,
-    right: i32,
-) -> Result<Chart<'c, 'a>> {
-    let title = if y.title.is_empty() { 0 } else { 28 };
-    axes_at(area, x, y, y.label_width() as i32 + 14 + title, right)
-}
-
-/// Like [`axes`], with `left` pixels for the labels of the y axis.
-pub(crate) fn axes_at<'c, 'a>(
-    area: &'c Canvas<'a>,
-    x: &Axis,
-    y: &Axis,
-    left: i32,
-    right: i32,
-) -> Result<Chart<'c, 'a>> {
+pub(crate) fn chart<'a>(area: &Canvas<'a>, x: &Axis, y: &Axis, right: i32) -> Result<Chart<'a>> {
     let mut chart = ChartBuilder::on(area)
         .margin_top(8)
-        .margin_bottom(12)
-        .margin_left(if y.title.is_empty() { MARGIN } else { 14 })
+        .margin_bottom(if x.title.is_empty() { 0 } else { 12 })
+        .margin_left(MARGIN)
         .margin_right(right)
-        .x_label_area_size(if x.title.is_empty() { 26 } else { 48 })
-        .y_label_area_size(left)
-        .build_cartesian_2d(x.scale(), y.scale())?;
-    let x_format = |value: &f64| (x.format)(*value);
-    let y_format = |value: &f64| (y.format)(*value);
+        .x_label_area_size(if x.title.is_empty() { 26 } else { 46 })
+        .y_label_area_size(y.left() - MARGIN)
+        .build_cartesian_2d(x.range.clone(), y.range.clone())?;
     let mut mesh = chart.configure_mesh();
     if !x.grid {
         mesh.disable_x_mesh();
@@ -260,118 +188,57 @@ pub(crate) fn axes_at<'c, 'a>(
     }
     mesh.light_line_style(TRANSPARENT)
         .bold_line_style(GRID)
-        .axis_style(AXIS)
+        .axis_style(FAINT)
         .set_all_tick_mark_size(4)
-        .label_style(text(TICK, SOFT_INK, HPos::Center, VPos::Center))
-        .axis_desc_style(text(AXIS_TITLE, INK, HPos::Center, VPos::Center))
-        .x_label_formatter(&x_format)
-        .y_label_formatter(&y_format)
-        .x_desc(x.title.as_str())
-        .y_desc(y.title.as_str())
+        .label_style(text(TEXT, SOFT_INK, HPos::Center))
+        .axis_desc_style(text(TEXT, INK, HPos::Center))
+        .x_labels(x.count)
+        .y_labels(y.count)
+        .x_label_formatter(&|value| (x.format)(*value))
+        .y_label_formatter(&|value| (y.format)(*value))
+        .x_desc(&x.title)
+        .y_desc(&y.title)
         .draw()?;
     Ok(chart)
 }
 
-/// Writes on a chart at a value's place plus an offset in pixels, on a white
-/// ground that keeps the grid out of the letters.
+/// Writes on a chart at a value's place plus an offset in pixels.
 pub(crate) fn write(
-    chart: &Chart<'_, '_>,
+    chart: &Chart<'_>,
     at: (f64, f64),
     offset: (i32, i32),
     words: &str,
     style: TextStyle<'static>,
 ) -> Result<()> {
-    let (x, y) = offset;
-    let size = style.font.get_size() / FONT_FACTOR;
-    let (width, height) = (text_width(words, size) as i32, size as i32);
-    let left = match style.pos.h_pos {
-        HPos::Left => x,
-        HPos::Center => x - width / 2,
-        HPos::Right => x - width,
-    };
-    let top = match style.pos.v_pos {
-        VPos::Top => y,
-        VPos::Center => y - height / 2 - 1,
-        VPos::Bottom => y - height,
-    };
-    let ground = Rectangle::new([(left, top), (left + width, top + height)], WHITE.filled());
+    let words = Text::new(words.to_string(), offset, style);
     chart
         .plotting_area()
-        .draw(&(EmptyElement::at(at) + ground + Text::new(words.to_string(), offset, style)))?;
+        .draw(&(EmptyElement::at(at) + words))?;
     Ok(())
 }
 
-/// Draws a row of coloured squares with names, ending at `right`.
-pub(crate) fn legend(
-    area: &Canvas<'_>,
-    right: i32,
-    y: i32,
-    entries: &[(&str, RGBColor)],
-) -> Result<()> {
-    let mut x = right;
-    for (name, color) in entries.iter().rev() {
-        x -= text_width(name, NOTE).ceil() as i32;
-        area.draw_text(name, &text(NOTE, INK, HPos::Left, VPos::Center), (x, y))?;
-        x -= 18;
-        // Centred on the capitals, which reach above the text's own centre.
-        let square = [(x, y - 7), (x + 11, y + 4)];
-        area.draw(&Rectangle::new(square, color.filled()))?;
-        x -= 20;
-    }
-    Ok(())
-}
-
-/// About `count` round values within `low..=high`.
-pub(crate) fn ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
-    let step = nice_step(high - low, count);
-    let first = (low / step - 1e-9).ceil();
-    let last = (high / step + 1e-9).floor();
-    if !(last - first).is_finite() || last < first {
-        return vec![low];
-    }
-    // Whole multiples, so that no rounding error adds up.
-    (0..=(last - first) as usize)
-        .map(|i| (first + i as f64) * step)
-        .collect()
-}
-
-/// The step of 1, 2 or 5 times a power of ten that cuts `span` into about
-/// `count` parts.
-pub(crate) fn nice_step(span: f64, count: usize) -> f64 {
-    let raw = span.abs().max(f64::MIN_POSITIVE) / count.max(1) as f64;
-    let power = 10f64.powf(raw.log10().floor());
-    let step = match raw / power {
-        mantissa if mantissa < 1.5 => power,
-        mantissa if mantissa < 3.5 => 2.0 * power,
-        mantissa if mantissa < 7.5 => 5.0 * power,
-        _ => 10.0 * power,
-    };
-    if step > 0.0 { step } else { 1.0 }
+/// At most `count` round values within the range.
+pub(crate) fn ticks(range: &Range<f64>, count: usize) -> Vec<f64> {
+    RangedCoordf64::from(range.clone()).key_points(BoldPoints(count))
 }
 
 /// The smallest range around the finite `values` with some air; `None` without
 /// any finite value.
-pub(crate) fn limits(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+pub(crate) fn limits(values: impl Iterator<Item = f64>) -> Option<Range<f64>> {
     let (low, high) = values
         .filter(|value| value.is_finite())
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
-            (low.min(value), high.max(value))
-        });
-    if low > high {
-        return None;
-    }
-    let span = high - low;
-    let air = if span > 0.0 {
-        0.06 * span
-    } else {
-        0.1 * low.abs().max(0.1)
+        .map(|value| (value, value))
+        .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
+    let air = match high - low {
+        0.0 => 0.1 * low.abs().max(0.1),
+        span => 0.06 * span,
     };
-    Some((low - air, high + air))
+    Some(low - air..high + air)
 }
 
 /// Digits after the point that tell apart values `step` apart.
 pub(crate) fn decimals(step: f64) -> usize {
-    if step > 0.0 && step < 1.0 {
+    if step > 0.0 {
         (-step.log10() - 1e-9).ceil().clamp(0.0, 6.0) as usize
     } else {
         0
@@ -380,11 +247,9 @@ pub(crate) fn decimals(step: f64) -> usize {
 
 /// A number with a fixed count of digits after the point and no "-0".
 pub(crate) fn decimal(value: f64, digits: usize) -> String {
-    let text = format!("{value:.digits$}");
-    match text.strip_prefix('-') {
-        Some(rest) if rest.chars().all(|c| c == '0' || c == '.') => rest.to_string(),
-        _ => text,
-    }
+    let unit = 10f64.powi(digits as i32);
+    // Adding 0 turns -0 into 0.
+    format!("{:.digits$}", (value * unit).round() / unit + 0.0)
 }
 
 /// A share of 0 to 1 as "12.3%".
@@ -392,62 +257,35 @@ pub(crate) fn percent(share: f64, digits: usize) -> String {
     format!("{}%", decimal(100.0 * share, digits))
 }
 
-/// Estimated width in pixels of `text` in a sans-serif font of `size` pixels.
-///
-/// The browser chooses the font, so there is only an estimate; it fits the wide
-/// DejaVu Sans, so that labels do not collide in others either.
-pub(crate) fn text_width(text: &str, size: f64) -> f64 {
-    let ems: f64 = text
-        .chars()
-        .map(|c| match c {
-            'i' | 'j' | 'l' | '.' | ',' | ':' | ';' | '\'' | '|' | '!' => 0.31,
-            ' ' | 'f' | 't' | 'r' | 'I' | '(' | ')' | '[' | ']' | '-' | '/' => 0.39,
-            'm' | 'w' | 'M' | 'W' | '%' | '@' => 0.95,
-            'A'..='Z' => 0.71,
-            c if c.is_ascii() => 0.62,
-            _ => 0.9,
-        })
-        .sum();
-    ems * size
+/// "1 picture", "23,708 pictures".
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{} {what}{s}", HumanCount(count as u64))
 }
 
-/// Shrinks the font down to `smallest` pixels, then cuts the text, until it
-/// fits into `room` pixels. Returns the text and its size.
-pub(crate) fn fit(text: &str, size: f64, smallest: f64, room: f64) -> (String, f64) {
-    let width = text_width(text, size);
-    if width <= room {
-        return (text.to_string(), size);
-    }
-    let shrunk = size * room / width;
-    if shrunk >= smallest {
-        return (text.to_string(), shrunk);
-    }
-    let mut kept: Vec<char> = text.chars().collect();
-    while kept.pop().is_some() {
-        let cut: String = kept.iter().collect::<String>().trim_end().to_string() + "...";
-        if text_width(&cut, smallest) <= room {
-            return (cut, smallest);
-        }
-    }
-    (String::new(), smallest)
+/// Estimated width in pixels. The browser chooses the font; this fits the wide
+/// DejaVu Sans, so that labels do not collide in others either.
+pub(crate) fn text_width(text: &str, size: f64) -> f64 {
+    0.62 * size * text.chars().count() as f64
+}
+
+/// The font size of at most `size` pixels at which the text fits into `room`.
+pub(crate) fn shrunk(text: &str, size: f64, room: f64) -> f64 {
+    size.min(size * room / text_width(text, size).max(1.0))
 }
 
 /// Text as it may stand in XML and HTML, also within quotes.
 pub(crate) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            // XML knows no other control characters.
-            c if c.is_control() && !matches!(c, '\n' | '\t' | '\r') => escaped.push('\u{fffd}'),
-            c => escaped.push(c),
-        }
-    }
-    escaped
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
+        // XML knows no other control characters.
+        .replace(
+            |c: char| c.is_control() && !"\n\t\r".contains(c),
+            "\u{fffd}",
+        )
 }
 
 #[cfg(test)]
@@ -456,43 +294,33 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!(thousands(0), "0");
-        assert_eq!(thousands(999), "999");
-        assert_eq!(thousands(23_708), "23,708");
-        assert_eq!(thousands(1_234_567), "1,234,567");
+        assert_eq!(counted(1, "picture"), "1 picture");
+        assert_eq!(counted(23_708, "picture"), "23,708 pictures");
         assert_eq!(percent(0.1234, 1), "12.3%");
         assert_eq!(decimal(-0.0001, 2), "0.00");
         assert_eq!(decimal(-0.5, 1), "-0.5");
-        assert_eq!(decimals(0.05), 2);
-        assert_eq!(decimals(0.1), 1);
-        assert_eq!(decimals(20.0), 0);
-    }
-
-    #[test]
-    fn ticks_are_round_and_inside() {
-        assert_eq!(ticks(0.0, 100.0, 5), [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]);
-        assert_eq!(ticks(0.93, 0.93, 5).len(), 1);
-        let ticks = ticks(0.81, 0.97, 5);
-        assert!(ticks.len() >= 4 && ticks[0] >= 0.81 && ticks[ticks.len() - 1] <= 0.97);
-        let axis = Axis::counts("Pictures", 1_037, 5);
-        assert!(axis.range.end >= 1_037.0 && axis.ticks.last() == Some(&axis.range.end));
+        assert_eq!([0.05, 0.1, 20.0, 0.0].map(decimals), [2, 1, 0, 0]);
+        let axis = Axis::whole("Pictures", 0.0..1.06, 6);
+        assert_eq!(ticks(&axis.range, axis.count), [0.0, 1.0], "half a picture");
+        for names in [1, 2, 3, 12, 101] {
+            let axis = Axis::names("", vec![String::new(); names]);
+            assert_eq!(ticks(&axis.range, axis.count).len(), names);
+        }
     }
 
     #[test]
     fn limits_ignore_what_is_not_finite() {
         assert_eq!(limits([f64::NAN, f64::INFINITY].into_iter()), None);
-        let (low, high) = limits([1.0, f64::NAN, 3.0].into_iter()).unwrap();
-        assert!(low < 1.0 && low > 0.8 && high > 3.0 && high < 3.2);
-        let (low, high) = limits([2.0].into_iter()).unwrap();
-        assert!(low < 2.0 && high > 2.0);
+        let range = limits([1.0, f64::NAN, 3.0].into_iter()).unwrap();
+        assert!(range.start < 1.0 && range.start > 0.8 && range.end > 3.0 && range.end < 3.2);
+        assert!(!limits([2.0].into_iter()).unwrap().is_empty());
     }
 
     #[test]
-    fn long_text_shrinks_then_is_cut() {
-        assert_eq!(fit("short", 18.0, 12.0, 300.0), ("short".to_string(), 18.0));
-        let (kept, size) = fit(&"word ".repeat(50), 18.0, 12.0, 300.0);
-        assert!(kept.ends_with("...") && size == 12.0);
-        assert!(text_width(&kept, size) <= 300.0);
+    fn long_text_shrinks() {
+        assert_eq!(shrunk("short", 18.0, 300.0), 18.0);
+        let long = "word ".repeat(20);
+        assert!(text_width(&long, shrunk(&long, 18.0, 300.0)) < 300.1);
     }
 
     #[test]

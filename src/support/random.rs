@@ -1,6 +1,6 @@
 //! A small random generator of our own (splitmix64; Steele, Lea and Flood 2014).
 //!
-//! Labels, drawings and intervals must never change with a crate's version, which no published
+//! Synthetic faces and intervals must never change with a crate's version, which no published
 //! generator's distributions promise.
 
 /// A stream of random numbers that is the same on every machine.
@@ -24,41 +24,6 @@ impl Random {
     /// `bound / 2^64`, does not matter here.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
-    }
-
-    /// An index drawn with the given weights.
-    pub(crate) fn weighted(&mut self, weights: &[u32]) -> usize {
-        let total = weights.iter().map(|&w| u64::from(w)).sum();
-        let mut left = self.below(total);
-        for (index, &weight) in weights.iter().enumerate() {
-            if left < u64::from(weight) {
-                return index;
-            }
-            left -= u64::from(weight);
-        }
-        0 // only if all weights are 0
-    }
-
-    /// Uniform in `[0, 1)`, exact in an `f32`.
-    pub(crate) fn unit(&mut self) -> f32 {
-        (self.next() >> 40) as f32 / (1u32 << 24) as f32
-    }
-
-    /// Uniform between `low` and `high`.
-    pub(crate) fn between(&mut self, low: f32, high: f32) -> f32 {
-        low + (high - low) * self.unit()
-    }
-
-    /// True with the given probability.
-    pub(crate) fn chance(&mut self, probability: f32) -> bool {
-        self.unit() < probability
-    }
-
-    /// Bell-shaped with mean 0 and standard deviation 1, never beyond 3.5: a sum
-    /// of four uniforms, because a logarithm may differ between machines.
-    pub(crate) fn bell(&mut self) -> f32 {
-        let sum = self.unit() + self.unit() + self.unit() + self.unit();
-        (sum - 2.0) * 1.732_050_8
     }
 }
 

@@ -230,14 +230,14 @@ mod tests {
             erased: 0.5,
             ..none.clone()
         });
-        let grey = erased.eq(0.0).view([64, -1]).any_dim(1, false);
+        let grey = erased.eq(0.0).reshape([64, -1]).any_dim(1, false);
         let n = i64::try_from(grey.sum(Kind::Int64)).unwrap();
         assert!((16..48).contains(&n), "{n} of 64 erased");
         let level = only(Augment {
             level: 0.5,
             ..none.clone()
         });
-        let change = (&level - &x).view([64, 3, -1]);
+        let change = (&level - &x).reshape([64, 3, -1]);
         assert!(
             f64::try_from(change.std_dim([2i64].as_slice(), false, false).max()).unwrap() < 1e-5
         );

@@ -1,4 +1,4 @@
-//! What the tests share: a place of their own, small sets of drawn faces, the program.
+//! What the tests share: a place of their own, small sets of synthetic faces, the program.
 
 #![allow(dead_code)] // each test file uses its own part
 
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
-use ror::dataset::synthetic::{population, write_folder};
+use synthetic::{population, write_folder};
 use tempfile::TempDir;
 
 /// A folder for this process's cache and models, so that no test sees what another run left.
@@ -32,10 +32,10 @@ pub fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// A folder of `n` drawn faces under UTKFace's names.
+/// A folder of `n` synthetic faces under UTKFace's names.
 pub fn faces_folder(n: usize) -> TempDir {
     let folder = TempDir::new().expect("a temporary folder");
-    write_folder(folder.path(), &population(n, 3)).expect("drawn faces");
+    write_folder(folder.path(), &population(n, 3)).expect("synthetic faces");
     folder
 }
 

@@ -1,0 +1,105 @@
+//! The examples, run as they stand, on synthetic faces.
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use common::{faces_folder, words};
+use tempfile::TempDir;
+
+/// Runs an example, which cargo builds with the tests, in a place without a data set.
+fn example(name: &str, place: &Path, args: &[&Path]) -> Output {
+    let tests = std::env::current_exe().unwrap(); // .../debug/deps/examples-...
+    let folder = tests.parent().and_then(Path::parent).unwrap();
+    Command::new(folder.join("examples").join(name))
+        .args(args)
+        .env_remove("ROR_DATA")
+        .env("ROR_HOME", place)
+        .env("ROR_CACHE", place.join("cache"))
+        .env("ROR_MODELS", place.join("models"))
+        .output()
+        .unwrap()
+}
+
+fn with_models(place: &Path) {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    for folder in ["models", "data/protocols"] {
+        fs::create_dir_all(place.join(folder)).unwrap();
+        for entry in fs::read_dir(root.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                fs::copy(&path, place.join(folder).join(path.file_name().unwrap())).unwrap();
+            }
+        }
+    }
+}
+
+fn check(output: &Output, says: &[&str]) {
+    assert!(output.status.success(), "{}", words(output));
+    for what in says {
+        assert!(words(output).contains(what), "{what}: {}", words(output));
+    }
+}
+
+#[test]
+fn own_net_and_own_loss_train_on_synthetic_faces() {
+    let place = TempDir::new().unwrap();
+    let output = example("own_net", place.path(), &[]);
+    check(&output, &["gender, on 1,000 pictures", "accuracy"]);
+    let runs = place.path().join("models/runs");
+    let run = fs::read_dir(&runs)
+        .unwrap()
+        .flatten()
+        .next()
+        .unwrap()
+        .path();
+    let card = fs::read_to_string(run.join("card.json")).unwrap();
+    assert!(
+        card.contains("\"architecture\": \"two convolutions\""),
+        "{card}"
+    );
+
+    let output = example("own_loss", place.path(), &[]);
+    check(&output, &["age, on ", "MAE"]);
+    let cards = fs::read_dir(&runs).unwrap().flatten();
+    let cards: Vec<String> = cards
+        .map(|run| fs::read_to_string(run.path().join("card.json")).unwrap())
+        .collect();
+    assert!(
+        cards
+            .iter()
+            .any(|card| card.contains("\"loss\": \"squared error in decades"))
+    );
+    assert!(
+        cards
+            .iter()
+            .any(|card| card.contains("\"augmentation\": \"grain of 0.1\""))
+    );
+}
+
+#[test]
+fn fine_tuning_and_prediction_take_a_folder() {
+    let (place, data) = (TempDir::new().unwrap(), faces_folder(200));
+    with_models(place.path());
+    let output = example("fine_tune", place.path(), &[data.path()]);
+    check(&output, &["before, gender", "after, gender", "MAE"]);
+    let output = example("predict", place.path(), &[data.path()]);
+    check(&output, &[".jpg: ", " years ("]);
+    assert_eq!(words(&output).lines().count(), 200);
+}
+
+/// Sixty lines each: a story that is read at a glance.
+#[test]
+fn examples_are_short() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let mut found = 0;
+    for entry in fs::read_dir(root.join("examples")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.lines().count() < 60, "{} is long", path.display());
+        found += 1;
+    }
+    assert!(found >= 4);
+}
