@@ -10,10 +10,7 @@ fn main() {
     let Some(lib) = env::var_os("DEP_TCH_LIBTORCH_LIB") else {
         return;
     };
-    println!(
-        "cargo:rustc-link-arg=-Wl,-rpath,{}",
-        PathBuf::from(lib).display()
-    );
+    println!("cargo:rustc-link-arg=-Wl,-rpath,{}", PathBuf::from(lib).display());
 
     // rustc hides the C symbols of a static library inside a dylib. A notebook cell that calls
     // a generic method of tch needs them, so they are exported again.
@@ -23,10 +20,7 @@ fn main() {
         let script = PathBuf::from(out).join("exports.ld");
         let names = "at_*; atg_*; ato_*; atm_*; atc_*; ats_*; get_and_reset_last_er*;";
         if fs::write(&script, format!("{{ global: {names} }};\n")).is_ok() {
-            println!(
-                "cargo:rustc-link-arg=-Wl,--version-script={}",
-                script.display()
-            );
+            println!("cargo:rustc-link-arg=-Wl,--version-script={}", script.display());
         }
     }
 }

@@ -9,9 +9,7 @@ use anyhow::{Context, Result};
 use ror::prelude::*;
 
 fn main() -> Result<()> {
-    let folder = std::env::args()
-        .nth(1)
-        .context("name a folder with a labels.csv")?;
+    let folder = std::env::args().nth(1).context("name a folder with a labels.csv")?;
     let faces = Faces::at(folder)?;
     println!("{faces}");
 
@@ -19,16 +17,8 @@ fn main() -> Result<()> {
     let split = faces.split(faces.records(), &SplitSizes::shares_of(faces.contents()))?;
     let before = start.evaluate(&faces, &split)?; // refused if it was trained on a test picture
 
-    let tuned = Training::fine_tune(&faces, &split, &start)
-        .epochs(2)
-        .run()?;
-    println!(
-        "before, {before}\n\nafter, {}",
-        tuned.evaluate(&faces, &split)?
-    );
-    println!(
-        "kept with its card in {}",
-        ModelStore::local().runs().display()
-    );
+    let tuned = Training::fine_tune(&faces, &split, &start).epochs(2).run()?;
+    println!("before, {before}\n\nafter, {}", tuned.evaluate(&faces, &split)?);
+    println!("kept with its card in {}", ModelStore::local().runs().display());
     Ok(())
 }

@@ -15,10 +15,7 @@ struct SquaredError {
 
 impl Loss for SquaredError {
     fn id(&self) -> String {
-        format!(
-            "squared error in decades + {} cross-entropy",
-            self.cross_entropy
-        )
+        format!("squared error in decades + {} cross-entropy", self.cross_entropy)
     }
 
     fn of(&self, logits: &Tensor, targets: &Targets) -> Result<Tensor> {

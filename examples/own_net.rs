@@ -47,10 +47,7 @@ impl Network for Layers {
 fn main() -> Result<()> {
     let faces = Faces::open()?;
     let split = Protocol::OriginalGender.split(&faces)?;
-    let net = TwoConvs {
-        width: 32,
-        outputs: 1,
-    };
+    let net = TwoConvs { width: 32, outputs: 1 };
     let training = Training::new(&faces, &split, Task::Gender).net(net);
     let trained = training.epochs(3).run()?;
     println!("{}", trained.evaluate(&faces, &split)?);

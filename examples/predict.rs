@@ -8,12 +8,9 @@ use anyhow::{Context, Result};
 use ror::prelude::*;
 
 fn main() -> Result<()> {
-    let folder = std::env::args()
-        .nth(1)
-        .context("name a folder of pictures")?;
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<_>>()?;
+    let folder = std::env::args().nth(1).context("name a folder of pictures")?;
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
     files.retain(|file| file.extension().is_some_and(|e| e == "jpg" || e == "png"));
     files.sort();
 

@@ -23,7 +23,10 @@ synthetic() {
 if [ -n "${ONLY:-}" ]; then
     case $ONLY in
     *.ipynb) synthetic "$ONLY" ;;
-    tests/*.rs) cargo test --locked --test "$(basename "$ONLY" .rs)" ;;
+    tests/*.rs)
+        cargo build --locked --examples --quiet
+        cargo test --locked --test "$(basename "$ONLY" .rs)"
+        ;;
     *) # a file or folder of src/ is a module
         module=${ONLY#src/} module=${module%/} module=${module%.rs} module=${module%/mod}
         cargo test --locked --lib -- "${module//\//::}" ;;
@@ -34,7 +37,8 @@ fi
 step "format"
 cargo fmt --all --check
 step "lints (clippy), compiling the tests"
-cargo test --locked --all-targets --no-run --quiet
+cargo test --locked --lib --bins --tests --benches --no-run --quiet
+cargo build --locked --examples --quiet # as programs, which tests/examples.rs runs
 step "unit and integration tests"
 cargo test --locked --quiet --lib --bins --tests
 step "documentation and its examples"

@@ -53,11 +53,7 @@ pub struct Label {
 impl Label {
     /// A label without a race.
     pub fn new(age: u32, gender: Gender) -> Self {
-        Self {
-            age,
-            gender,
-            race: None,
-        }
+        Self { age, gender, race: None }
     }
 }
 
@@ -141,9 +137,7 @@ impl Task {
                 .collect()
         };
         match self {
-            Task::Gender => [Gender::Male, Gender::Female]
-                .map(|g| g.name().to_owned())
-                .to_vec(),
+            Task::Gender => [Gender::Male, Gender::Female].map(|g| g.name().to_owned()).to_vec(),
             Task::AgeGroup { gap } => {
                 let mut names: Vec<String> = groups(gap, MAX_AGE);
                 if let Some(last) = names.last_mut() {
@@ -195,10 +189,7 @@ impl Task {
     /// A gap outside 1..=30.
     pub fn check(self) -> Result<()> {
         if let Task::AgeGroup { gap } = self {
-            ensure!(
-                (1..=30).contains(&gap),
-                "age groups of {gap} years: choose 1 to 30"
-            );
+            ensure!((1..=30).contains(&gap), "age groups of {gap} years: choose 1 to 30");
         }
         Ok(())
     }
@@ -247,11 +238,7 @@ mod tests {
             let task = Task::AgeGroup { gap };
             assert_eq!(task.group_of(0), 0);
             assert_eq!(task.group_of(1), 0);
-            assert_eq!(
-                task.group_of(MAX_AGE) as i64,
-                task.outputs() - 1,
-                "gap {gap}"
-            );
+            assert_eq!(task.group_of(MAX_AGE) as i64, task.outputs() - 1, "gap {gap}");
             for age in 1..MAX_AGE {
                 let step = task.group_of(age + 1) - task.group_of(age);
                 assert_eq!(step, usize::from(age % gap == 0), "gap {gap}, age {age}");
@@ -277,15 +264,7 @@ mod tests {
     fn years_have_a_group_each_and_both_has_two_heads() {
         assert_eq!(Task::Years.classes().len(), 24);
         assert_eq!(Task::Years.classes()[17], "85 - 90");
-        for (age, group) in [
-            (0, 0),
-            (1, 0),
-            (6, 1),
-            (60, 11),
-            (61, 12),
-            (116, 23),
-            (130, 23),
-        ] {
+        for (age, group) in [(0, 0), (1, 0), (6, 1), (60, 11), (61, 12), (116, 23), (130, 23)] {
             assert_eq!(Task::Years.group_of(age), group, "age {age}");
         }
         assert_eq!(Task::Both.heads(), [Task::Gender, Task::Years]);

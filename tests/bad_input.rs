@@ -28,10 +28,8 @@ fn assert_says(message: &str, parts: &[&str]) {
 /// An archive of a folder of synthetic faces; `name` makes each member's name.
 fn archive(path: &Path, n: usize, name: impl Fn(&str) -> String) {
     let folder = faces_folder(n);
-    let mut tar = tar::Builder::new(GzEncoder::new(
-        File::create(path).unwrap(),
-        Compression::fast(),
-    ));
+    let mut tar =
+        tar::Builder::new(GzEncoder::new(File::create(path).unwrap(), Compression::fast()));
     for entry in fs::read_dir(folder.path()).unwrap() {
         let entry = entry.unwrap();
         let bytes = fs::read(entry.path()).unwrap();
@@ -54,10 +52,7 @@ fn no_data_set() {
         &message(Faces::at("/no/such/UTKFace.tar.gz")),
         &["/no/such/UTKFace.tar.gz", "data/README.md"],
     );
-    let output = program(place(), Path::new("/no/such/folder"))
-        .arg("data")
-        .output()
-        .unwrap();
+    let output = program(place(), Path::new("/no/such/folder")).arg("data").output().unwrap();
     assert!(!output.status.success());
     assert_says(&words(&output), &["ROR_DATA", "/no/such/folder"]);
 }
@@ -81,26 +76,14 @@ fn a_whole_archive_opens_and_a_truncated_one_does_not() {
     assert_eq!(Faces::at(&whole).unwrap().len(), 40);
 
     let bytes = fs::read(&whole).unwrap();
-    for (n, length) in [bytes.len() / 2, bytes.len() - 10, 5]
-        .into_iter()
-        .enumerate()
-    {
+    for (n, length) in [bytes.len() / 2, bytes.len() - 10, 5].into_iter().enumerate() {
         let cut = folder.path().join(format!("cut-{n}.tar.gz"));
         fs::write(&cut, &bytes[..length]).unwrap();
-        assert_says(
-            &message(Faces::at(&cut)),
-            &["cut off or damaged", "download it again"],
-        );
+        assert_says(&message(Faces::at(&cut)), &["cut off or damaged", "download it again"]);
     }
     let cache = fs::read_dir(place().join("cache")).unwrap();
     let unpacked = cache
-        .filter(|e| {
-            e.as_ref()
-                .unwrap()
-                .file_name()
-                .to_string_lossy()
-                .contains("unpacked")
-        })
+        .filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().contains("unpacked"))
         .count();
     assert!(unpacked <= 1, "half-unpacked archives stay behind");
 }
@@ -120,10 +103,7 @@ fn names_that_do_not_parse_are_listed() {
     let folder = faces_folder(5);
     fs::write(folder.path().join("holiday.jpg"), b"x").unwrap();
     let faces = Faces::at(folder.path()).unwrap();
-    assert_eq!(
-        (faces.len(), faces.unparsed()),
-        (5, &["holiday.jpg".to_owned()][..])
-    );
+    assert_eq!((faces.len(), faces.unparsed()), (5, &["holiday.jpg".to_owned()][..]));
     assert_says(&faces.to_string(), &["1 files are left out", "holiday.jpg"]);
 }
 
@@ -145,21 +125,12 @@ fn a_truncated_picture_among_many() {
 #[test]
 fn an_index_outside_the_set() {
     let faces = Faces::synthetic(50, 0).unwrap();
-    assert_says(
-        &message(faces.picture(50)),
-        &["no picture 50", "indices 0 to 49"],
-    );
+    assert_says(&message(faces.picture(50)), &["no picture 50", "indices 0 to 49"]);
     let folder = faces_folder(120);
     for index in ["-1", "23708"] {
-        let output = program(place(), folder.path())
-            .args(["predict", index])
-            .output()
-            .unwrap();
+        let output = program(place(), folder.path()).args(["predict", index]).output().unwrap();
         assert!(!output.status.success());
-        assert_says(
-            &words(&output),
-            &[&format!("no picture {index}"), "indices 0 to 119"],
-        );
+        assert_says(&words(&output), &[&format!("no picture {index}"), "indices 0 to 119"]);
     }
 }
 
@@ -168,32 +139,20 @@ fn weights_of_another_shape_cut_off_or_missing() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("net.safetensors");
     let config = RorConfig::small(1);
-    Net::new(config.clone(), Device::Cpu, 0)
-        .unwrap()
-        .save(&path, false)
-        .unwrap();
+    Net::new(config.clone(), Device::Cpu, 0).unwrap().save(&path, false).unwrap();
     assert!(Net::load(config.clone(), &path, Device::Cpu).is_ok());
 
-    let wider = RorConfig {
-        dense: 128,
-        ..config.clone()
-    };
+    let wider = RorConfig { dense: 128, ..config.clone() };
     assert_says(
         &message(Net::load(wider.clone(), &path, Device::Cpu)),
         &["not a net of this shape", "dense.", "128"],
     );
-    let deeper = RorConfig {
-        blocks: [2, 1, 1, 1],
-        ..config.clone()
-    };
+    let deeper = RorConfig { blocks: [2, 1, 1, 1], ..config.clone() };
     assert_says(
         &message(Net::load(deeper.clone(), &path, Device::Cpu)),
         &["it has no groups.0.blocks.1"],
     );
-    let shallower = RorConfig {
-        root_shortcut: false,
-        ..config.clone()
-    };
+    let shallower = RorConfig { root_shortcut: false, ..config.clone() };
     assert_says(
         &message(Net::load(shallower.clone(), &path, Device::Cpu)),
         &["more tensors", "root.weight"],
@@ -219,19 +178,10 @@ fn a_cache_that_cannot_be_written() {
     let folder = faces_folder(150);
     let place = TempDir::new().unwrap();
     // A file where the cache's folder should be: nobody can write below it, root neither.
-    File::create(place.path().join("cache"))
-        .unwrap()
-        .write_all(b"not a folder")
-        .unwrap();
-    let output = program(place.path(), folder.path())
-        .arg("data")
-        .output()
-        .unwrap();
+    File::create(place.path().join("cache")).unwrap().write_all(b"not a folder").unwrap();
+    let output = program(place.path(), folder.path()).arg("data").output().unwrap();
     assert!(output.status.success(), "{}", words(&output));
-    assert_says(
-        &words(&output),
-        &["150 pictures", "not kept for next time", "cache"],
-    );
+    assert_says(&words(&output), &["150 pictures", "not kept for next time", "cache"]);
 
     let packed = place.path().join("UTKFace.tar.gz");
     archive(&packed, 10, str::to_owned);
@@ -250,9 +200,7 @@ fn a_disk_that_is_full() {
     let place = TempDir::new().unwrap();
     // No file may grow beyond 64 blocks: writing on fails as it does on a full disk.
     let mut limited = Command::new("bash");
-    limited
-        .arg0("bash")
-        .args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$@\"", "bash"]);
+    limited.arg0("bash").args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$@\"", "bash"]);
     limited
         .arg(env!("CARGO_BIN_EXE_ror"))
         .args(["train", "gender", "--epochs", "1", "--net", "small"]);
@@ -261,14 +209,9 @@ fn a_disk_that_is_full() {
     limited.env("ROR_DATA", folder.path());
     let output = limited.output().unwrap();
     assert!(!output.status.success());
-    assert_says(
-        &words(&output),
-        &["not kept for next time", "is the disk full", "cannot write"],
-    );
-    let left: Vec<_> = walk(place.path())
-        .into_iter()
-        .filter(|p| p.contains("safetensors"))
-        .collect();
+    assert_says(&words(&output), &["not kept for next time", "is the disk full", "cannot write"]);
+    let left: Vec<_> =
+        walk(place.path()).into_iter().filter(|p| p.contains("safetensors")).collect();
     assert!(left.is_empty(), "half-written files stay behind: {left:?}");
 }
 
@@ -276,11 +219,7 @@ fn walk(folder: &Path) -> Vec<String> {
     let mut out = vec![];
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() {
-            out.extend(walk(&path))
-        } else {
-            out.push(path.display().to_string())
-        }
+        if path.is_dir() { out.extend(walk(&path)) } else { out.push(path.display().to_string()) }
     }
     out
 }
@@ -289,15 +228,7 @@ fn walk(folder: &Path) -> Vec<String> {
 fn an_error_in_libtorch_comes_back_as_a_value() {
     let net = Net::new(RorConfig::small(1), Device::Cpu, 0).unwrap();
     let pictures = ror::tch::Tensor::zeros([1, 16, 16, 3], (ror::tch::Kind::Uint8, Device::Cpu));
-    assert_says(
-        &message(net.logits(&pictures)),
-        &["[1, 16, 16, 3]", "[n, 32, 32, 3]"],
-    );
+    assert_says(&message(net.logits(&pictures)), &["[1, 16, 16, 3]", "[n, 32, 32, 3]"]);
     let a = ror::tch::Tensor::zeros([2, 3], (ror::tch::Kind::Float, Device::Cpu));
-    assert!(
-        a.f_matmul(&a)
-            .unwrap_err()
-            .to_string()
-            .contains("shapes cannot be multiplied")
-    );
+    assert!(a.f_matmul(&a).unwrap_err().to_string().contains("shapes cannot be multiplied"));
 }

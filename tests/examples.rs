@@ -49,34 +49,17 @@ fn own_net_and_own_loss_train_on_synthetic_faces() {
     let output = example("own_net", place.path(), &[]);
     check(&output, &["gender, on 1,000 pictures", "accuracy"]);
     let runs = place.path().join("models/runs");
-    let run = fs::read_dir(&runs)
-        .unwrap()
-        .flatten()
-        .next()
-        .unwrap()
-        .path();
+    let run = fs::read_dir(&runs).unwrap().flatten().next().unwrap().path();
     let card = fs::read_to_string(run.join("card.json")).unwrap();
-    assert!(
-        card.contains("\"architecture\": \"two convolutions\""),
-        "{card}"
-    );
+    assert!(card.contains("\"architecture\": \"two convolutions\""), "{card}");
 
     let output = example("own_loss", place.path(), &[]);
     check(&output, &["age, on ", "MAE"]);
     let cards = fs::read_dir(&runs).unwrap().flatten();
-    let cards: Vec<String> = cards
-        .map(|run| fs::read_to_string(run.path().join("card.json")).unwrap())
-        .collect();
-    assert!(
-        cards
-            .iter()
-            .any(|card| card.contains("\"loss\": \"squared error in decades"))
-    );
-    assert!(
-        cards
-            .iter()
-            .any(|card| card.contains("\"augmentation\": \"grain of 0.1\""))
-    );
+    let cards: Vec<String> =
+        cards.map(|run| fs::read_to_string(run.path().join("card.json")).unwrap()).collect();
+    assert!(cards.iter().any(|card| card.contains("\"loss\": \"squared error in decades")));
+    assert!(cards.iter().any(|card| card.contains("\"augmentation\": \"grain of 0.1\"")));
 }
 
 #[test]

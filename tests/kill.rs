@@ -13,17 +13,8 @@ use ror::tch::Device;
 use serde_json::Value;
 use tempfile::TempDir;
 
-const TRAIN: [&str; 9] = [
-    "train",
-    "gender",
-    "--net",
-    "small",
-    "--epochs",
-    "6",
-    "--batch",
-    "8",
-    "--retrain",
-];
+const TRAIN: [&str; 9] =
+    ["train", "gender", "--net", "small", "--epochs", "6", "--batch", "8", "--retrain"];
 
 fn run_folder(place: &Path) -> Option<PathBuf> {
     let runs = fs::read_dir(place.join("models").join("runs")).ok()?;
@@ -37,8 +28,7 @@ fn json(path: &Path) -> Option<Value> {
 /// Epochs in the checkpoint of the only run in a place.
 fn epochs(place: &Path) -> usize {
     let note = run_folder(place).and_then(|run| json(&run.join("checkpoint.json")));
-    note.and_then(|note| note["history"]["epochs"].as_array().map(Vec::len))
-        .unwrap_or(0)
+    note.and_then(|note| note["history"]["epochs"].as_array().map(Vec::len)).unwrap_or(0)
 }
 
 fn history(place: &Path) -> Vec<Value> {
@@ -47,12 +37,7 @@ fn history(place: &Path) -> Vec<Value> {
 }
 
 fn start(place: &Path, data: &Path, words: &[&str]) -> Child {
-    program(place, data)
-        .args(words)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+    program(place, data).args(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 #[test]
@@ -60,22 +45,15 @@ fn a_training_killed_in_an_epoch_goes_on_from_the_last_whole_one() {
     let folder = faces_folder(1_200);
     let train = &TRAIN[..8];
     let (whole, killed) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-    let output = |place: &TempDir| {
-        program(place.path(), folder.path())
-            .args(train)
-            .output()
-            .unwrap()
-    };
+    let output =
+        |place: &TempDir| program(place.path(), folder.path()).args(train).output().unwrap();
     let first = output(&whole);
     assert!(first.status.success(), "{}", words(&first));
 
     let mut child = start(killed.path(), folder.path(), train);
     let begin = Instant::now();
     while epochs(killed.path()) < 2 {
-        assert!(
-            begin.elapsed() < Duration::from_secs(240),
-            "no second epoch"
-        );
+        assert!(begin.elapsed() < Duration::from_secs(240), "no second epoch");
         std::thread::sleep(Duration::from_millis(5));
     }
     // Somewhere in a later epoch.
@@ -91,11 +69,8 @@ fn a_training_killed_in_an_epoch_goes_on_from_the_last_whole_one() {
     let run = run_folder(killed.path()).unwrap();
     let rows = fs::read_to_string(run.join("history.csv")).unwrap();
     assert_eq!(rows.lines().count(), 1 + 6);
-    let names = || {
-        fs::read_dir(&run)
-            .unwrap()
-            .map(|e| e.unwrap().file_name().into_string().unwrap())
-    };
+    let names =
+        || fs::read_dir(&run).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
     let events: Vec<String> = names().filter(|name| name.contains("tfevents")).collect();
     assert_eq!(events.len(), 1);
     let bytes = fs::read(run.join(&events[0])).unwrap();
@@ -110,26 +85,13 @@ fn a_training_killed_in_an_epoch_goes_on_from_the_last_whole_one() {
         for value in ["train_loss", "validation_loss"] {
             // Two threads may add in another order: src/train/fit.rs compares bytes on one.
             let (a, b) = (a[value].as_f64().unwrap(), b[value].as_f64().unwrap());
-            assert!(
-                (a - b).abs() < 0.05 * a,
-                "epoch {}: {value} {a}, resumed {b}",
-                i + 1
-            );
+            assert!((a - b).abs() < 0.05 * a, "epoch {}: {value} {a}, resumed {b}", i + 1);
         }
     }
     // Nothing is left half-written, nor a checkpoint of what has finished.
     let mut left: Vec<String> = names().filter(|name| !name.contains("tfevents")).collect();
     left.sort();
-    assert_eq!(
-        left,
-        [
-            "card.contents.txt",
-            "card.json",
-            "card.safetensors",
-            "history.csv",
-            "lock"
-        ]
-    );
+    assert_eq!(left, ["card.contents.txt", "card.json", "card.safetensors", "history.csv", "lock"]);
     Trained::load(&run.join("card.json"), Device::Cpu).unwrap();
 }
 
@@ -146,16 +108,10 @@ fn the_store_is_readable_after_every_one_of_thirty_kills() {
     let mut random = 7u64;
     let (mut kills, mut cards) = (0, 0);
     while kills < 30 {
-        random = random
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         // Every third run begins anew, over what is there.
         let anew = kills % 3 == 0;
-        let extra: &[&str] = if anew {
-            &["--retrain"]
-        } else {
-            &["--seed", "1"]
-        };
+        let extra: &[&str] = if anew { &["--retrain"] } else { &["--seed", "1"] };
         let before = epochs_of_seed(path, anew);
         let mut child = start(path, folder.path(), &[&train[..], extra].concat());
         std::thread::sleep(Duration::from_millis(100 + (random >> 33) % 900));
@@ -169,10 +125,7 @@ fn the_store_is_readable_after_every_one_of_thirty_kills() {
         }
         if !anew && !finished {
             let after = epochs_of_seed(path, anew);
-            assert!(
-                after >= before,
-                "kill {kills}: {after} epochs, {before} before"
-            );
+            assert!(after >= before, "kill {kills}: {after} epochs, {before} before");
         }
         if finished && !anew {
             // Its net is there: the next one of this seed would only load it.
@@ -196,8 +149,5 @@ fn epochs_of_seed(place: &Path, anew: bool) -> usize {
         let has_card = run.path().join("card.json").exists();
         (has_card == anew).then(|| json(&run.path().join("checkpoint.json")))?
     });
-    notes
-        .filter_map(|note| note["history"]["epochs"].as_array().map(Vec::len))
-        .max()
-        .unwrap_or(0)
+    notes.filter_map(|note| note["history"]["epochs"].as_array().map(Vec::len)).max().unwrap_or(0)
 }

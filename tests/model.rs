@@ -34,15 +34,8 @@ fn summaries_account_for_every_number() {
         assert_eq!(summary.layers.last().unwrap().output, [config.outputs()]);
     }
     let summary = net(RorConfig::new(1)).summary().unwrap();
-    let output = |name: &str| {
-        summary
-            .layers
-            .iter()
-            .find(|l| l.name == name)
-            .unwrap()
-            .output
-            .clone()
-    };
+    let output =
+        |name: &str| summary.layers.iter().find(|l| l.name == name).unwrap().output.clone();
     assert_eq!(output("stem"), [64, 32, 32]);
     assert_eq!(output("pool"), [64, 16, 16]);
     assert_eq!(output("groups.3"), [512, 2, 2]);
@@ -65,79 +58,37 @@ fn parameters_are_named_as_in_pytorch() {
         "dense.bias",
         "head.weight",
     ] {
-        assert!(
-            names.iter().any(|n| n == name),
-            "{name} is not among {names:?}"
-        );
+        assert!(names.iter().any(|n| n == name), "{name} is not among {names:?}");
     }
     // Where the shape stays, the final shortcut is the identity.
-    assert!(
-        !names
-            .iter()
-            .any(|n| n == "groups.0.blocks.1.shortcut.weight")
-    );
+    assert!(!names.iter().any(|n| n == "groups.0.blocks.1.shortcut.weight"));
 }
 
 #[test]
 fn shortcuts_are_three_levels_and_each_can_be_left_out() {
     let all = net(RorConfig::new(1)).parameters();
     let widths = [64i64, 128, 256, 512];
-    let root = net(RorConfig {
-        root_shortcut: false,
-        ..RorConfig::new(1)
-    })
-    .parameters();
+    let root = net(RorConfig { root_shortcut: false, ..RorConfig::new(1) }).parameters();
     assert_eq!(all - root, (64 * 512) as usize);
-    let middle = net(RorConfig {
-        middle_shortcuts: false,
-        ..RorConfig::new(1)
-    })
-    .parameters();
+    let middle = net(RorConfig { middle_shortcuts: false, ..RorConfig::new(1) }).parameters();
     let expected: i64 = 64 * 64 + widths.windows(2).map(|w| w[0] * w[1]).sum::<i64>();
     assert_eq!(all - middle, expected as usize);
 }
 
 #[test]
 fn every_pooling_input_and_depth_runs() {
-    for (input, pool, blocks) in [
-        (32, 1, [1; 4]),
-        (64, 2, [1, 2, 1, 1]),
-        (33, 2, [1; 4]),
-        (48, 1, [1; 4]),
-    ] {
-        let config = RorConfig {
-            input,
-            pool,
-            blocks,
-            ..RorConfig::small(12)
-        };
+    for (input, pool, blocks) in
+        [(32, 1, [1; 4]), (64, 2, [1, 2, 1, 1]), (33, 2, [1; 4]), (48, 1, [1; 4])]
+    {
+        let config = RorConfig { input, pool, blocks, ..RorConfig::small(12) };
         let side = i64::from(input);
         let pictures = Tensor::zeros([2, side, side, 3], (Kind::Uint8, Device::Cpu));
-        assert_eq!(
-            net(config.clone()).logits(&pictures).unwrap().size(),
-            [2, 12]
-        );
+        assert_eq!(net(config.clone()).logits(&pictures).unwrap().size(), [2, 12]);
     }
-    let bad = RorConfig {
-        input: 7,
-        ..RorConfig::new(1)
-    };
-    assert!(
-        Net::new(bad, Device::Cpu, 0)
-            .unwrap_err()
-            .to_string()
-            .contains("7 px")
-    );
-    let bad = RorConfig {
-        widths: [63, 128, 256, 512],
-        ..RorConfig::new(1)
-    };
-    assert!(
-        Net::new(bad, Device::Cpu, 0)
-            .unwrap_err()
-            .to_string()
-            .contains("bottleneck")
-    );
+    let bad = RorConfig { input: 7, ..RorConfig::new(1) };
+    assert!(Net::new(bad, Device::Cpu, 0).unwrap_err().to_string().contains("7 px"));
+    let bad = RorConfig { widths: [63, 128, 256, 512], ..RorConfig::new(1) };
+    assert!(Net::new(bad, Device::Cpu, 0).unwrap_err().to_string().contains("bottleneck"));
 }
 
 #[test]
@@ -154,12 +105,7 @@ fn saved_weights_come_back_the_same_and_the_seed_decides() {
     let pictures = Tensor::randint(255, [3, 32, 32, 3], (Kind::Uint8, Device::Cpu));
     let logits = first.logits(&pictures).unwrap();
     assert!(loaded.logits(&pictures).unwrap().equal(&logits));
-    assert!(
-        !other
-            .logits(&pictures)
-            .unwrap()
-            .allclose(&logits, 1e-3, 1e-3, false)
-    );
+    assert!(!other.logits(&pictures).unwrap().allclose(&logits, 1e-3, 1e-3, false));
 }
 
 #[test]
@@ -168,17 +114,9 @@ fn visualize_draws_every_layer_and_every_filter() {
     let faces = ror::data::Faces::synthetic(20, 0).unwrap();
     let net = net(RorConfig::small(1));
     let seen = report::activations(&net, &faces.picture(3).unwrap()).unwrap();
-    let layers: Vec<String> = net
-        .summary()
-        .unwrap()
-        .layers
-        .into_iter()
-        .map(|layer| layer.name)
-        .collect();
-    assert_eq!(
-        seen.iter().map(|a| a.layer.clone()).collect::<Vec<_>>(),
-        layers
-    );
+    let layers: Vec<String> =
+        net.summary().unwrap().layers.into_iter().map(|layer| layer.name).collect();
+    assert_eq!(seen.iter().map(|a| a.layer.clone()).collect::<Vec<_>>(), layers);
     assert_eq!(seen[0].channels.size(), [32, 32, 32]);
 
     let folder = tempfile::tempdir().unwrap();
@@ -189,26 +127,13 @@ fn visualize_draws_every_layer_and_every_filter() {
     for path in &paths {
         let drawn = ror::data::decode(&std::fs::read(path).unwrap()).unwrap();
         let dark = drawn.pixels().filter(|p| p.0[0] < 100).count();
-        assert!(
-            drawn.width() > 100 && dark > 30,
-            "{} is empty",
-            path.display()
-        );
+        assert!(drawn.width() > 100 && dark > 30, "{} is empty", path.display());
     }
 
     let figure = report::filter_patterns(&net, "groups.0.blocks.0.conv2").unwrap();
-    assert!(
-        figure
-            .svg()
-            .contains("16 filters of groups.0.blocks.0.conv2")
-    );
-    let unknown = report::filter_patterns(&net, "groups.9")
-        .unwrap_err()
-        .to_string();
-    assert!(
-        unknown.contains("groups.9") && unknown.contains("stem, pool"),
-        "{unknown}"
-    );
+    assert!(figure.svg().contains("16 filters of groups.0.blocks.0.conv2"));
+    let unknown = report::filter_patterns(&net, "groups.9").unwrap_err().to_string();
+    assert!(unknown.contains("groups.9") && unknown.contains("stem, pool"), "{unknown}");
 }
 
 /// A card may say anything: what would not fit in memory is refused before it is allocated.
@@ -216,25 +141,11 @@ fn visualize_draws_every_layer_and_every_filter() {
 fn absurd_shapes_are_errors() {
     let huge = 1_000_000_000_000;
     for config in [
-        RorConfig {
-            dense: huge,
-            ..RorConfig::new(1)
-        },
+        RorConfig { dense: huge, ..RorConfig::new(1) },
         RorConfig::new(huge),
-        RorConfig {
-            widths: [8192; 4],
-            blocks: [64; 4],
-            bottleneck: 1,
-            ..RorConfig::new(1)
-        },
-        RorConfig {
-            bottleneck: 0,
-            ..RorConfig::new(1)
-        },
-        RorConfig {
-            bottleneck: -1,
-            ..RorConfig::new(1)
-        },
+        RorConfig { widths: [8192; 4], blocks: [64; 4], bottleneck: 1, ..RorConfig::new(1) },
+        RorConfig { bottleneck: 0, ..RorConfig::new(1) },
+        RorConfig { bottleneck: -1, ..RorConfig::new(1) },
     ] {
         let refused = Net::new(config, Device::Cpu, 0).unwrap_err().to_string();
         assert!(refused.contains("choose"), "{refused}");
@@ -245,19 +156,12 @@ fn absurd_shapes_are_errors() {
 /// Every architecture, and every input, pooling and depth, survives its JSON.
 #[test]
 fn shapes_are_read_as_they_were_written() {
-    let config = NetConfig::from(RorConfig {
-        pool: 1,
-        ..RorConfig::new(12)
-    });
+    let config = NetConfig::from(RorConfig { pool: 1, ..RorConfig::new(12) });
     let json = serde_json::to_string(&config).unwrap();
     assert_eq!(serde_json::from_str::<NetConfig>(&json).unwrap(), config);
     let changed = config.with(serde_json::json!({ "pool": 2 })).unwrap();
     assert_eq!(changed, RorConfig::new(12).into());
-    let wrong = |json: &str| {
-        serde_json::from_str::<NetConfig>(json)
-            .unwrap_err()
-            .to_string()
-    };
+    let wrong = |json: &str| serde_json::from_str::<NetConfig>(json).unwrap_err().to_string();
     assert!(wrong(r#"{"input": 32}"#).contains("architecture"));
     assert!(wrong(r#"{"architecture": "mine"}"#).contains("`mine` is not known"));
     assert!(config.with(serde_json::json!({ "depth": 2 })).is_err());

@@ -30,22 +30,15 @@ fn lists_are_partitions_of_the_published_sizes() {
     }
     let all = |protocol| -> Vec<String> {
         let list = list(protocol);
-        let mut all: Vec<String> = Part::ALL
-            .map(|part| list.part(part).clone())
-            .into_iter()
-            .flatten()
-            .collect();
+        let mut all: Vec<String> =
+            Part::ALL.map(|part| list.part(part).clone()).into_iter().flatten().collect();
         all.sort();
         all
     };
     let every = all(Protocol::OriginalGender);
     assert_eq!(every, all(Protocol::Random));
     assert_eq!(every, all(Protocol::Shared));
-    assert!(
-        all(Protocol::Adults)
-            .iter()
-            .all(|content| every.binary_search(content).is_ok())
-    );
+    assert!(all(Protocol::Adults).iter().all(|content| every.binary_search(content).is_ok()));
 }
 
 #[test]
@@ -68,17 +61,12 @@ fn a_list_is_written_as_it_was_committed() {
     let folder = tempdir().unwrap();
     for protocol in Protocol::ALL {
         let committed = std::fs::read_to_string(protocol.path()).unwrap();
-        let heading: Vec<&str> = committed
-            .lines()
-            .map_while(|line| line.strip_prefix("# "))
-            .collect();
+        let heading: Vec<&str> =
+            committed.lines().map_while(|line| line.strip_prefix("# ")).collect();
         assert_eq!(heading.len(), 2);
         let own = folder.path().join("own.txt");
         list(protocol).write(&own, &heading.join("\n")).unwrap();
-        assert!(
-            std::fs::read_to_string(own).unwrap() == committed,
-            "{protocol}"
-        );
+        assert!(std::fs::read_to_string(own).unwrap() == committed, "{protocol}");
     }
 }
 
@@ -96,26 +84,13 @@ fn the_lists_are_those_of_the_data_set() {
         assert_eq!((split.duplicates, split.disagreeing), (390, 224));
     }
     // deal.py and the crate deal alike.
-    let sizes = SplitSizes {
-        train: 14_000,
-        validation: 3_500,
-        test: None,
-        seed: 0,
-    };
+    let sizes = SplitSizes { train: 14_000, validation: 3_500, test: None, seed: 0 };
     let dealt = faces.split(faces.records(), &sizes).unwrap();
-    assert_eq!(
-        dealt.fingerprint,
-        list(Protocol::OriginalGender).fingerprint()
-    );
+    assert_eq!(dealt.fingerprint, list(Protocol::OriginalGender).fingerprint());
     // It reads the archive.
     if data.is_file() {
         let script = Protocol::Shared.path().with_file_name("deal.py");
-        let check = Command::new("python3")
-            .arg(script)
-            .arg(&data)
-            .arg("--check")
-            .output()
-            .unwrap();
+        let check = Command::new("python3").arg(script).arg(&data).arg("--check").output().unwrap();
         assert!(check.status.success(), "{}", common::words(&check));
     }
 }

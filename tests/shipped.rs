@@ -52,12 +52,7 @@ fn cards_are_complete_and_weights_are_those_they_name() {
         assert!(!card.hardware.is_empty() && !card.date.is_empty());
         assert_eq!(card.temperatures.len(), card.task.heads().len());
         let fitted = |t: &f64| *t != 1.0 && (0.2..5.0).contains(t);
-        assert!(
-            card.temperatures.iter().all(fitted),
-            "{}: {:?}",
-            model.name,
-            card.temperatures
-        );
+        assert!(card.temperatures.iter().all(fitted), "{}: {:?}", model.name, card.temperatures);
     }
 }
 
@@ -80,15 +75,8 @@ fn every_card_repeats_its_training() {
         assert_eq!(Some(experiment.protocol), card.protocol, "{name}");
         let list = ContentList::read(&experiment.protocol.path()).unwrap();
         assert_eq!(list.fingerprint(), card.split, "{name}");
-        let start = experiment
-            .start
-            .as_ref()
-            .map(|start| store().open(start).unwrap());
-        assert_eq!(
-            start.as_ref().map(|start| &start.card.key),
-            card.start.as_ref(),
-            "{name}"
-        );
+        let start = experiment.start.as_ref().map(|start| store().open(start).unwrap());
+        assert_eq!(start.as_ref().map(|start| &start.card.key), card.start.as_ref(), "{name}");
         let Some(faces) = &faces else { continue };
         assert_eq!(faces.fingerprint(), card.data.fingerprint, "{name}");
         let split = experiment.protocol.split(faces).unwrap();
@@ -98,11 +86,7 @@ fn every_card_repeats_its_training() {
         if let Some(start) = &start {
             training = training.start_from(start);
         }
-        assert_eq!(
-            training.key().unwrap(),
-            card.key,
-            "{name}: the same training has another key"
-        );
+        assert_eq!(training.key().unwrap(), card.key, "{name}: the same training has another key");
     }
 }
 
@@ -126,9 +110,7 @@ fn every_cards_command_runs() {
             .skip(1)
             .map(|word| word.replace("models/", &format!("{}/models/", place.path().display())))
             .collect();
-        let experiment = root()
-            .join("experiments")
-            .join(format!("{}.toml", model.name));
+        let experiment = root().join("experiments").join(format!("{}.toml", model.name));
         let text = fs::read_to_string(experiment).unwrap();
         // A tiny net and one epoch of each size: the rest as it stands.
         let mut tiny: toml::Table = toml::from_str(&text).unwrap();
@@ -137,27 +119,15 @@ fn every_cards_command_runs() {
             let changes: toml::Table = toml::from_str(changes).unwrap();
             table.as_table_mut().unwrap().extend(changes);
         };
-        table(
-            "net",
-            "widths = [8, 8, 8, 8]\nblocks = [1, 1, 1, 1]\ndense = 8",
-        );
-        table(
-            "recipe",
-            "epochs = 2\nstop = 2\nbatch = 32\nprogressive = []",
-        );
+        table("net", "widths = [8, 8, 8, 8]\nblocks = [1, 1, 1, 1]\ndense = 8");
+        table("recipe", "epochs = 2\nstop = 2\nbatch = 32\nprogressive = []");
         let config = place.path().join(format!("{}.toml", model.name));
         fs::write(&config, toml::to_string(&tiny).unwrap()).unwrap();
         let at = args.iter().position(|word| word == "--config").unwrap() + 1;
         args[at] = config.display().to_string();
-        let output = program(place.path(), data.path())
-            .args(&args)
-            .output()
-            .unwrap();
+        let output = program(place.path(), data.path()).args(&args).output().unwrap();
         assert!(output.status.success(), "{:?}: {}", args, words(&output));
-        let saved = place
-            .path()
-            .join("models")
-            .join(format!("{}.json", model.name));
+        let saved = place.path().join("models").join(format!("{}.json", model.name));
         let saved = Trained::load(&saved, Device::Cpu).unwrap();
         assert_eq!(saved.card.task, model.card.task);
         assert_eq!(saved.card.start.is_some(), model.card.start.is_some());
@@ -173,11 +143,7 @@ fn no_net_has_seen_what_it_is_measured_on() {
         let lineage = store().lineage(&model).unwrap();
         let protocol = model.card.protocol.unwrap();
         let own = [(protocol, Part::Validation), (protocol, Part::Test)];
-        let published = model
-            .card
-            .tests
-            .iter()
-            .map(|test| (test.protocol, Part::Test));
+        let published = model.card.tests.iter().map(|test| (test.protocol, Part::Test));
         for (protocol, part) in own.into_iter().chain(published) {
             let list = ContentList::read(&protocol.path()).unwrap();
             let overlap = lineage.overlap(part, &list.fingerprint(), list.part(part));
@@ -236,10 +202,7 @@ fn the_default_net_and_the_originals_pair_predict_by_name() {
     let alone = format!("{:#}", Predictor::open(&["gender-32px"]).unwrap_err());
     assert!(alone.contains("one for age"), "{alone}");
     let none = format!("{:#}", store().open("nobody").unwrap_err());
-    assert!(
-        none.contains("there is no model nobody") && none.contains("age-32px"),
-        "{none}"
-    );
+    assert!(none.contains("there is no model nobody") && none.contains("age-32px"), "{none}");
 }
 
 #[test]
@@ -257,10 +220,7 @@ fn pytorch_computes_the_same_with_the_same_weights() {
         let logits =
             Vec::<Vec<f64>>::try_from(trained.net.logits(&pictures).unwrap().to_kind(Kind::Double))
                 .unwrap();
-        assert_eq!(
-            logits.iter().flatten().count(),
-            expected.iter().flatten().count()
-        );
+        assert_eq!(logits.iter().flatten().count(), expected.iter().flatten().count());
         for (ours, theirs) in logits.iter().flatten().zip(expected.iter().flatten()) {
             assert!(
                 (ours - theirs).abs() < 1e-3,

@@ -15,12 +15,7 @@ use ror::store::{ModelStore, ensemble};
 use ror::train::{Recipe, Stage};
 
 fn sizes(train: usize, seed: u64) -> SplitSizes {
-    SplitSizes {
-        train,
-        validation: train / 4,
-        test: Some(train / 4),
-        seed,
-    }
+    SplitSizes { train, validation: train / 4, test: Some(train / 4), seed }
 }
 
 fn synthetic_split(train: usize) -> (Faces, Split) {
@@ -31,38 +26,21 @@ fn synthetic_split(train: usize) -> (Faces, Split) {
 }
 
 fn tiny(outputs: i64) -> RorConfig {
-    RorConfig {
-        widths: [16, 32, 32, 64],
-        dense: 64,
-        ..RorConfig::small(outputs)
-    }
+    RorConfig { widths: [16, 32, 32, 64], dense: 64, ..RorConfig::small(outputs) }
 }
 
 #[test]
 fn gender_is_learnt_from_synthetic_faces() -> anyhow::Result<()> {
     let _turn = turn();
     let (faces, split) = synthetic_split(800);
-    let recipe = Recipe {
-        epochs: 8,
-        batch: 32,
-        ..Recipe::quick(Task::Gender)
-    };
-    let trained = Training::new(&faces, &split, Task::Gender)
-        .net(tiny(1))
-        .recipe(recipe)
-        .run()?;
+    let recipe = Recipe { epochs: 8, batch: 32, ..Recipe::quick(Task::Gender) };
+    let trained = Training::new(&faces, &split, Task::Gender).net(tiny(1)).recipe(recipe).run()?;
     let epochs = &trained.card.history.epochs;
-    assert!(
-        epochs[7].train_loss < 0.8 * epochs[0].train_loss,
-        "{epochs:?}"
-    );
+    assert!(epochs[7].train_loss < 0.8 * epochs[0].train_loss, "{epochs:?}");
     let evaluation = trained.evaluate(&faces, &split)?;
     let metrics = &evaluation.gender()?.metrics;
     assert!(evaluation.age().is_err());
-    assert!(
-        metrics.accuracy.low > metrics.baseline.accuracy + 0.05,
-        "{metrics}"
-    );
+    assert!(metrics.accuracy.low > metrics.baseline.accuracy + 0.05, "{metrics}");
     assert!(
         metrics.accuracy.low <= metrics.accuracy.value
             && metrics.accuracy.value <= metrics.accuracy.high
@@ -75,20 +53,9 @@ fn gender_is_learnt_from_synthetic_faces() -> anyhow::Result<()> {
 fn age_is_learnt_starting_from_gender_and_what_that_has_seen_is_refused() -> anyhow::Result<()> {
     let _turn = turn();
     let (faces, split) = synthetic_split(800);
-    let recipe = Recipe {
-        epochs: 2,
-        batch: 32,
-        ..Recipe::quick(Task::Gender)
-    };
-    let gender = Training::new(&faces, &split, Task::Gender)
-        .net(tiny(1))
-        .recipe(recipe)
-        .run()?;
-    let recipe = Recipe {
-        epochs: 10,
-        batch: 32,
-        ..Recipe::quick(Task::age())
-    };
+    let recipe = Recipe { epochs: 2, batch: 32, ..Recipe::quick(Task::Gender) };
+    let gender = Training::new(&faces, &split, Task::Gender).net(tiny(1)).recipe(recipe).run()?;
+    let recipe = Recipe { epochs: 10, batch: 32, ..Recipe::quick(Task::age()) };
     let train = |split: &Split| {
         Training::new(&faces, split, Task::age())
             .net(tiny(12))
@@ -101,10 +68,7 @@ fn age_is_learnt_starting_from_gender_and_what_that_has_seen_is_refused() -> any
     assert_eq!(age.lineage()?.names().len(), 2);
     let evaluation = age.evaluate(&faces, &split)?;
     let metrics = &evaluation.age()?.metrics;
-    assert!(
-        metrics.accuracy.value > metrics.baseline.accuracy + 0.05,
-        "{metrics}"
-    );
+    assert!(metrics.accuracy.value > metrics.baseline.accuracy + 0.05, "{metrics}");
     assert!(metrics.one_off.unwrap().value > metrics.accuracy.value);
 
     // Planted leaks: a picture of the start's training in the test part, then in the validation
@@ -122,21 +86,9 @@ fn age_is_learnt_starting_from_gender_and_what_that_has_seen_is_refused() -> any
         leaky
     };
     for (from, to, says) in [
-        (
-            Part::Train,
-            Part::Test,
-            "trained on 1 and selected on 0 of the 201 test",
-        ),
-        (
-            Part::Train,
-            Part::Validation,
-            "trained on 1 and selected on 200 of the 201 validation",
-        ),
-        (
-            Part::Validation,
-            Part::Test,
-            "trained on 0 and selected on 1 of the 201 test",
-        ),
+        (Part::Train, Part::Test, "trained on 1 and selected on 0 of the 201 test"),
+        (Part::Train, Part::Validation, "trained on 1 and selected on 200 of the 201 validation"),
+        (Part::Validation, Part::Test, "trained on 0 and selected on 1 of the 201 test"),
     ] {
         let leaky = moved(from, to);
         let refused = match to {
@@ -159,31 +111,19 @@ fn one_net_learns_gender_and_age_on_growing_pictures() -> anyhow::Result<()> {
     let recipe = Recipe {
         epochs: 10,
         batch: 32,
-        progressive: vec![Stage {
-            size: 24,
-            epochs: 4,
-        }],
+        progressive: vec![Stage { size: 24, epochs: 4 }],
         expectation: 0.1,
         gender_weight: 4.0,
         ..Recipe::quick(Task::Both)
     };
-    let trained = Training::new(&faces, &split, Task::Both)
-        .net(net)
-        .recipe(recipe)
-        .run()?;
+    let trained = Training::new(&faces, &split, Task::Both).net(net).recipe(recipe).run()?;
     let epochs = &trained.card.history.epochs;
     assert!(epochs.iter().all(|epoch| epoch.validation_mae.is_some()));
     assert_eq!(trained.card.temperatures.len(), 2);
     let evaluation = trained.evaluate(&faces, &split)?;
     let (gender, age) = (&evaluation.gender()?.metrics, &evaluation.age()?.metrics);
-    assert!(
-        gender.accuracy.value > gender.baseline.accuracy + 0.05,
-        "{gender}"
-    );
-    assert!(
-        age.mae.unwrap().value < age.baseline.mae.unwrap() - 0.5,
-        "{age}"
-    );
+    assert!(gender.accuracy.value > gender.baseline.accuracy + 0.05, "{gender}");
+    assert!(age.mae.unwrap().value < age.baseline.mae.unwrap() - 0.5, "{age}");
     assert!(age.cs5.is_some() && gender.mae.is_none());
     // The same net twice is an ensemble that predicts the same.
     let store = ModelStore::local();
@@ -208,10 +148,7 @@ fn a_learning_rate_of_0_changes_no_weight() -> anyhow::Result<()> {
         seed: 0,
         ..Recipe::report(Task::Gender)
     };
-    let trained = Training::new(&faces, &split, Task::Gender)
-        .net(tiny(1))
-        .recipe(recipe)
-        .run()?;
+    let trained = Training::new(&faces, &split, Task::Gender).net(tiny(1)).recipe(recipe).run()?;
     let first = ror::model::Net::new(tiny(1), ror::tch::Device::Cpu, 0)?;
     for (name, value) in first.variables() {
         let same = trained.net.variables()[&name].equal(&value);
@@ -224,15 +161,8 @@ fn a_learning_rate_of_0_changes_no_weight() -> anyhow::Result<()> {
 fn the_same_setting_is_loaded_another_is_trained() -> anyhow::Result<()> {
     let _turn = turn();
     let (faces, split) = synthetic_split(80);
-    let recipe = Recipe {
-        epochs: 1,
-        batch: 16,
-        seed: 77,
-        ..Recipe::report(Task::Gender)
-    };
-    let training = Training::new(&faces, &split, Task::Gender)
-        .net(tiny(1))
-        .recipe(recipe);
+    let recipe = Recipe { epochs: 1, batch: 16, seed: 77, ..Recipe::report(Task::Gender) };
+    let training = Training::new(&faces, &split, Task::Gender).net(tiny(1)).recipe(recipe);
     let first = training.run()?;
     let again = training.run()?;
     assert!(!first.loaded && again.loaded);
@@ -256,22 +186,13 @@ fn the_same_setting_is_loaded_another_is_trained() -> anyhow::Result<()> {
 fn retraining_replaces_weights_and_card_together() -> anyhow::Result<()> {
     let _turn = turn();
     let (faces, split) = synthetic_split(80);
-    let recipe = Recipe {
-        epochs: 1,
-        batch: 16,
-        seed: 5,
-        ..Recipe::report(Task::Gender)
-    };
-    let training = Training::new(&faces, &split, Task::Gender)
-        .net(tiny(1))
-        .recipe(recipe);
+    let recipe = Recipe { epochs: 1, batch: 16, seed: 5, ..Recipe::report(Task::Gender) };
+    let training = Training::new(&faces, &split, Task::Gender).net(tiny(1)).recipe(recipe);
     let first = training.run()?;
     let second = training.clone().retrain(true).run()?;
     assert!(!second.loaded && second.card.weights != first.card.weights);
     assert!(training.run()?.loaded);
-    let run = ModelStore::local()
-        .runs()
-        .join(format!("gender-{}", first.card.key));
+    let run = ModelStore::local().runs().join(format!("gender-{}", first.card.key));
     let weights: Vec<String> = fs::read_dir(&run)?
         .map(|e| e.unwrap().file_name().into_string().unwrap())
         .filter(|name| name.ends_with(".safetensors"))
@@ -312,21 +233,13 @@ fn the_key_depends_on_everything_that_decides_the_net() -> anyhow::Result<()> {
         changed(|r| r.seed = 1),
         changed(|r| r.warm_up = 0.2),
         training.clone().net(tiny(1).clone()).epochs(7).key()?,
-        training
-            .clone()
-            .net(RorConfig { pool: 1, ..tiny(1) })
-            .key()?,
+        training.clone().net(RorConfig { pool: 1, ..tiny(1) }).key()?,
         training.clone().augmentation(&Own).key()?,
-        Training::new(&faces, &other_split, Task::Gender)
-            .net(tiny(1))
-            .key()?,
+        Training::new(&faces, &other_split, Task::Gender).net(tiny(1)).key()?,
     ];
     for (i, other) in keys.iter().enumerate() {
         assert_ne!(*other, key, "change {i}");
-        assert!(
-            !keys[..i].contains(other),
-            "change {i} has the key of another"
-        );
+        assert!(!keys[..i].contains(other), "change {i} has the key of another");
     }
     Ok(())
 }
@@ -335,13 +248,8 @@ fn the_key_depends_on_everything_that_decides_the_net() -> anyhow::Result<()> {
 fn a_search_compares_every_setting() -> anyhow::Result<()> {
     let _turn = turn();
     let (faces, split) = synthetic_split(80);
-    let recipe = Recipe {
-        epochs: 1,
-        ..Recipe::report(Task::Gender)
-    };
-    let training = Training::new(&faces, &split, Task::Gender)
-        .net(tiny(1))
-        .recipe(recipe);
+    let recipe = Recipe { epochs: 1, ..Recipe::report(Task::Gender) };
+    let training = Training::new(&faces, &split, Task::Gender).net(tiny(1)).recipe(recipe);
     let found = training.search(&[16, 32], &[1e-3, 1e-4])?;
     let table = found.table()?;
     assert_eq!(table.height(), 4);
@@ -359,14 +267,8 @@ fn prediction_trains_the_net_that_is_asked_for() -> anyhow::Result<()> {
     place();
     let folder = faces_folder(300);
     let faces = Faces::at(folder.path())?;
-    let recipe = |task| {
-        Some(Recipe {
-            batch: 32,
-            epochs: 1,
-            learning_rate: 1e-3,
-            ..Recipe::report(task)
-        })
-    };
+    let recipe =
+        |task| Some(Recipe { batch: 32, epochs: 1, learning_rate: 1e-3, ..Recipe::report(task) });
     let (gender, age) = (recipe(Task::Gender), recipe(Task::age()));
     let predictor = Predictor::by_recipes(&faces, gender, age)?;
     let prediction = predictor.predict_index(&faces, 7)?;

@@ -20,10 +20,7 @@ fn utkface_has_the_published_counts() -> anyhow::Result<()> {
     assert_eq!(labels.iter().filter(|l| l.race.is_none()).count(), 3);
 
     for seed in 0..5 {
-        let balance = Balance {
-            seed,
-            ..Balance::default()
-        };
+        let balance = Balance { seed, ..Balance::default() };
         assert_eq!(faces.records().balance(&balance)?.height(), 16_502);
     }
 

@@ -14,11 +14,8 @@ use crate::{Bench, table};
 
 /// Different synthetic faces on the disk; larger folders name them several times.
 const DIFFERENT: usize = 1_000;
-const COLOURS: [RGBColor; 3] = [
-    RGBColor(31, 119, 180),
-    RGBColor(214, 95, 14),
-    RGBColor(44, 130, 90),
-];
+const COLOURS: [RGBColor; 3] =
+    [RGBColor(31, 119, 180), RGBColor(214, 95, 14), RGBColor(44, 130, 90)];
 
 fn path() -> PathBuf {
     project::home().join("benches").join("growth.csv")
@@ -56,7 +53,7 @@ pub fn measure(bench: &Bench) -> Result<()> {
             note("pixels", side, "training step of 128", measured);
         }
     }
-    files::write_bytes(&path(), csv.as_bytes())?;
+    project::write(&path(), &csv)?;
     draw()
 }
 
@@ -72,10 +69,7 @@ fn linked(bench: &Bench, n: usize) -> Result<PathBuf> {
     for i in 0..n {
         let name = people[i % DIFFERENT].file_name();
         let (labels, _) = name.rsplit_once('_').context("a name without parts")?;
-        fs::hard_link(
-            drawn.join(&name),
-            folder.join(format!("{labels}_{i:017}.jpg.chip.jpg")),
-        )?;
+        fs::hard_link(drawn.join(&name), folder.join(format!("{labels}_{i:017}.jpg.chip.jpg")))?;
     }
     Ok(folder)
 }
@@ -85,18 +79,8 @@ pub fn draw() -> Result<()> {
     let text = project::read(&path())?;
     let figures = project::home().join("docs").join("figures");
     for (grows, title, axis, file) in [
-        (
-            "pictures",
-            "Pictures of 32 px, opened and loaded",
-            "pictures",
-            "speed-pictures.svg",
-        ),
-        (
-            "pixels",
-            "UTKFace by the side of its pictures",
-            "side, pixels",
-            "speed-pixels.svg",
-        ),
+        ("pictures", "Pictures of 32 px, opened and loaded", "pictures", "speed-pictures.svg"),
+        ("pixels", "UTKFace by the side of its pictures", "side, pixels", "speed-pixels.svg"),
     ] {
         let mut lines: Vec<(String, Vec<(f64, f64)>)> = vec![];
         for row in text.lines().map(fields).filter(|row| row[0] == grows) {
@@ -118,10 +102,8 @@ fn figure(title: &str, axis: &str, lines: &[(String, Vec<(f64, f64)>)], path: &P
         let (low, high) = values.fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(v), h.max(v)));
         (low / 1.3)..(high * 1.3)
     };
-    let (x, y) = (
-        range(&mut points().map(|point| point.0)),
-        range(&mut points().map(|point| point.1)),
-    );
+    let (x, y) =
+        (range(&mut points().map(|point| point.0)), range(&mut points().map(|point| point.1)));
     {
         let root = SVGBackend::new(path, (720, 420)).into_drawing_area();
         root.fill(&WHITE)?;

@@ -26,10 +26,8 @@ const WAITS: [&str; 6] = ["decode", "load", "train", "predict", "folder", "kerne
 const MORE: [&str; 5] = ["nothing", "make", "growth", "figures", "resize"];
 
 fn main() -> Result<()> {
-    let arguments: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|argument| argument != "--bench")
-        .collect();
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     if let [flag, name, rest @ ..] = &arguments[..]
         && flag == "--measure"
     {
@@ -274,10 +272,7 @@ impl Bench {
                 .arg(resized)
                 .stderr(Stdio::inherit())
                 .output()?;
-            ensure!(
-                output.status.success(),
-                "the pictures could not be compared"
-            );
+            ensure!(output.status.success(), "the pictures could not be compared");
             csv += &String::from_utf8(output.stdout)?;
         }
         print!("{csv}");
@@ -290,11 +285,8 @@ impl Bench {
         let clone = self.temporary.path().join("clone");
         let home = self.temporary.path().join("home");
         std::fs::create_dir(&home)?;
-        let cloned = Command::new("git")
-            .args(["clone", "-q"])
-            .arg(project::home())
-            .arg(&clone)
-            .status()?;
+        let cloned =
+            Command::new("git").args(["clone", "-q"]).arg(project::home()).arg(&clone).status()?;
         ensure!(cloned.success(), "the project could not be cloned");
         let mut command = make("run");
         // The compiler is there beforehand.
@@ -303,10 +295,7 @@ impl Bench {
         {
             command.env("RUSTUP_HOME", Path::new(&home).join(".rustup"));
         }
-        command
-            .current_dir(&clone)
-            .env("HOME", &home)
-            .env("CARGO_HOME", home.join(".cargo"));
+        command.current_dir(&clone).env("HOME", &home).env("CARGO_HOME", home.join(".cargo"));
         timed(&mut command)
     }
 }
@@ -330,25 +319,15 @@ fn timed(command: &mut Command) -> Result<Measured> {
 }
 
 fn alone(wait: &str, ours: Measured) -> Row {
-    Row {
-        wait: wait.to_owned(),
-        ours: vec![ours],
-        rival: vec![],
-    }
+    Row { wait: wait.to_owned(), ours: vec![ours], rival: vec![] }
 }
 
 type Rival<'a> = &'a dyn Fn() -> Result<Measured>;
 
 /// Ours and its rivals in turn, `RUNS` times: a row a rival.
 fn in_turn(wait: &str, ours: impl Fn() -> Result<Measured>, rivals: &[Rival]) -> Result<Vec<Row>> {
-    let mut rows: Vec<Row> = rivals
-        .iter()
-        .map(|_| Row {
-            wait: wait.to_owned(),
-            ours: vec![],
-            rival: vec![],
-        })
-        .collect();
+    let mut rows: Vec<Row> =
+        rivals.iter().map(|_| Row { wait: wait.to_owned(), ours: vec![], rival: vec![] }).collect();
     for run in 1..=RUNS {
         let own = ours()?;
         eprint!("{wait}, run {run} of {RUNS}: {}", table::time(own.seconds));
@@ -364,12 +343,7 @@ fn in_turn(wait: &str, ours: impl Fn() -> Result<Measured>, rivals: &[Rival]) ->
 }
 
 fn of_cells(runs: &[Measured]) -> Vec<Measured> {
-    runs.iter()
-        .map(|run| Measured {
-            seconds: run.check["cell"],
-            ..run.clone()
-        })
-        .collect()
+    runs.iter().map(|run| Measured { seconds: run.check["cell"], ..run.clone() }).collect()
 }
 
 /// Runs a process that prints what it measured in its last line.

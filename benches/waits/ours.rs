@@ -47,21 +47,11 @@ pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
         "train" => {
             let (size, batch, steps) = (number(0)? as u32, number(1)?, number(2)?);
             let (task, net) = match size {
-                64.. => (
-                    Task::Both,
-                    RorConfig {
-                        stem_stride: 2,
-                        ..RorConfig::new(118)
-                    },
-                ),
+                64.. => (Task::Both, RorConfig { stem_stride: 2, ..RorConfig::new(118) }),
                 _ => (Task::Gender, RorConfig::new(1)),
             };
             let faces = Faces::synthetic(8 * batch + 2000, 0)?;
-            let sizes = SplitSizes {
-                train: 4 * batch,
-                validation: 200,
-                ..SplitSizes::small()
-            };
+            let sizes = SplitSizes { train: 4 * batch, validation: 200, ..SplitSizes::small() };
             let split = faces.split(faces.records(), &sizes)?;
             let recipe = Recipe {
                 batch,
@@ -133,13 +123,7 @@ fn status_mb(field: &str) -> f64 {
     std::fs::read_to_string("/proc/self/status")
         .unwrap_or_default()
         .lines()
-        .find_map(|line| {
-            line.strip_prefix(field)?
-                .split_whitespace()
-                .next()?
-                .parse::<f64>()
-                .ok()
-        })
+        .find_map(|line| line.strip_prefix(field)?.split_whitespace().next()?.parse::<f64>().ok())
         .map_or(f64::NAN, |kb| kb / 1024.0)
 }
 

@@ -81,19 +81,10 @@ impl Row {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}: {}",
-            self.wait,
-            time(median(&seconds_of(&self.ours)))
-        )?;
+        write!(f, "{}: {}", self.wait, time(median(&seconds_of(&self.ours))))?;
         if let (Some(first), Some([ratio, low, high])) = (self.rival.first(), self.ratio()) {
             let rival = time(median(&seconds_of(&self.rival)));
-            write!(
-                f,
-                ", {} {rival}: {ratio:.2}x ({low:.2} to {high:.2})",
-                first.name
-            )?;
+            write!(f, ", {} {rival}: {ratio:.2}x ({low:.2} to {high:.2})", first.name)?;
         }
         Ok(())
     }
@@ -111,12 +102,7 @@ pub fn time(seconds: f64) -> String {
 impl Measured {
     /// Seconds alone.
     pub fn of(seconds: f64) -> Self {
-        Self {
-            name: String::new(),
-            seconds,
-            peak_mb: f64::NAN,
-            check: BTreeMap::new(),
-        }
+        Self { name: String::new(), seconds, peak_mb: f64::NAN, check: BTreeMap::new() }
     }
 }
 
@@ -139,10 +125,8 @@ pub fn keep(rows: &[Row]) -> Result<()> {
     let path = project::home().join("benches").join("results.csv");
     let old = project::read(&path).unwrap_or_default();
     let (hardware, date) = project::stamp();
-    let replaced = |line: &str| {
-        rows.iter()
-            .any(|row| line.starts_with(&format!("\"{}\"", row.wait)))
-    };
+    let replaced =
+        |line: &str| rows.iter().any(|row| line.starts_with(&format!("\"{}\"", row.wait)));
     let mut lines: Vec<String> = old
         .lines()
         .skip(1)
@@ -150,22 +134,14 @@ pub fn keep(rows: &[Row]) -> Result<()> {
         .map(str::to_owned)
         .chain(rows.iter().map(|row| row.csv(&hardware, &date)))
         .collect();
-    let rank = |line: &String| {
-        ORDER
-            .iter()
-            .position(|wait| line.starts_with(&format!("\"{wait}")))
-    };
+    let rank = |line: &String| ORDER.iter().position(|wait| line.starts_with(&format!("\"{wait}")));
     lines.sort_by_key(|line| rank(line).unwrap_or(ORDER.len()));
     let csv = format!("{HEADING}\n{}\n", lines.join("\n"));
     project::write(&path, &csv)?;
     let path = project::home().join("docs").join("speed.md");
     let text = project::read(&path)?;
-    let (before, rest) = text
-        .split_once(BEGIN)
-        .context("docs/speed.md has lost its mark")?;
-    let (_, after) = rest
-        .split_once(END)
-        .context("docs/speed.md has lost its end mark")?;
+    let (before, rest) = text.split_once(BEGIN).context("docs/speed.md has lost its mark")?;
+    let (_, after) = rest.split_once(END).context("docs/speed.md has lost its end mark")?;
     let text = format!("{before}{BEGIN}\n{}{END}{after}", markdown(&lines)?);
     project::write(&path, &text)
 }

@@ -25,10 +25,7 @@ pub fn run(args: &Args) -> Result<()> {
     let faces = Faces::open()?;
     eprintln!("{faces}");
     let name = args.config.file_stem().unwrap_or_default();
-    let csv = ModelStore::local()
-        .folder()
-        .join(name)
-        .with_extension("csv");
+    let csv = ModelStore::local().folder().join(name).with_extension("csv");
     let trials = ablation.run(&faces, &csv)?;
     println!("variant: mean validation loss over seeds, and its difference with a 95 % interval");
     for d in trials.differences(|trial| trial.loss).0 {

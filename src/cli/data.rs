@@ -13,10 +13,7 @@ pub fn run() -> Result<()> {
     };
     println!("{} male, {} female", of(Gender::Male), of(Gender::Female));
     println!("{}", faces.duplicates());
-    println!(
-        "{} rows after balancing",
-        faces.records().balance(&Balance::default())?.height()
-    );
+    println!("{} rows after balancing", faces.records().balance(&Balance::default())?.height());
     for protocol in [Protocol::OriginalGender, Protocol::OriginalAge] {
         println!("{}", protocol.split(&faces)?);
     }

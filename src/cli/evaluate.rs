@@ -65,18 +65,14 @@ pub fn run(args: &Args) -> Result<()> {
         false => args.model.clone(),
     };
     let store = ModelStore::local();
-    let mut nets = models
-        .iter()
-        .map(|name| store.open_on(name, device))
-        .collect::<Result<Vec<_>>>()?;
+    let mut nets =
+        models.iter().map(|name| store.open_on(name, device)).collect::<Result<Vec<_>>>()?;
     let faces = match &args.data {
         Some(path) => Faces::at(path)?,
         None => Faces::open()?,
     };
     eprintln!("{faces}");
-    let own = nets
-        .iter()
-        .all(|net| net.card.data.fingerprint == faces.fingerprint());
+    let own = nets.iter().all(|net| net.card.data.fingerprint == faces.fingerprint());
     let part = args.part.unwrap_or(if own { Of::Test } else { Of::All });
     let (protocol, split, indices) = match part {
         Of::All => {
@@ -86,10 +82,7 @@ pub fn run(args: &Args) -> Result<()> {
             (None, None, (0..faces.len()).collect())
         }
         Of::Test | Of::Validation => {
-            ensure!(
-                own,
-                "--part test is of the data that the net was trained on: say --part all"
-            );
+            ensure!(own, "--part test is of the data that the net was trained on: say --part all");
             let protocol = args.protocol.or(nets[0].card.protocol).context(
                 "this net was trained by a split of its own: say --protocol, or --part all",
             )?;
@@ -109,10 +102,10 @@ pub fn run(args: &Args) -> Result<()> {
     if args.json {
         let report = Report {
             models: &models,
-            data: args.data.as_ref().map_or_else(
-                || "the default".to_owned(),
-                |path| path.display().to_string(),
-            ),
+            data: args
+                .data
+                .as_ref()
+                .map_or_else(|| "the default".to_owned(), |path| path.display().to_string()),
             data_fingerprint: faces.fingerprint(),
             part,
             protocol,

@@ -9,10 +9,7 @@ pub fn run() -> Result<()> {
     println!(
         "contents of each part that the net, or a net it started from, was trained or selected on"
     );
-    println!(
-        "{:<16} {:<18} {:<11} {:>8} {:>9}",
-        "net", "protocol", "part", "trained", "selected"
-    );
+    println!("{:<16} {:<18} {:<11} {:>8} {:>9}", "net", "protocol", "part", "trained", "selected");
     let mut seen = 0;
     for model in store.pretrained() {
         let lineage = store.lineage(&model)?;
@@ -34,9 +31,6 @@ pub fn run() -> Result<()> {
         }
         println!("{:<16} {}", "", lineage.names().join(" <- "));
     }
-    ensure!(
-        seen == 0,
-        "{seen} contents of published parts have been seen"
-    );
+    ensure!(seen == 0, "{seen} contents of published parts have been seen");
     Ok(())
 }

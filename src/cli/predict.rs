@@ -61,11 +61,7 @@ pub fn run(args: &Args) -> Result<()> {
             progress.step();
         }
     }
-    ensure!(
-        wrong == 0,
-        "{wrong} of {} pictures could not be predicted",
-        paths.len()
-    );
+    ensure!(wrong == 0, "{wrong} of {} pictures could not be predicted", paths.len());
     Ok(())
 }
 
@@ -95,18 +91,12 @@ fn pictures(what: &[String]) -> Result<Vec<PathBuf>> {
         let mut inside = vec![];
         for entry in std::fs::read_dir(path).with_context(|| format!("cannot read {path}"))? {
             let path = entry?.path();
-            let ending = path
-                .extension()
-                .and_then(|e| e.to_str())
-                .unwrap_or_default();
+            let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
             if ["jpg", "jpeg", "png"].contains(&ending.to_lowercase().as_str()) {
                 inside.push(path);
             }
         }
-        ensure!(
-            !inside.is_empty(),
-            "there are no JPEG or PNG pictures in {path}"
-        );
+        ensure!(!inside.is_empty(), "there are no JPEG or PNG pictures in {path}");
         inside.sort_unstable();
         paths.extend(inside);
     }

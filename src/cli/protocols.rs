@@ -15,10 +15,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     let faces = Faces::open()?;
     eprintln!("{faces}");
-    for protocol in args
-        .protocol
-        .map_or(Protocol::ALL.to_vec(), |one| vec![one])
-    {
+    for protocol in args.protocol.map_or(Protocol::ALL.to_vec(), |one| vec![one]) {
         let split = protocol.split(&faces)?;
         println!("{protocol}: {split}\nsplit {}\n", split.fingerprint);
         if args.list {

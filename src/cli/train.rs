@@ -121,12 +121,8 @@ fn train(args: &Args, faces: &Faces) -> Result<Trained> {
     args.change(&mut experiment.recipe);
     eprintln!("{}", experiment.protocol.split(faces)?);
     let device = device_named(&args.device)?;
-    experiment.run(faces, |training| {
-        training
-            .device(device)
-            .retrain(args.retrain)
-            .command(&command())
-    })
+    experiment
+        .run(faces, |training| training.device(device).retrain(args.retrain).command(&command()))
 }
 
 fn fine_tune(args: &Args, start: &str, faces: &Faces) -> Result<Trained> {

@@ -22,10 +22,7 @@ use crate::support::progress::Progress;
 pub(super) fn unpacked(archive: &Path) -> Result<PathBuf> {
     let context = || format!("cannot unpack {}", archive.display());
     let meta = fs::metadata(archive).with_context(context)?;
-    let time = meta
-        .modified()?
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |t| t.as_nanos());
+    let time = meta.modified()?.duration_since(UNIX_EPOCH).map_or(0, |t| t.as_nanos());
     let path = archive.canonicalize()?;
     let key = Sha256::digest(format!("{} {} {time}", path.display(), meta.len()));
     let folder = cache().join(format!("unpacked-{}", crate::support::hash::hex(&key[..6])));
@@ -88,10 +85,7 @@ fn unpack(archive: &Path, bytes: u64, folder: &Path) -> Result<()> {
     for member in tar.entries().context(damaged)? {
         let mut member = member.context(damaged)?;
         let path = member.path().context(damaged)?.into_owned();
-        if path
-            .components()
-            .any(|c| !matches!(c, Component::Normal(_) | Component::CurDir))
-        {
+        if path.components().any(|c| !matches!(c, Component::Normal(_) | Component::CurDir)) {
             bail!(
                 "its member {} would land outside the folder: this is not UTKFace, don't use it",
                 path.display()

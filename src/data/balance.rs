@@ -23,12 +23,7 @@ pub struct Balance {
 
 impl Default for Balance {
     fn default() -> Self {
-        Self {
-            peak: (24..=28, 0.30),
-            oldest: 60,
-            infants: (0..=4, 0.50),
-            seed: 0,
-        }
+        Self { peak: (24..=28, 0.30), oldest: 60, infants: (0..=4, 0.50), seed: 0 }
     }
 }
 
@@ -78,10 +73,7 @@ pub trait Records {
 
 impl Records for DataFrame {
     fn thin(&self, ages: RangeInclusive<u32>, share: f64, seed: u64) -> Result<DataFrame> {
-        ensure!(
-            (0.0..=1.0).contains(&share),
-            "a share of {share} of the pictures: choose 0 to 1"
-        );
+        ensure!((0.0..=1.0).contains(&share), "a share of {share} of the pictures: choose 0 to 1");
         let mut mask = rows_of(self, &ages)?;
         let files = self
             .column("file")
@@ -107,15 +99,12 @@ impl Records for DataFrame {
     }
 
     fn balance(&self, balance: &Balance) -> Result<DataFrame> {
-        let Balance {
-            peak,
-            oldest,
-            infants,
-            seed,
-        } = balance;
-        self.thin(peak.0.clone(), peak.1, *seed)?
-            .up_to_age(*oldest)?
-            .thin(infants.0.clone(), infants.1, *seed)
+        let Balance { peak, oldest, infants, seed } = balance;
+        self.thin(peak.0.clone(), peak.1, *seed)?.up_to_age(*oldest)?.thin(
+            infants.0.clone(),
+            infants.1,
+            *seed,
+        )
     }
 }
 

@@ -64,11 +64,7 @@ impl ContentList {
             );
         }
         ensure!(lines.next().is_none(), "there is more after the last part");
-        let Self {
-            train,
-            validation,
-            test,
-        } = &list;
+        let Self { train, validation, test } = &list;
         ensure!(
             train.is_disjoint(validation)
                 && train.is_disjoint(test)
@@ -103,9 +99,7 @@ impl ContentList {
         let mut lines = Lines::default();
         for part in Part::ALL {
             lines.add(part.name());
-            self.part(part)
-                .iter()
-                .for_each(|content| lines.add(content));
+            self.part(part).iter().for_each(|content| lines.add(content));
         }
         lines.fingerprint()
     }
@@ -139,22 +133,14 @@ mod tests {
     fn list(parts: [&[&str]; 3]) -> ContentList {
         let [train, validation, test] =
             parts.map(|part| part.iter().map(|content| (*content).to_owned()).collect());
-        ContentList {
-            train,
-            validation,
-            test,
-        }
+        ContentList { train, validation, test }
     }
 
     #[test]
     fn a_list_survives_its_file_and_the_fingerprint_tells_parts_apart() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("own.txt");
-        let own = list([
-            &["0123456789", "abcdef0123"],
-            &["00000000ff"],
-            &["11111111ff"],
-        ]);
+        let own = list([&["0123456789", "abcdef0123"], &["00000000ff"], &["11111111ff"]]);
         own.write(&path, "Mine.\nFor a test.").unwrap();
         assert_eq!(ContentList::read(&path).unwrap(), own);
         let text = files::read_text(&path).unwrap();
@@ -164,11 +150,7 @@ mod tests {
             ),
             "{text}"
         );
-        let moved = list([
-            &["0123456789"],
-            &["00000000ff", "abcdef0123"],
-            &["11111111ff"],
-        ]);
+        let moved = list([&["0123456789"], &["00000000ff", "abcdef0123"], &["11111111ff"]]);
         assert_ne!(own.fingerprint(), moved.fingerprint());
         assert_eq!(own.fingerprint().len(), 16);
     }

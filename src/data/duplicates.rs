@@ -127,10 +127,7 @@ mod tests {
             words.starts_with("2 contents have several files (5 in all); 1 of them"),
             "{words}"
         );
-        assert!(
-            words.contains("up to 30 years") && words.ends_with("1 on gender"),
-            "{words}"
-        );
+        assert!(words.contains("up to 30 years") && words.ends_with("1 on gender"), "{words}");
         let synthetic = Faces::synthetic(3_000, 1).unwrap().duplicates();
         let table = synthetic.table().unwrap();
         let apart = table.column("years apart").unwrap().u32().unwrap();

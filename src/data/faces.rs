@@ -90,11 +90,7 @@ impl Faces {
             "there is no data set at {}: see data/README.md for how to get UTKFace",
             path.display()
         );
-        let root = if path.is_dir() {
-            path.to_owned()
-        } else {
-            archive::unpacked(path)?
-        };
+        let root = if path.is_dir() { path.to_owned() } else { archive::unpacked(path)? };
         let folder = find(&root).with_context(|| format!("in {}", path.display()))?;
         if !folder.join(LABELS).is_file() {
             let (names, _) = folder::entries(&folder)?;
@@ -170,11 +166,7 @@ impl Faces {
     }
 
     fn new(source: Box<dyn Source>, records: Vec<Record>, unparsed: Vec<String>) -> Result<Self> {
-        ensure!(
-            !records.is_empty(),
-            "no picture with a label in {}",
-            source.describe()
-        );
+        ensure!(!records.is_empty(), "no picture with a label in {}", source.describe());
         let mut lines = Lines::default();
         for record in &records {
             record.check()?;
@@ -331,11 +323,7 @@ impl Faces {
     /// A picture that can't be read or decoded (all such are named), or `size` outside 8..=512.
     pub fn pictures(&self, size: u32) -> Result<Pictures> {
         // A thread that panicked holding it left no half-made pictures behind.
-        let mut last = self
-            .0
-            .pictures
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.0.pictures.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pictures) = last.as_ref().filter(|pictures| pictures.size == size) {
             return Ok(pictures.share());
         }
@@ -389,10 +377,7 @@ fn find(root: &Path) -> Result<PathBuf> {
         let mut next = vec![];
         for folder in level {
             let (names, folders) = folder::entries(&folder)?;
-            if names
-                .iter()
-                .any(|name| name == LABELS || parse_name(name).is_some())
-            {
+            if names.iter().any(|name| name == LABELS || parse_name(name).is_some()) {
                 return Ok(folder);
             }
             next.extend(folders.iter().map(|inner| folder.join(inner)));
@@ -427,16 +412,8 @@ mod tests {
     }
 
     fn record(age: u32, race: Option<u8>, content: &str) -> Record {
-        let label = Label {
-            age,
-            gender: Gender::Male,
-            race,
-        };
-        Record {
-            file: format!("{age}.jpg"),
-            label,
-            content: content.to_owned(),
-        }
+        let label = Label { age, gender: Gender::Male, race };
+        Record { file: format!("{age}.jpg"), label, content: content.to_owned() }
     }
 
     #[test]
@@ -444,23 +421,12 @@ mod tests {
         let bytes = Faces::synthetic(1, 0).unwrap().bytes(0).unwrap();
         let of = |records| Faces::from_source(Box::new(Same(bytes.clone())), records);
         let content = "0".repeat(64);
-        let faces = of(vec![
-            record(30, None, &content),
-            record(31, Some(4), &content),
-        ])
-        .unwrap();
+        let faces = of(vec![record(30, None, &content), record(31, Some(4), &content)]).unwrap();
         assert_eq!((faces.len(), faces.contents()), (2, 1));
         assert_eq!(faces.pictures(16).unwrap().tensor.size(), [2, 16, 16, 3]);
-        assert_eq!(
-            faces.to_string(),
-            "2 pictures (1 different ones) from memory"
-        );
+        assert_eq!(faces.to_string(), "2 pictures (1 different ones) from memory");
         assert!(faces.folder().is_none() && !faces.is_synthetic());
-        let older = of(vec![
-            record(30, None, &content),
-            record(31, Some(3), &content),
-        ])
-        .unwrap();
+        let older = of(vec![record(30, None, &content), record(31, Some(3), &content)]).unwrap();
         assert_ne!(faces.fingerprint(), older.fingerprint(), "labels count");
         for (bad, words) in [
             (vec![], "no picture"),
@@ -491,11 +457,7 @@ mod tests {
                 true => Gender::Female,
                 false => Gender::Male,
             };
-            Some(Label {
-                age: path.file_stem()?.to_str()?.parse().ok()?,
-                gender,
-                race: None,
-            })
+            Some(Label { age: path.file_stem()?.to_str()?.parse().ok()?, gender, race: None })
         })
         .unwrap();
         assert_eq!(faces.unparsed(), ["anna.jpg"]);

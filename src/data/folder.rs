@@ -109,10 +109,7 @@ fn contents(folder: &Path, files: &[String]) -> Result<Vec<String>> {
             let path = folder.join(name);
             let context = || format!("cannot read {}", path.display());
             let meta = fs::metadata(&path).with_context(context)?;
-            let time = meta
-                .modified()?
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |t| t.as_nanos());
+            let time = meta.modified()?.duration_since(UNIX_EPOCH).map_or(0, |t| t.as_nanos());
             let stamp = format!("{} {time}", meta.len());
             progress.step();
             let old = known.get(name).filter(|old| old.stamp == stamp);
@@ -134,9 +131,7 @@ fn contents(folder: &Path, files: &[String]) -> Result<Vec<String>> {
             Ok(())
         });
         if let Err(error) = written {
-            say(&format!(
-                "note: the pictures' hashes are not kept for next time: {error:#}"
-            ));
+            say(&format!("note: the pictures' hashes are not kept for next time: {error:#}"));
         }
     }
     Ok(contents)
@@ -150,17 +145,8 @@ fn read_index(index: &Path) -> BTreeMap<String, Seen> {
         .filter_map(|line| {
             let mut fields = line.splitn(4, ' ');
             let (size, time) = (fields.next()?, fields.next()?);
-            let content = fields
-                .next()
-                .filter(|content| content.len() == 64)?
-                .to_owned();
-            Some((
-                fields.next()?.to_owned(),
-                Seen {
-                    stamp: format!("{size} {time}"),
-                    content,
-                },
-            ))
+            let content = fields.next().filter(|content| content.len() == 64)?.to_owned();
+            Some((fields.next()?.to_owned(), Seen { stamp: format!("{size} {time}"), content }))
         })
         .collect()
 }

@@ -25,20 +25,14 @@ pub(super) fn read(folder: &Path) -> Result<Vec<(String, Label)>> {
     let path = folder.join(LABELS);
     let context = || format!("in {}", path.display());
     let text = files::read_text(&path)?;
-    let mut reader = ReaderBuilder::new()
-        .trim(Trim::All)
-        .from_reader(text.as_bytes());
+    let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(text.as_bytes());
     let heading = reader.headers().with_context(context)?.clone();
     let mut lines: HashMap<String, u64> = HashMap::new();
     let mut labelled = vec![];
     for row in reader.into_records() {
         let row = row.with_context(context)?;
         let line = row.position().map_or(0, |start| line_of(&text, start));
-        let row = Row {
-            heading: &heading,
-            row: &row,
-            line,
-        };
+        let row = Row { heading: &heading, row: &row, line };
         let (file, label) = row.label(folder).with_context(context)?;
         if let Some(first) = lines.insert(file.clone(), line) {
             let again = anyhow!("line {line}, column file: {file} is in line {first} too");
@@ -95,12 +89,8 @@ impl Row<'_> {
         let text = self.text(column).with_context(|| {
             format!("there is no column {column}: it needs file, age and gender, and may have race")
         })?;
-        read(text).with_context(|| {
-            format!(
-                "line {}, column {column}: {text:?} is not {what}",
-                self.line
-            )
-        })
+        read(text)
+            .with_context(|| format!("line {}, column {column}: {text:?} is not {what}", self.line))
     }
 }
 
@@ -151,31 +141,13 @@ mod tests {
     fn a_bad_value_is_named_by_line_and_column() {
         let (rows, heading) = ("a.jpg,30,male,", "file,age,gender,race");
         for (labels, words) in [
-            (
-                format!("{heading}\n{rows}\nb.jpg,-3,male,\n"),
-                "line 3, column age: \"-3\"",
-            ),
-            (
-                format!("{heading}\nb.jpg,131,male,\n"),
-                "line 2, column age",
-            ),
-            (
-                format!("{heading}\r\n{rows}\r\n\r\nb.jpg,3,man,\r\n"),
-                "line 4, column gender",
-            ),
-            (
-                format!("{heading}\n{rows}\n\nb.jpg,3,man,\n"),
-                "line 4, column gender",
-            ),
-            (
-                format!("{heading}\nb.jpg,3,male,5\n"),
-                "line 2, column race",
-            ),
+            (format!("{heading}\n{rows}\nb.jpg,-3,male,\n"), "line 3, column age: \"-3\""),
+            (format!("{heading}\nb.jpg,131,male,\n"), "line 2, column age"),
+            (format!("{heading}\r\n{rows}\r\n\r\nb.jpg,3,man,\r\n"), "line 4, column gender"),
+            (format!("{heading}\n{rows}\n\nb.jpg,3,man,\n"), "line 4, column gender"),
+            (format!("{heading}\nb.jpg,3,male,5\n"), "line 2, column race"),
             (format!("{heading}\nz.jpg,3,male,\n"), "line 2, column file"),
-            (
-                format!("{heading}\n{rows}\n{rows}\n"),
-                "line 3, column file: a.jpg is in line 2 too",
-            ),
+            (format!("{heading}\n{rows}\n{rows}\n"), "line 3, column file: a.jpg is in line 2 too"),
             (format!("{heading}\nb.jpg,3\n"), "line: 2"),
             ("file,age\na.jpg,3\n".to_owned(), "no column gender"),
             (heading.to_owned(), "no rows"),

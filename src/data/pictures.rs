@@ -34,10 +34,7 @@ impl Pictures {
 
     /// The same pictures, not copied.
     pub(super) fn share(&self) -> Self {
-        Self {
-            tensor: self.tensor.shallow_clone(),
-            size: self.size,
-        }
+        Self { tensor: self.tensor.shallow_clone(), size: self.size }
     }
 
     /// Whether there are none.
@@ -57,28 +54,18 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage> {
             .into_rgb8());
     }
     // Strict: a picture that is cut off is an error, not half a face above grey.
-    let options = DecoderOptions::default()
-        .set_strict_mode(true)
-        .jpeg_set_out_colorspace(ColorSpace::RGB);
+    let options =
+        DecoderOptions::default().set_strict_mode(true).jpeg_set_out_colorspace(ColorSpace::RGB);
     let mut decoder = JpegDecoder::new_with_options(Cursor::new(bytes), options);
-    let pixels = decoder
-        .decode()
-        .map_err(|error| anyhow!("a damaged or cut-off JPEG: {error}"))?;
-    ensure!(
-        ends_whole(bytes),
-        "a cut-off JPEG: its end marker is missing"
-    );
+    let pixels = decoder.decode().map_err(|error| anyhow!("a damaged or cut-off JPEG: {error}"))?;
+    ensure!(ends_whole(bytes), "a cut-off JPEG: its end marker is missing");
     let (width, height) = decoder.dimensions().context("a JPEG without dimensions")?;
     RgbImage::from_raw(width as u32, height as u32, pixels).context("a JPEG with too few pixels")
 }
 
 /// Whether a JPEG has its end marker; some writers pad behind it.
 fn ends_whole(bytes: &[u8]) -> bool {
-    bytes
-        .windows(2)
-        .rev()
-        .take(4096)
-        .any(|pair| pair == [0xFF, 0xD9])
+    bytes.windows(2).rev().take(4096).any(|pair| pair == [0xFF, 0xD9])
 }
 
 /// Resizes to `size` x `size` with a Lanczos filter of three lobes, as Pillow's LANCZOS.
@@ -116,10 +103,7 @@ fn bytes_of(tensor: &mut Tensor) -> &mut [u8] {
 const MAGIC: &[u8; 8] = b"rorpix01";
 
 pub(super) fn load(faces: &Faces, size: u32) -> Result<Pictures> {
-    ensure!(
-        (8..=512).contains(&size),
-        "pictures of {size} px: choose 8 to 512"
-    );
+    ensure!((8..=512).contains(&size), "pictures of {size} px: choose 8 to 512");
     let side = i64::from(size);
     let shape = [faces.len() as i64, side, side, 3];
     let mut tensor = Tensor::f_empty(shape, (Kind::Uint8, Device::Cpu))?;
@@ -132,9 +116,7 @@ pub(super) fn load(faces: &Faces, size: u32) -> Result<Pictures> {
             Ok(out.write_all(bytes)?)
         });
         if let Err(error) = written {
-            say(&format!(
-                "note: the resized pictures are not kept for next time: {error:#}"
-            ));
+            say(&format!("note: the resized pictures are not kept for next time: {error:#}"));
         }
     }
     Ok(Pictures { tensor, size })
@@ -148,14 +130,11 @@ fn read_cache(path: &Path, pixels: &mut [u8]) -> Result<()> {
     ensure!(magic == *MAGIC);
     // In pieces on every core: most of the time is the system's, which clears the new memory.
     let piece = 4 << 20;
-    pixels
-        .par_chunks_mut(piece)
-        .enumerate()
-        .try_for_each(|(i, pixels)| {
-            let mut file = File::open(path)?;
-            file.seek(SeekFrom::Start((MAGIC.len() + i * piece) as u64))?;
-            Ok(file.read_exact(pixels)?)
-        })
+    pixels.par_chunks_mut(piece).enumerate().try_for_each(|(i, pixels)| {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start((MAGIC.len() + i * piece) as u64))?;
+        Ok(file.read_exact(pixels)?)
+    })
 }
 
 fn resize_all(faces: &Faces, size: u32, pixels: &mut [u8]) -> Result<()> {
@@ -165,9 +144,8 @@ fn resize_all(faces: &Faces, size: u32, pixels: &mut [u8]) -> Result<()> {
         .par_chunks_mut(each)
         .enumerate()
         .map_init(fir::Resizer::new, |resizer, (index, out)| {
-            let done = faces
-                .picture(index)
-                .and_then(|picture| resize_into(resizer, &picture, size, out));
+            let done =
+                faces.picture(index).and_then(|picture| resize_into(resizer, &picture, size, out));
             progress.step();
             done.err().map(|error| format!("{error:#}"))
         })
@@ -175,12 +153,7 @@ fn resize_all(faces: &Faces, size: u32, pixels: &mut [u8]) -> Result<()> {
         .collect();
     drop(progress);
     if !bad.is_empty() {
-        let shown = bad
-            .iter()
-            .take(10)
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join("\n  ");
+        let shown = bad.iter().take(10).map(String::as_str).collect::<Vec<_>>().join("\n  ");
         let more = if bad.len() > 10 { "\n  ..." } else { "" };
         bail!(
             "{} of {} pictures can't be used; replace or remove them:\n  {shown}{more}",

@@ -19,20 +19,10 @@ pub struct Record {
 impl Record {
     /// Refuses values outside the ranges that the fields promise.
     pub(super) fn check(&self) -> Result<()> {
-        let Self {
-            file,
-            label,
-            content,
-        } = self;
+        let Self { file, label, content } = self;
+        ensure!(label.age <= 130, "{file}: an age of {} years is over 130", label.age);
         ensure!(
-            label.age <= 130,
-            "{file}: an age of {} years is over 130",
-            label.age
-        );
-        ensure!(
-            label
-                .race
-                .is_none_or(|race| usize::from(race) < RACES.len()),
+            label.race.is_none_or(|race| usize::from(race) < RACES.len()),
             "{file}: race {:?} is not 0 to {}",
             label.race,
             RACES.len() - 1

@@ -29,23 +29,13 @@ pub struct SplitSizes {
 impl SplitSizes {
     /// Few pictures, for a quick look: 2,000 / 500 / 1,000.
     pub fn small() -> Self {
-        Self {
-            train: 2_000,
-            validation: 500,
-            test: Some(1_000),
-            seed: 0,
-        }
+        Self { train: 2_000, validation: 500, test: Some(1_000), seed: 0 }
     }
 
     /// For a small set of `contents` different pictures: 36 % for training (about half of what
     /// balancing leaves), 9 % for validation, the rest for test.
     pub fn shares_of(contents: usize) -> Self {
-        Self {
-            train: contents * 36 / 100,
-            validation: contents * 9 / 100,
-            test: None,
-            seed: 0,
-        }
+        Self { train: contents * 36 / 100, validation: contents * 9 / 100, test: None, seed: 0 }
     }
 }
 
@@ -259,11 +249,7 @@ impl Strata {
             let size = left.len();
             Stratum { size, left }
         };
-        Ok(Self {
-            strata: strata.into_values().map(stratum).collect(),
-            duplicates,
-            disagreeing,
-        })
+        Ok(Self { strata: strata.into_values().map(stratum).collect(), duplicates, disagreeing })
     }
 
     /// How many are left.
@@ -298,9 +284,8 @@ impl Strata {
 fn shares(sizes: &[usize], total: usize, room: &[usize]) -> Vec<usize> {
     let all = sizes.iter().sum::<usize>().max(1) as u128;
     let exact = |i: usize| total as u128 * sizes[i] as u128;
-    let mut out: Vec<usize> = (0..sizes.len())
-        .map(|i| ((exact(i) / all) as usize).min(room[i]))
-        .collect();
+    let mut out: Vec<usize> =
+        (0..sizes.len()).map(|i| ((exact(i) / all) as usize).min(room[i])).collect();
     let mut order: Vec<usize> = (0..sizes.len()).collect();
     order.sort_by_key(|i| std::cmp::Reverse(exact(*i) % all));
     let mut missing = total.min(room.iter().sum()) - out.iter().sum::<usize>();
@@ -330,12 +315,7 @@ mod tests {
     #[test]
     fn parts_share_no_content_and_keep_proportions() {
         let faces = Faces::synthetic(3_000, 1).unwrap();
-        let sizes = SplitSizes {
-            train: 1_500,
-            validation: 500,
-            test: None,
-            seed: 4,
-        };
+        let sizes = SplitSizes { train: 1_500, validation: 500, test: None, seed: 4 };
         let split = faces.split(faces.records(), &sizes).unwrap();
         assert_eq!((split.train.len(), split.validation.len()), (1_500, 500));
         assert_eq!((split.protocol, split.seed), (None, Some(4)));
@@ -356,17 +336,11 @@ mod tests {
             };
             assert!((share(Part::Train) - share(Part::Test)).abs() < 0.01);
         }
-        assert_eq!(
-            Split::from_contents(&faces, &contents).unwrap().train,
-            split.train
-        );
+        assert_eq!(Split::from_contents(&faces, &contents).unwrap().train, split.train);
         let again = |seed| faces.split(faces.records(), &SplitSizes { seed, ..sizes });
         assert_eq!(again(4).unwrap(), split, "the same seed divides alike");
         assert_ne!(again(5).unwrap().train, split.train);
-        let greedy = SplitSizes {
-            train: usize::MAX,
-            ..sizes
-        };
+        let greedy = SplitSizes { train: usize::MAX, ..sizes };
         let refused = faces.split(faces.records(), &greedy).unwrap_err();
         assert!(refused.to_string().contains("smaller sizes"));
         let other = Faces::synthetic(3_000, 2).unwrap();

@@ -22,11 +22,7 @@ impl Synthetic {
             let file = person.file_name();
             let label = parse_name(&file).with_context(|| format!("the odd name {file}"))?;
             let content = person.content();
-            Ok(Record {
-                file,
-                label,
-                content,
-            })
+            Ok(Record { file, label, content })
         };
         let records = people.iter().map(record).collect::<Result<_>>()?;
         Ok((Self { people, seed }, records))

@@ -28,10 +28,7 @@ pub fn parse_name(name: &str) -> Option<Label> {
     let third = parts.next()?;
     let (race, timestamp) = match parts.next() {
         Some(timestamp) => {
-            let race = third
-                .parse()
-                .ok()
-                .filter(|race| usize::from(*race) < RACES.len())?;
+            let race = third.parse().ok().filter(|race| usize::from(*race) < RACES.len())?;
             (Some(race), timestamp)
         }
         None => (None, third),
@@ -47,43 +44,14 @@ mod tests {
     #[test]
     fn official_oddities_parse_and_strangers_do_not() {
         let odd = [
-            (
-                "39_1_20170116174525125.jpg.chip.jpg",
-                39,
-                Gender::Female,
-                None,
-            ),
-            (
-                "61_1_20170109142408075.jpg.chip.jpg",
-                61,
-                Gender::Female,
-                None,
-            ),
-            (
-                "61_1_20170109150557335.jpg.chip.jpg",
-                61,
-                Gender::Female,
-                None,
-            ),
-            (
-                "24_0_1_20170116220224657 .jpg.chip.jpg",
-                24,
-                Gender::Male,
-                Some(1),
-            ),
-            (
-                "55_0_0_20170116232725357jpg.chip.jpg",
-                55,
-                Gender::Male,
-                Some(0),
-            ),
+            ("39_1_20170116174525125.jpg.chip.jpg", 39, Gender::Female, None),
+            ("61_1_20170109142408075.jpg.chip.jpg", 61, Gender::Female, None),
+            ("61_1_20170109150557335.jpg.chip.jpg", 61, Gender::Female, None),
+            ("24_0_1_20170116220224657 .jpg.chip.jpg", 24, Gender::Male, Some(1)),
+            ("55_0_0_20170116232725357jpg.chip.jpg", 55, Gender::Male, Some(0)),
         ];
         for (name, age, gender, race) in odd {
-            assert_eq!(
-                parse_name(name),
-                Some(Label { age, gender, race }),
-                "{name}"
-            );
+            assert_eq!(parse_name(name), Some(Label { age, gender, race }), "{name}");
         }
         let strangers = [
             "",

@@ -91,20 +91,13 @@ impl Ablation {
         };
         ensure!(!seeds.is_empty(), "seeds: name at least one");
         let changes: Vec<toml::Table> = match whole.remove("variant") {
-            Some(variants) => variants
-                .try_into()
-                .context("[[variant]]: a list of tables")?,
+            Some(variants) => variants.try_into().context("[[variant]]: a list of tables")?,
             None => vec![],
         };
-        let mut variants = vec![(
-            "as it is".to_owned(),
-            Experiment::from_table(whole.clone())?,
-        )];
+        let mut variants = vec![("as it is".to_owned(), Experiment::from_table(whole.clone())?)];
         for mut change in changes {
-            let name: String = change
-                .remove("name")
-                .context("a [[variant]] lacks its name")?
-                .try_into()?;
+            let name: String =
+                change.remove("name").context("a [[variant]] lacks its name")?.try_into()?;
             let mut varied = whole.clone();
             for (key, value) in change {
                 match (varied.get_mut(&key), value) {
@@ -132,10 +125,7 @@ impl Ablation {
         let mut trials = vec![];
         for seed in &self.seeds {
             for (name, experiment) in &self.variants {
-                say(&format!(
-                    "{} of {total}: {name}, seed {seed}",
-                    trials.len() + 1
-                ));
+                say(&format!("{} of {total}: {name}, seed {seed}", trials.len() + 1));
                 let mut experiment = experiment.clone();
                 experiment.recipe.seed = *seed;
                 let card = experiment.run(faces, |training| training)?.card;
@@ -200,10 +190,7 @@ impl Trials {
             }
         }
         let of = |name: &str, seed: u64| {
-            trials
-                .iter()
-                .find(|t| t.variant == name && t.seed == seed)
-                .map(&number)
+            trials.iter().find(|t| t.variant == name && t.seed == seed).map(&number)
         };
         let Some(base) = names.first() else {
             return Differences(vec![]);
@@ -283,10 +270,7 @@ mod tests {
     fn trials_are_read_as_they_were_written() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("trials.csv");
-        let trials = vec![
-            trial("as it is", 0, 0.25),
-            trial("no root shortcut, of 3", 0, 0.5),
-        ];
+        let trials = vec![trial("as it is", 0, 0.25), trial("no root shortcut, of 3", 0, 0.5)];
         files::write_csv(&path, &trials).unwrap();
         assert_eq!(Trials::read(&path).unwrap(), Trials(trials));
         std::fs::write(&path, "a,b\n").unwrap();
@@ -320,12 +304,7 @@ mod tests {
         let ablation = Ablation::parse(text).unwrap();
         assert_eq!(ablation.seeds, [4]);
         let (base, deep) = (&ablation.variants[0].1, &ablation.variants[1].1);
-        assert_eq!(
-            deep.net,
-            base.net
-                .with(serde_json::json!({ "blocks": [3, 3, 3, 3] }))
-                .unwrap()
-        );
+        assert_eq!(deep.net, base.net.with(serde_json::json!({ "blocks": [3, 3, 3, 3] })).unwrap());
         assert_eq!(deep.recipe.epochs, 2);
         let nameless = "protocol = 'original-age'\ntask = 'age'\n[[variant]]\nnet.pool = 1\n";
         assert!(format!("{:#}", Ablation::parse(nameless).unwrap_err()).contains("name"));

@@ -125,11 +125,7 @@ impl Experiment {
     pub fn run(&self, faces: &Faces, adjust: impl FnOnce(Training) -> Training) -> Result<Trained> {
         let split = self.protocol.split(faces)?;
         let start = match &self.start {
-            Some(name) => Some(
-                ModelStore::local()
-                    .open(name)
-                    .context("the net to start from")?,
-            ),
+            Some(name) => Some(ModelStore::local().open(name).context("the net to start from")?),
             None => None,
         };
         let mut training = Training::new(faces, &split, self.task)
@@ -166,20 +162,14 @@ mod tests {
         assert_eq!(experiment.net, RorConfig::new(12).into());
         let expected = Recipe {
             seed: 3,
-            augment: Augment {
-                scale: 0.3,
-                ..Augment::default()
-            },
+            augment: Augment { scale: 0.3, ..Augment::default() },
             ..Recipe::shipped(Task::age())
         };
         assert_eq!(experiment.recipe, expected);
         let baseline =
             "protocol = 'original-gender'\ntask = 'gender'\nnet.architecture = 'keras_baseline'\n";
         let baseline = Experiment::parse(baseline).unwrap();
-        assert_eq!(
-            (baseline.net.architecture(), baseline.net.outputs()),
-            ("keras_baseline", 1)
-        );
+        assert_eq!((baseline.net.architecture(), baseline.net.outputs()), ("keras_baseline", 1));
     }
 
     #[test]

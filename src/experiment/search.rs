@@ -68,9 +68,6 @@ impl Training<'_> {
                 }
             }
         }
-        Ok(Search {
-            trials,
-            best: best.context("no setting was tried")?,
-        })
+        Ok(Search { trials, best: best.context("no setting was tried")? })
     }
 }

@@ -81,10 +81,7 @@ impl<'a> Training<'a> {
 
     /// Another shape of the net, or one's own [`crate::model::Architecture`].
     pub fn net(self, net: impl Into<NetConfig>) -> Self {
-        Self {
-            net: net.into(),
-            ..self
-        }
+        Self { net: net.into(), ..self }
     }
 
     /// Another recipe.
@@ -114,27 +111,18 @@ impl<'a> Training<'a> {
 
     /// A loss of one's own instead of the recipe's.
     pub fn loss(self, loss: &'a dyn Loss) -> Self {
-        Self {
-            loss: Some(loss),
-            ..self
-        }
+        Self { loss: Some(loss), ..self }
     }
 
     /// An augmentation of one's own after the recipe's.
     pub fn augmentation(self, augmentation: &'a dyn Augmentation) -> Self {
-        Self {
-            augmentation: Some(augmentation),
-            ..self
-        }
+        Self { augmentation: Some(augmentation), ..self }
     }
 
     /// Starts from the weights of a trained net instead of random ones (the head apart, where
     /// the two differ in it): as arXiv 1710.02985 starts its age nets from gender nets.
     pub fn start_from(self, start: &'a Trained) -> Self {
-        Self {
-            start: Some(start),
-            ..self
-        }
+        Self { start: Some(start), ..self }
     }
 
     /// Whether to train anew, from the first epoch, even where a net trained so is there.
@@ -144,10 +132,7 @@ impl<'a> Training<'a> {
 
     /// Loads without a word; training is always reported.
     pub(crate) fn quiet(self) -> Self {
-        Self {
-            quiet: true,
-            ..self
-        }
+        Self { quiet: true, ..self }
     }
 
     /// The device to train on; by default a GPU where there is one.
@@ -157,10 +142,7 @@ impl<'a> Training<'a> {
 
     /// How to name this training on its card: a command that repeats it.
     pub fn command(self, command: &str) -> Self {
-        Self {
-            command: command.to_owned(),
-            ..self
-        }
+        Self { command: command.to_owned(), ..self }
     }
 
     /// Identifies the training (12 hexadecimal digits): everything that decides the net it gives,
@@ -295,12 +277,7 @@ impl<'a> Training<'a> {
             command: self.command.clone(),
         };
         let path = folder.join("card.json");
-        let mut trained = Trained {
-            net,
-            card,
-            loaded: false,
-            path: path.clone(),
-        };
+        let mut trained = Trained { net, card, loaded: false, path: path.clone() };
         let contents = match self.split.protocol {
             Some(_) => None,
             None => Some(self.split.contents(self.faces)?),
@@ -342,11 +319,7 @@ impl<'a> Training<'a> {
     pub fn time_steps(&self, steps: usize) -> Result<Vec<f64>> {
         self.check()?;
         let net = Net::new(self.net.clone(), self.device, self.recipe.seed as i64)?;
-        time_steps(
-            &net,
-            self.fit(&RecipeLoss::new(self.task, &self.recipe)),
-            steps,
-        )
+        time_steps(&net, self.fit(&RecipeLoss::new(self.task, &self.recipe)), steps)
     }
 }
 

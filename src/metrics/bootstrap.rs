@@ -42,11 +42,7 @@ impl Interval {
     /// interval. `number` is given the pictures drawn: each once for the value itself.
     pub fn bootstrap(n: usize, number: impl Fn(&[usize]) -> f64) -> Self {
         if n == 0 {
-            return Self {
-                value: f64::NAN,
-                low: f64::NAN,
-                high: f64::NAN,
-            };
+            return Self { value: f64::NAN, low: f64::NAN, high: f64::NAN };
         }
         // A fixed seed: an interval is the same wherever it is computed.
         let mut random = Random::new(0);
@@ -54,29 +50,18 @@ impl Interval {
         let value = number(&drawn);
         let mut resampled: Vec<f64> = (0..RESAMPLES)
             .map(|_| {
-                drawn
-                    .iter_mut()
-                    .for_each(|i| *i = random.below(n as u64) as usize);
+                drawn.iter_mut().for_each(|i| *i = random.below(n as u64) as usize);
                 number(&drawn)
             })
             .collect();
         resampled.sort_by(f64::total_cmp);
         let at = |share: f64| resampled[((RESAMPLES - 1) as f64 * share).round() as usize];
-        Self {
-            value,
-            low: at(0.025),
-            high: at(0.975),
-        }
+        Self { value, low: at(0.025), high: at(0.975) }
     }
 
     /// As percentages: `90.7 % (90.0 to 91.4)`.
     pub fn percent(&self) -> String {
-        format!(
-            "{:.1} % ({:.1} to {:.1})",
-            self.value * 100.0,
-            self.low * 100.0,
-            self.high * 100.0
-        )
+        format!("{:.1} % ({:.1} to {:.1})", self.value * 100.0, self.low * 100.0, self.high * 100.0)
     }
 }
 

@@ -28,10 +28,7 @@ impl Evaluation {
     pub fn of(labelled: Vec<LabelledPredictions>) -> Self {
         let heads = labelled
             .into_iter()
-            .map(|labelled| HeadEvaluation {
-                metrics: Metrics::of(&labelled),
-                labelled,
-            })
+            .map(|labelled| HeadEvaluation { metrics: Metrics::of(&labelled), labelled })
             .collect();
         Self { heads }
     }
@@ -46,8 +43,7 @@ impl Evaluation {
     /// # Errors
     /// A net that does not predict it.
     pub fn gender(&self) -> Result<&HeadEvaluation> {
-        self.head(|task| task == Task::Gender)
-            .context("this net does not predict gender")
+        self.head(|task| task == Task::Gender).context("this net does not predict gender")
     }
 
     /// The head for age.
@@ -55,8 +51,7 @@ impl Evaluation {
     /// # Errors
     /// A net that does not predict it.
     pub fn age(&self) -> Result<&HeadEvaluation> {
-        self.head(Task::has_age)
-            .context("this net does not predict age")
+        self.head(Task::has_age).context("this net does not predict age")
     }
 
     fn head(&self, wanted: impl Fn(Task) -> bool) -> Option<&HeadEvaluation> {

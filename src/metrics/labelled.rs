@@ -19,11 +19,7 @@ impl LabelledPredictions {
     /// Puts labels beside predictions, in the same order.
     pub fn new(predictions: Predictions, labels: Vec<Label>) -> Self {
         let class = |label| predictions.task.class_of(label);
-        Self {
-            truth: labels.iter().map(class).collect(),
-            predictions,
-            labels,
-        }
+        Self { truth: labels.iter().map(class).collect(), predictions, labels }
     }
 
     /// What is predicted: gender or an age.
@@ -43,11 +39,7 @@ impl LabelledPredictions {
 
     /// The class with the highest probability, a picture.
     pub fn classes(&self) -> Vec<usize> {
-        self.predictions
-            .probabilities
-            .iter()
-            .map(|p| most_likely(p))
-            .collect()
+        self.predictions.probabilities.iter().map(|p| most_likely(p)).collect()
     }
 
     /// How far off the predicted class is, in classes, a picture.
@@ -86,11 +78,7 @@ impl LabelledPredictions {
 
     /// Share of right predictions, 0 to 1.
     pub fn accuracy(&self) -> f64 {
-        let right: Vec<f64> = self
-            .distances()
-            .iter()
-            .map(|d| f64::from(*d == 0))
-            .collect();
+        let right: Vec<f64> = self.distances().iter().map(|d| f64::from(*d == 0)).collect();
         mean(&right)
     }
 

@@ -136,9 +136,7 @@ impl ConstantBaseline {
             accuracy: within(0),
             one_off: has_age.then(|| within(1)),
             mae: has_age.then(|| {
-                ages.iter()
-                    .map(|age| (f64::from(*age) - median).abs())
-                    .sum::<f64>()
+                ages.iter().map(|age| (f64::from(*age) - median).abs()).sum::<f64>()
                     / ages.len().max(1) as f64
             }),
             cs5: has_age.then(|| {
@@ -180,12 +178,7 @@ impl Metrics {
     /// Each metric with its value and what a constant prediction reaches, in the order they are
     /// published.
     pub fn values(&self) -> Vec<(Metric, Interval, Option<f64>)> {
-        let ConstantBaseline {
-            accuracy,
-            one_off,
-            mae,
-            cs5,
-        } = self.baseline;
+        let ConstantBaseline { accuracy, one_off, mae, cs5 } = self.baseline;
         let mut values = vec![(Metric::Accuracy, self.accuracy, Some(accuracy))];
         values.extend(self.one_off.map(|i| (Metric::OneOff, i, one_off)));
         values.extend(self.mae.map(|i| (Metric::Mae, i, mae)));
@@ -204,12 +197,7 @@ impl fmt::Display for Metrics {
             thousands(self.pictures)
         )?;
         for (metric, value, baseline) in self.values() {
-            write!(
-                f,
-                "\n{:<18}{}",
-                metric.name(),
-                metric.format_interval(&value)
-            )?;
+            write!(f, "\n{:<18}{}", metric.name(), metric.format_interval(&value))?;
             if let Some(baseline) = baseline {
                 write!(f, "; {}", metric.format(baseline))?;
             }
@@ -227,15 +215,9 @@ mod tests {
     #[test]
     fn metrics_of_a_hand_made_case() {
         let sure = |class: usize| {
-            (0..12)
-                .map(|i| if i == class { 0.89 } else { 0.01 })
-                .collect::<Vec<_>>()
+            (0..12).map(|i| if i == class { 0.89 } else { 0.01 }).collect::<Vec<_>>()
         };
-        let label = |age| Label {
-            age,
-            gender: Gender::Female,
-            race: Some(0),
-        };
+        let label = |age| Label { age, gender: Gender::Female, race: Some(0) };
         let labelled = LabelledPredictions::new(
             Predictions {
                 task: Task::age(),
@@ -257,10 +239,7 @@ mod tests {
         assert_eq!((baseline.accuracy, baseline.one_off), (0.25, Some(0.75)));
         assert_eq!((baseline.mae, baseline.cs5), (Some(14.75), Some(0.75))); // always 12; always 8
         let confusion = labelled.confusion();
-        assert_eq!(
-            (confusion[2][1], confusion[1][5], confusion[0][0]),
-            (1, 1, 1)
-        );
+        assert_eq!((confusion[2][1], confusion[1][5], confusion[0][0]), (1, 1, 1));
         assert_eq!(confusion.iter().flatten().sum::<u64>(), 4);
         assert!(metrics.to_string().contains("MAE               6.00 years"));
     }

@@ -92,14 +92,10 @@ impl Predictions {
             probabilities: rows
                 .map(|row| {
                     let classes = 0..first.probabilities[row].len();
-                    classes
-                        .map(|class| mean(&|p| p.probabilities[row][class]))
-                        .collect()
+                    classes.map(|class| mean(&|p| p.probabilities[row][class])).collect()
                 })
                 .collect(),
-            years: (0..first.years.len())
-                .map(|row| mean(&|p| p.years[row]))
-                .collect(),
+            years: (0..first.years.len()).map(|row| mean(&|p| p.years[row])).collect(),
         })
     }
 }
@@ -116,13 +112,7 @@ fn years_in_groups() -> Result<Tensor> {
 /// The class with the highest probability; the first of equals.
 pub(crate) fn most_likely(probabilities: &[f64]) -> usize {
     (0..probabilities.len())
-        .reduce(|best, i| {
-            if probabilities[i] > probabilities[best] {
-                i
-            } else {
-                best
-            }
-        })
+        .reduce(|best, i| if probabilities[i] > probabilities[best] { i } else { best })
         .unwrap_or(0)
 }
 

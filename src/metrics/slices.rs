@@ -47,11 +47,7 @@ fn band(label: &Label) -> String {
 pub(super) fn slices(labelled: &LabelledPredictions) -> Vec<Slice> {
     let values: Vec<f64> = match labelled.task().has_age() {
         true => labelled.errors(),
-        false => labelled
-            .distances()
-            .iter()
-            .map(|d| f64::from(*d == 0))
-            .collect(),
+        false => labelled.distances().iter().map(|d| f64::from(*d == 0)).collect(),
     };
     let bands = (0..=LAST_BAND / BAND).map(|i| band(&Label::new(i * BAND, Gender::Male)));
     let genders = [Gender::Male, Gender::Female].map(|g| g.name().to_owned());
@@ -77,13 +73,9 @@ pub(super) fn slices(labelled: &LabelledPredictions) -> Vec<Slice> {
     };
     [
         group(By::Age, bands.collect(), &band),
-        group(By::Gender, genders.to_vec(), &|label| {
-            label.gender.name().to_owned()
-        }),
+        group(By::Gender, genders.to_vec(), &|label| label.gender.name().to_owned()),
         group(By::Race, RACES.map(str::to_owned).to_vec(), &|label| {
-            label
-                .race
-                .map_or(String::new(), |race| RACES[usize::from(race)].to_owned())
+            label.race.map_or(String::new(), |race| RACES[usize::from(race)].to_owned())
         }),
     ]
     .concat()

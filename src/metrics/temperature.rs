@@ -52,9 +52,6 @@ mod tests {
         let logits = Tensor::full([1, 400, 1], sure, (Kind::Float, Device::Cpu));
         let temperatures = fit_temperatures(Task::Gender, &logits, &labels).unwrap();
         let fitted = &Predictions::from_logits(Task::Gender, &temperatures, &logits).unwrap()[0];
-        assert!(
-            (fitted.probabilities[0][1] - 0.75).abs() < 0.01,
-            "{temperatures:?}"
-        );
+        assert!((fitted.probabilities[0][1] - 0.75).abs() < 0.01, "{temperatures:?}");
     }
 }

@@ -19,11 +19,7 @@ pub(crate) struct Inference {
 
 impl Inference {
     pub(super) fn new(network: Box<dyn Network>, kind: Kind, device: Device) -> Self {
-        Self {
-            network,
-            kind,
-            device,
-        }
+        Self { network, kind, device }
     }
 
     /// Logits (f32, `[n, outputs]`) of u8 pictures of any size, `[n, size, size, 3]`.
@@ -41,10 +37,7 @@ impl Inference {
         let both = Tensor::f_cat(&[pictures, &pictures.f_flip([2])?], 0)?;
         let logits = self.logits(&both)?;
         let outputs = *logits.size().last().unwrap_or(&1);
-        Ok(logits
-            .f_view([2, -1, outputs])?
-            .f_to_kind(Kind::Float)?
-            .f_to_device(Device::Cpu)?)
+        Ok(logits.f_view([2, -1, outputs])?.f_to_kind(Kind::Float)?.f_to_device(Device::Cpu)?)
     }
 }
 
@@ -100,10 +93,8 @@ mod tests {
     #[test]
     fn folding_changes_nothing() {
         let _turn = crate::support::random::turn();
-        let configs: [NetConfig; 2] = [
-            RorConfig::small(12).into(),
-            KerasBaselineConfig::new(1).into(),
-        ];
+        let configs: [NetConfig; 2] =
+            [RorConfig::small(12).into(), KerasBaselineConfig::new(1).into()];
         for config in configs {
             let net = Net::new(config, Device::Cpu, 0).unwrap();
             // Statistics, scales and shifts of a net that has been trained.
@@ -119,10 +110,7 @@ mod tests {
             for (kind, reach) in [(Kind::Float, 1e-4), (Kind::BFloat16, 0.1)] {
                 let folded = net.inference(kind).unwrap().logits(&pictures).unwrap();
                 let apart = (&plain - &folded).abs().max().double_value(&[]);
-                assert!(
-                    range > 0.01 && apart < reach * range,
-                    "{apart} of {range} in {kind:?}"
-                );
+                assert!(range > 0.01 && apart < reach * range, "{apart} of {range} in {kind:?}");
             }
         }
     }

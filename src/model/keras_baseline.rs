@@ -92,10 +92,7 @@ impl Group {
                 conv("conv2", to, 3, stride)?,
                 conv("conv3", to, 1, 1)?,
             ],
-            norms: [
-                Norm::new(&params.sub("bn1"), to)?,
-                Norm::new(&params.sub("bn2"), to)?,
-            ],
+            norms: [Norm::new(&params.sub("bn1"), to)?, Norm::new(&params.sub("bn2"), to)?],
             shortcuts: (0..4)
                 .map(|s| Conv::new(&shortcuts.sub(s), [from, to], 1, stride, true))
                 .collect::<Result<_>>()?,

@@ -43,11 +43,7 @@ impl Net {
     fn build(config: NetConfig, device: Device, random: bool) -> Result<Self> {
         let variables = nn::VarStore::new(device);
         let network = config.build(&Params::new(&variables, random))?;
-        Ok(Self {
-            config,
-            network,
-            variables,
-        })
+        Ok(Self { config, network, variables })
     }
 
     /// Loads a net of this shape from a `.safetensors` file.
@@ -56,10 +52,7 @@ impl Net {
     /// A file that is missing, cut off or of another shape: what differs is named.
     pub fn load(config: impl Into<NetConfig>, weights: &Path, device: Device) -> Result<Self> {
         let saved = Tensor::read_safetensors(weights).with_context(|| {
-            format!(
-                "cannot load weights from {} (missing, or cut off?)",
-                weights.display()
-            )
+            format!("cannot load weights from {} (missing, or cut off?)", weights.display())
         })?;
         let mut saved: BTreeMap<String, Tensor> = saved.into_iter().collect();
         let net = Self::build(config.into(), device, false)?;
@@ -71,19 +64,12 @@ impl Net {
             };
             ensure!(
                 value.size() == variable.size(),
-                wrong(format!(
-                    "its {name} is {:?}, not {:?}",
-                    value.size(),
-                    variable.size()
-                ))
+                wrong(format!("its {name} is {:?}, not {:?}", value.size(), variable.size()))
             );
             no_grad(|| variable.f_copy_(&value))?;
         }
         if let Some(name) = saved.keys().next() {
-            bail!(wrong(format!(
-                "it has {} more tensors, such as {name}",
-                saved.len()
-            )));
+            bail!(wrong(format!("it has {} more tensors, such as {name}", saved.len())));
         }
         Ok(net)
     }
@@ -99,10 +85,7 @@ impl Net {
                 copied += 1;
             }
         }
-        ensure!(
-            copied > 0,
-            "the net to start from has not one layer of this net's shape"
-        );
+        ensure!(copied > 0, "the net to start from has not one layer of this net's shape");
         Ok(())
     }
 
@@ -124,9 +107,7 @@ impl Net {
                 Ok((name, tensor.f_to_device(Device::Cpu)?.f_contiguous()?))
             })
             .collect::<Result<Vec<_>>>()?;
-        files::write_whole(weights, |half| {
-            Ok(Tensor::write_safetensors(&tensors, half)?)
-        })
+        files::write_whole(weights, |half| Ok(Tensor::write_safetensors(&tensors, half)?))
     }
 
     /// The net's shape.
@@ -146,11 +127,7 @@ impl Net {
 
     /// How many numbers are trained.
     pub fn parameters(&self) -> usize {
-        self.variables
-            .trainable_variables()
-            .iter()
-            .map(Tensor::numel)
-            .sum()
+        self.variables.trainable_variables().iter().map(Tensor::numel).sum()
     }
 
     /// A table of the layers: name, output shape, parameters.

@@ -117,18 +117,12 @@ impl<'a> Params<'a> {
     /// `random` draws first values from libtorch's generator; otherwise weights are 0, to be
     /// overwritten, and the generator stays as it is.
     pub(super) fn new(variables: &'a nn::VarStore, random: bool) -> Self {
-        Self {
-            path: variables.root(),
-            random,
-        }
+        Self { path: variables.root(), random }
     }
 
     /// The parameters of a part.
     pub fn sub(&self, name: impl ToString) -> Self {
-        Self {
-            path: self.path.sub(name),
-            random: self.random,
-        }
+        Self { path: self.path.sub(name), random: self.random }
     }
 
     /// For layers of `tch::nn`.

@@ -78,12 +78,7 @@ impl RorConfig {
 
     /// An eighth of the cost, for synthetic faces and for trying things out.
     pub fn small(outputs: i64) -> Self {
-        Self {
-            widths: [32, 64, 128, 256],
-            blocks: [1; 4],
-            survival: 1.0,
-            ..Self::new(outputs)
-        }
+        Self { widths: [32, 64, 128, 256], blocks: [1; 4], survival: 1.0, ..Self::new(outputs) }
     }
 
     /// Weights of the convolutions and dense layers, in f64 so that no shape overflows.
@@ -136,16 +131,10 @@ impl Architecture for RorConfig {
             self.blocks
         );
         for (what, step) in [("pooling", self.pool), ("stem", self.stem_stride)] {
-            ensure!(
-                (1..=2).contains(&step),
-                "a {what} step of {step}: choose 1 or 2"
-            );
+            ensure!((1..=2).contains(&step), "a {what} step of {step}: choose 1 or 2");
         }
         for (what, n) in [("dense", self.dense), ("outputs", self.outputs)] {
-            ensure!(
-                (1..=8192).contains(&n),
-                "{what} of {n} features: choose 1 to 8192"
-            );
+            ensure!((1..=8192).contains(&n), "{what} of {n} features: choose 1 to 8192");
         }
         ensure!(
             self.weights() <= MOST_WEIGHTS,
@@ -173,10 +162,7 @@ impl Architecture for RorConfig {
 
 /// Refuses sides of pictures that no net here can take.
 pub(super) fn check_input(side: u32) -> Result<()> {
-    ensure!(
-        (16..=512).contains(&side),
-        "input of {side} px: choose 16 to 512"
-    );
+    ensure!((16..=512).contains(&side), "input of {side} px: choose 16 to 512");
     Ok(())
 }
 
@@ -243,13 +229,9 @@ impl Block {
         // The first normalisation stands behind an addition, not a convolution.
         let [_, second, third] = &mut self.norms;
         let [reduce, convolve, expand] = &mut self.convs;
-        [
-            (reduce, Some(second)),
-            (convolve, Some(third)),
-            (expand, None),
-        ]
-        .into_iter()
-        .chain(self.shortcut.iter_mut().map(|conv| (conv, None)))
+        [(reduce, Some(second)), (convolve, Some(third)), (expand, None)]
+            .into_iter()
+            .chain(self.shortcut.iter_mut().map(|conv| (conv, None)))
     }
 }
 
@@ -283,13 +265,7 @@ impl Ror {
             let params = params.sub("groups").sub(g);
             let stride = if g == 0 { 1 } else { 2 };
             let shortcut = match config.middle_shortcuts {
-                true => Some(Conv::new(
-                    &params.sub("shortcut"),
-                    [from, to],
-                    1,
-                    stride,
-                    false,
-                )?),
+                true => Some(Conv::new(&params.sub("shortcut"), [from, to], 1, stride, false)?),
                 false => None,
             };
             let mut row = vec![];
@@ -304,23 +280,14 @@ impl Ror {
                 )?);
                 from = to;
             }
-            groups.push(Group {
-                blocks: row,
-                shortcut,
-            });
+            groups.push(Group { blocks: row, shortcut });
         }
         let root = match config.root_shortcut {
             true => Some(Conv::new(&params.sub("root"), [first, from], 1, 8, false)?),
             false => None,
         };
         Ok(Self {
-            stem: Conv::new(
-                &params.sub("stem"),
-                [3, first],
-                7,
-                config.stem_stride,
-                false,
-            )?,
+            stem: Conv::new(&params.sub("stem"), [3, first], 7, config.stem_stride, false)?,
             pool: config.pool,
             groups,
             root,

@@ -37,23 +37,15 @@ impl Summary {
         let picture = Tensor::f_zeros([1, side, side, 3], (Kind::Uint8, Device::Cpu))?;
         let mut outputs: Vec<(String, Vec<i64>)> = vec![];
         let _logits = tch::no_grad(|| {
-            net.forward(
-                &net.normalise(&picture, Kind::Float)?,
-                false,
-                &mut |name, output| {
-                    outputs.push((name.to_owned(), output.size()[1..].to_vec()));
-                    Ok(())
-                },
-            )
+            net.forward(&net.normalise(&picture, Kind::Float)?, false, &mut |name, output| {
+                outputs.push((name.to_owned(), output.size()[1..].to_vec()));
+                Ok(())
+            })
         })?;
         // A variable belongs to the layer with the longest name that starts its own.
         let mut layers: Vec<Layer> = outputs
             .into_iter()
-            .map(|(name, output)| Layer {
-                name,
-                output,
-                parameters: 0,
-            })
+            .map(|(name, output)| Layer { name, output, parameters: 0 })
             .collect();
         let mut rest = 0;
         for (variable, tensor) in &variables {
@@ -72,27 +64,15 @@ impl Summary {
         }
         // A net of one's own may not show all its layers.
         if rest > 0 {
-            layers.push(Layer {
-                name: "other".to_owned(),
-                output: vec![],
-                parameters: rest,
-            });
+            layers.push(Layer { name: "other".to_owned(), output: vec![], parameters: rest });
         }
         let all: usize = variables.values().map(Tensor::numel).sum();
         let trainable = net.parameters();
-        Ok(Self {
-            layers,
-            trainable,
-            statistics: all - trainable,
-        })
+        Ok(Self { layers, trainable, statistics: all - trainable })
     }
 
     fn shape(output: &[i64]) -> String {
-        output
-            .iter()
-            .map(i64::to_string)
-            .collect::<Vec<_>>()
-            .join(" x ")
+        output.iter().map(i64::to_string).collect::<Vec<_>>().join(" x ")
     }
 
     fn totals(&self) -> String {

@@ -33,14 +33,7 @@ macro_rules! show_as_text {
     )+};
 }
 
-show_as_text!(
-    Duplicates,
-    Faces,
-    Split,
-    Metrics,
-    Evaluation,
-    FacePrediction
-);
+show_as_text!(Duplicates, Faces, Split, Metrics, Evaluation, FacePrediction);
 
 impl Figure {
     /// Shows the figure in a notebook cell.
@@ -119,16 +112,9 @@ impl LabelledPrediction {
 
     /// The picture and the probabilities as HTML.
     pub fn to_html(&self) -> String {
-        let kind = if self.picture.starts_with(&[0xFF, 0xD8]) {
-            "jpeg"
-        } else {
-            "png"
-        };
+        let kind = if self.picture.starts_with(&[0xFF, 0xD8]) { "jpeg" } else { "png" };
         let face = &self.face;
-        let gender = [
-            ("male".to_owned(), 1.0 - face.female),
-            ("female".to_owned(), face.female),
-        ];
+        let gender = [("male".to_owned(), 1.0 - face.female), ("female".to_owned(), face.female)];
         let chart =
             |title, bars: &[(String, f64)], truth| match plot::probabilities(title, bars, truth) {
                 Ok(figure) => figure.svg().to_owned(),

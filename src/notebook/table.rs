@@ -121,11 +121,7 @@ fn shortened(text: &str) -> String {
         return escape(text);
     }
     let start: String = text.chars().take(SHORT).collect();
-    format!(
-        "<span title=\"{}\">{}...</span>",
-        escape(text),
-        escape(&start)
-    )
+    format!("<span title=\"{}\">{}...</span>", escape(text), escape(&start))
 }
 
 /// The rows to show, and before which of them the dots go.
@@ -140,11 +136,7 @@ fn shown_rows(height: usize, rows: usize) -> (Vec<usize>, Option<usize>) {
 }
 
 fn alignment(column: &Column) -> &'static str {
-    if column.dtype().is_primitive_numeric() {
-        "right"
-    } else {
-        "left"
-    }
+    if column.dtype().is_primitive_numeric() { "right" } else { "left" }
 }
 
 /// One value as HTML.
@@ -175,11 +167,7 @@ fn float(number: f64) -> String {
     let text = format!("{number:.digits$}");
     let short = text.trim_end_matches('0');
     // Keep a digit after the point: the column holds no whole numbers.
-    if short.ends_with('.') {
-        format!("{short}0")
-    } else {
-        short.to_string()
-    }
+    if short.ends_with('.') { format!("{short}0") } else { short.to_string() }
 }
 
 fn plural(count: usize) -> &'static str {
@@ -200,13 +188,7 @@ mod tests {
     fn long_tables_leave_out_the_middle() {
         let html = numbers(23_708).to_html(12).unwrap();
         assert_eq!(html.matches("<tr>").count(), 11);
-        for shown in [
-            ">100<",
-            ">104<",
-            ">23803<",
-            ">23807<",
-            "23,708 rows x 1 column<",
-        ] {
+        for shown in [">100<", ">104<", ">23803<", ">23807<", "23,708 rows x 1 column<"] {
             assert!(html.contains(shown), "{shown}");
         }
         assert!(!html.contains(">105<") && !html.contains(">23802<"));
@@ -221,22 +203,14 @@ mod tests {
         assert_eq!(html.matches("<tr>").count(), 12);
         assert!(!html.contains("..."));
         assert!(numbers(1).to_html(0).unwrap().contains("1 row x 1 column<"));
-        assert!(
-            numbers(0)
-                .to_html(12)
-                .unwrap()
-                .contains("0 rows x 1 column<")
-        );
+        assert!(numbers(0).to_html(12).unwrap().contains("0 rows x 1 column<"));
         assert_eq!(shown_rows(9, 0), (vec![0, 8], Some(1)));
     }
 
     #[test]
     fn long_texts_are_cut_but_kept_under_the_pointer() {
         let hash = "0123456789abcdef".repeat(4);
-        let html = df!["content" => [hash.as_str()]]
-            .unwrap()
-            .to_html(12)
-            .unwrap();
+        let html = df!["content" => [hash.as_str()]].unwrap().to_html(12).unwrap();
         assert!(html.contains(&format!("title=\"{hash}\">0123456789ab...</span>")));
     }
 

@@ -25,12 +25,10 @@ type Line = (&'static str, RGBColor, fn(&Epoch) -> f64);
 const TRAIN_LOSS: Line = ("training", TRAIN, |epoch| epoch.train_loss);
 const VALIDATION_LOSS: Line = ("validation", VALIDATION, |epoch| epoch.validation_loss);
 const TRAIN_ACCURACY: Line = ("training", TRAIN, |epoch| 100.0 * epoch.train_accuracy);
-const VALIDATION_ACCURACY: Line = ("validation", VALIDATION, |epoch| {
-    100.0 * epoch.validation_accuracy
-});
-const VALIDATION_MAE: Line = ("validation", VALIDATION, |epoch| {
-    epoch.validation_mae.unwrap_or(f64::NAN)
-});
+const VALIDATION_ACCURACY: Line =
+    ("validation", VALIDATION, |epoch| 100.0 * epoch.validation_accuracy);
+const VALIDATION_MAE: Line =
+    ("validation", VALIDATION, |epoch| epoch.validation_mae.unwrap_or(f64::NAN));
 
 /// What one of the panels shows: title, digits after the point in the legend, lines.
 struct Panel(&'static str, usize, Vec<Line>);
@@ -131,9 +129,7 @@ impl Panel {
                 None => name.to_string(),
             })?;
             side.draw(&PathElement::new(sample, style))?;
-            let points = epochs
-                .iter()
-                .map(|epoch| (epoch.epoch as f64, value(epoch)));
+            let points = epochs.iter().map(|epoch| (epoch.epoch as f64, value(epoch)));
             let points: Vec<(f64, f64)> = points.collect();
             let runs = points.split(|point| !point.1.is_finite());
             for run in runs.filter(|run| !run.is_empty()) {
@@ -196,11 +192,7 @@ mod tests {
             epoch.validation_mae = Some(5.125);
         }
         let apart = svg(apart);
-        for words in [
-            "Training loss",
-            "Validation loss (nats)",
-            "validation: 5.13",
-        ] {
+        for words in ["Training loss", "Validation loss (nats)", "validation: 5.13"] {
             assert!(apart.contains(words), "{words}");
         }
         assert!(!svg(vec![epoch(1, 0.9)]).contains("Training loss"));

@@ -68,11 +68,7 @@ pub fn ages_before_after(before: &DataFrame, after: &DataFrame) -> Result<Figure
         for (area, (name, bins, color)) in body.split_evenly((2, 1)).iter().zip(panels) {
             area.draw_text(name, &bold(TEXT, INK, HPos::Left), (MARGIN, 16))?;
             let style = text(TEXT, SOFT_INK, HPos::Left);
-            area.draw_text(
-                &bins.summary("picture", " years"),
-                &style,
-                (MARGIN + 60, 16),
-            )?;
+            area.draw_text(&bins.summary("picture", " years"), &style, (MARGIN + 60, 16))?;
             let (_, area) = area.split_vertically(24);
             let most = before.most().max(after.most());
             bins.draw(&area, &age_axis(&[&before, &after]), PICTURES, most, color)?;
@@ -153,13 +149,7 @@ pub fn genders(records: &DataFrame) -> Result<Figure> {
             bar(&chart, x - 0.28..x + 0.28, top, *color)?;
             let share = percent(top / genders.len() as f64, 1);
             let number = format!("{} ({share})", HumanCount(count as u64));
-            write(
-                &chart,
-                (x, top),
-                (0, -12),
-                &number,
-                bold(14.0, INK, HPos::Center),
-            )?;
+            write(&chart, (x, top), (0, -12), &number, bold(14.0, INK, HPos::Center))?;
         }
         Ok(())
     })
@@ -186,10 +176,7 @@ pub fn ages_by_gender(records: &DataFrame) -> Result<Figure> {
             return format!("{name}: no pictures");
         }
         let median = Quartiles::new(group).median();
-        format!(
-            "{name}: {}, median {median} years",
-            counted(group.len(), "picture")
-        )
+        format!("{name}: {}, median {median} years", counted(group.len(), "picture"))
     });
     let note = format!(
         "{}; box: quartiles and median, whiskers: 1.5 box lengths, dots: ages beyond",
@@ -254,11 +241,7 @@ impl Bins {
             let bin = (value / width + 1e-9).floor() as i64;
             *counts.entry(bin).or_default() += 1;
         }
-        Self {
-            values,
-            width,
-            counts,
-        }
+        Self { values, width, counts }
     }
 
     fn most(&self) -> u64 {
@@ -338,10 +321,7 @@ fn column<'a>(records: &'a DataFrame, name: &str) -> Result<&'a Column> {
         let names = records.get_column_names();
         format!("the records have no column `{name}`, only {names:?}")
     })?;
-    ensure!(
-        !column.is_empty(),
-        "there are no records to plot: the table is empty"
-    );
+    ensure!(!column.is_empty(), "there are no records to plot: the table is empty");
     ensure!(
         column.null_count() == 0,
         "column `{name}` lacks a value in {}: drop those first",
@@ -374,12 +354,7 @@ mod tests {
     fn histogram_has_a_bar_per_age() {
         let figure = ages(&records()).unwrap();
         assert_eq!(bars(&figure, ACCENT), 4);
-        for words in [
-            "6 pictures, 1 to 116 years, median 26",
-            AGE,
-            PICTURES,
-            ">\n120\n<",
-        ] {
+        for words in ["6 pictures, 1 to 116 years, median 26", AGE, PICTURES, ">\n120\n<"] {
             assert!(figure.svg().contains(words), "{words}");
         }
     }
@@ -403,12 +378,7 @@ mod tests {
         let whole = histogram("Whole", "x", &[1.0, 2.0, 2.0, 3.0]).unwrap();
         assert_eq!(bars(&whole, ACCENT), 3);
         assert_eq!(bars(&histogram("One", "x", &[-0.7]).unwrap(), ACCENT), 1);
-        for bad in [
-            &[][..],
-            &[f64::NAN],
-            &[1.0, f64::INFINITY],
-            &[f64::MAX, f64::MIN],
-        ] {
+        for bad in [&[][..], &[f64::NAN], &[1.0, f64::INFINITY], &[f64::MAX, f64::MIN]] {
             assert!(histogram("Bad", "x", bad).is_err(), "{bad:?}");
         }
     }
@@ -438,9 +408,7 @@ mod tests {
             let message = plot(&empty).unwrap_err().to_string();
             assert!(message.contains("empty"), "{message}");
         }
-        let message = ages(&df!["years" => [1u32]].unwrap())
-            .unwrap_err()
-            .to_string();
+        let message = ages(&df!["years" => [1u32]].unwrap()).unwrap_err().to_string();
         assert!(message.contains("no column `age`") && message.contains("years"));
         assert!(ages(&df!["age" => [Some(1u32), None]].unwrap()).is_err());
         assert!(ages(&df!["age" => [4_000_000_000u32]].unwrap()).is_err());

@@ -45,10 +45,6 @@ pub fn faces(
             Ok((format!("{gender}: {}", label.age), faces.bytes(*index)?))
         })
         .collect::<Result<Vec<_>>>()?;
-    let what = if faces.is_synthetic() {
-        "Synthetic faces"
-    } else {
-        "Faces"
-    };
+    let what = if faces.is_synthetic() { "Synthetic faces" } else { "Faces" };
     picture_grid(what, &pictures, columns)
 }

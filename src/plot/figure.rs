@@ -86,9 +86,8 @@ impl Figure {
     /// ```
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        let extension = path
-            .extension()
-            .map(|extension| extension.to_string_lossy().to_lowercase());
+        let extension =
+            path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
         match extension.as_deref() {
             Some("svg") => files::write_bytes(path, self.svg.as_bytes()),
             Some("png") => files::write_bytes(path, &self.png()?),
@@ -101,27 +100,17 @@ impl Figure {
 
     /// HTML and not SVG, because only HTML shrinks with the notebook's column.
     pub(crate) fn html(&self) -> String {
-        format!(
-            "<div style=\"max-width:{}px\">{}</div>",
-            self.width, self.svg
-        )
+        format!("<div style=\"max-width:{}px\">{}</div>", self.width, self.svg)
     }
 
     fn png(&self) -> Result<Vec<u8>> {
-        let options = Options {
-            fontdb: FONTS.clone(),
-            ..Options::default()
-        };
+        let options = Options { fontdb: FONTS.clone(), ..Options::default() };
         let tree = Tree::from_str(&self.svg, &options).context("the figure's SVG is malformed")?;
         let (width, height) = (self.width * SCALE as u32, self.height * SCALE as u32);
         let mut page = Pixmap::new(width, height)
             .with_context(|| format!("a figure of {width} x {height} pixels cannot be drawn"))?;
         page.fill(Color::WHITE);
-        resvg::render(
-            &tree,
-            Transform::from_scale(SCALE, SCALE),
-            &mut page.as_mut(),
-        );
+        resvg::render(&tree, Transform::from_scale(SCALE, SCALE), &mut page.as_mut());
         page.encode_png().context("cannot encode the figure as PNG")
     }
 }
@@ -151,10 +140,7 @@ mod tests {
         let path = folder.path().join("figure.PNG");
         figure.save(&path).unwrap();
         let drawn = image::open(path).unwrap().to_luma8();
-        assert_eq!(
-            drawn.dimensions(),
-            (2 * figure.width(), 2 * figure.height())
-        );
+        assert_eq!(drawn.dimensions(), (2 * figure.width(), 2 * figure.height()));
         let dark = |left: u32, top: u32, right: u32, bottom: u32| {
             (top..bottom)
                 .flat_map(|y| (left..right).map(move |x| (x, y)))

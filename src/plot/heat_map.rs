@@ -51,11 +51,7 @@ pub fn confusion(title: &str, labels: &[String], counts: &[Vec<u64>]) -> Result<
             0 => "-".to_string(),
             _ => percent(level, digits),
         };
-        Some(Cell {
-            level,
-            lines: vec![HumanCount(count).to_string(), share],
-            faint: count == 0,
-        })
+        Some(Cell { level, lines: vec![HumanCount(count).to_string(), share], faint: count == 0 })
     };
     let cells = counts.iter().map(|row| {
         let sum = row.iter().sum();
@@ -112,21 +108,14 @@ pub fn score_map(
     let scores: Vec<f64> = values.iter().flatten().filter_map(score).collect();
     let best = scores.iter().copied().reduce(f64::max);
     let best = best.with_context(|| format!("there is no score to show: all {all} are missing"))?;
-    let place = values
-        .iter()
-        .flatten()
-        .position(|value| *value == Some(best));
+    let place = values.iter().flatten().position(|value| *value == Some(best));
     let (row, column) = place.map_or((0, 0), |place| (place / x.len(), place % x.len()));
     let span = best - scores.iter().copied().fold(best, f64::min);
     // Enough digits to tell the scores apart, and three for shares.
     let digits = decimals(span / 20.0).max(if best.abs() < 10.0 { 3 } else { 1 });
     let cell = |value: &Option<f64>| {
         score(value).map(|value| Cell {
-            level: if span > 0.0 {
-                1.0 - (best - value) / span
-            } else {
-                0.5
-            },
+            level: if span > 0.0 { 1.0 - (best - value) / span } else { 0.5 },
             lines: vec![decimal(value, digits)],
             faint: false,
         })
@@ -194,10 +183,7 @@ impl HeatMap<'_> {
         page(size, title, note, |body| {
             // 8 pixels of margin above and 26 for the labels below.
             let area = body.clone().shrink((0, 0), (size.0, grid.1 + 34));
-            let hidden = Axis {
-                format: Box::new(|_| String::new()),
-                ..x
-            };
+            let hidden = Axis { format: Box::new(|_| String::new()), ..x };
             let chart = chart(&area, &hidden, &y, 20)?;
             let area = chart.plotting_area();
             for (row, cells) in self.cells.iter().enumerate() {
@@ -209,9 +195,8 @@ impl HeatMap<'_> {
                 // A path, because plotters ignores the width of a rectangle's line.
                 let sides = [(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)];
                 let around = sides.iter().cycle().take(6);
-                let around: Vec<_> = around
-                    .map(|s| (column as f64 + s.0, row as f64 + s.1))
-                    .collect();
+                let around: Vec<_> =
+                    around.map(|s| (column as f64 + s.0, row as f64 + s.1)).collect();
                 area.draw(&PathElement::new(around, OUTLINE.stroke_width(4)))?;
             }
             let bottom = y_labels.len() as f64 - 0.5;
@@ -222,23 +207,11 @@ impl HeatMap<'_> {
                     let style = style.transform(FontTransform::Rotate270);
                     write(&chart, at, (0, 10), label, style)?;
                 } else {
-                    write(
-                        &chart,
-                        at,
-                        (0, 16),
-                        label,
-                        text(TEXT, SOFT_INK, HPos::Center),
-                    )?;
+                    write(&chart, at, (0, 16), label, text(TEXT, SOFT_INK, HPos::Center))?;
                 }
             }
             let middle = ((x_labels.len() as f64 - 1.0) / 2.0, bottom);
-            write(
-                &chart,
-                middle,
-                (0, below + 16),
-                x_title,
-                text(TEXT, INK, HPos::Center),
-            )
+            write(&chart, middle, (0, below + 16), x_title, text(TEXT, INK, HPos::Center))
         })
     }
 
@@ -264,13 +237,7 @@ impl HeatMap<'_> {
         let size = self.font_size();
         for (i, line) in cell.lines.iter().enumerate() {
             let down = 1.2 * size * (i as f64 - (cell.lines.len() as f64 - 1.0) / 2.0);
-            write(
-                chart,
-                (x, y),
-                (0, down as i32),
-                line,
-                text(size, ink, HPos::Center),
-            )?;
+            write(chart, (x, y), (0, down as i32), line, text(size, ink, HPos::Center))?;
         }
         Ok(())
     }
@@ -280,9 +247,7 @@ impl HeatMap<'_> {
         let cells = self.cells.iter().flatten().flatten();
         let lines = cells.flat_map(|cell| &cell.lines);
         let room = f64::from(self.size.0 - 4);
-        lines
-            .map(|line| shrunk(line, TEXT, room))
-            .fold(TEXT, f64::min)
+        lines.map(|line| shrunk(line, TEXT, room)).fold(TEXT, f64::min)
     }
 }
 

@@ -56,11 +56,7 @@ pub fn intervals(title: &str, axis: &str, rows: &[(String, f64, f64, f64)]) -> R
     let digits = decimals(step.get(1).copied().unwrap_or(1.0)) + 1;
     let numbers = rows.iter().map(|(_, value, low, high)| {
         let [value, low_end, high_end] = [value, low, high].map(|number| decimal(*number, digits));
-        if low == high {
-            value
-        } else {
-            format!("{value} [{low_end}, {high_end}]")
-        }
+        if low == high { value } else { format!("{value} [{low_end}, {high_end}]") }
     });
     let numbers: Vec<String> = numbers.collect();
     let labels: Vec<Vec<String>> = rows.iter().map(|row| lines(&row.0)).collect();
@@ -91,9 +87,8 @@ pub fn intervals(title: &str, axis: &str, rows: &[(String, f64, f64, f64)]) -> R
                 chart.draw_series([Circle::new((*value, row), 5, FAINT.filled())])?;
             } else {
                 let style = ACCENT.stroke_width(2).filled();
-                chart.draw_series([ErrorBar::new_horizontal(
-                    row, *low, *value, *high, style, 10,
-                )])?;
+                chart
+                    .draw_series([ErrorBar::new_horizontal(row, *low, *value, *high, style, 10)])?;
             }
             let style = text(TEXT, INK, HPos::Left);
             write(&chart, (range.end, row), (MARGIN, 0), &numbers[i], style)?;
@@ -146,11 +141,7 @@ pub fn breakdown(title: &str, metrics: &Metrics) -> Result<Figure> {
     };
     let mut rows = vec![row("all", metrics.pictures, &all)];
     rows.extend(metrics.slices.iter().map(|slice| {
-        let by = if slice.by == crate::metrics::By::Age {
-            "age "
-        } else {
-            ""
-        };
+        let by = if slice.by == crate::metrics::By::Age { "age " } else { "" };
         row(&format!("{by}{}", slice.of), slice.pictures, &slice.value)
     }));
     intervals(title, axis, &rows)
@@ -163,10 +154,7 @@ mod tests {
     #[test]
     fn rows_show_value_and_interval() {
         let long = "A system of a very long name (trained on this set and on several others)";
-        let rows = [
-            ("RoR".to_string(), 0.893, 0.885, 0.901),
-            (long.to_string(), 0.87, 0.87, 0.87),
-        ];
+        let rows = [("RoR".to_string(), 0.893, 0.885, 0.901), (long.to_string(), 0.87, 0.87, 0.87)];
         let figure = intervals("Gender", "Accuracy", &rows).unwrap();
         for words in ["0.893 [0.885, 0.901]", ">\n0.870\n<", "RoR", "Accuracy"] {
             assert!(figure.svg().contains(words), "{words}");
@@ -179,11 +167,7 @@ mod tests {
         for word in long.split(' ') {
             assert!(figure.svg().contains(word), "{word} is cut off");
         }
-        assert!(
-            lines(long)
-                .iter()
-                .all(|line| text_width(line, TEXT) <= LABEL)
-        );
+        assert!(lines(long).iter().all(|line| text_width(line, TEXT) <= LABEL));
     }
 
     #[test]

@@ -23,14 +23,9 @@ const CAPTION: i32 = 24;
 /// A picture without pixels.
 pub fn picture(title: &str, picture: &RgbImage) -> Result<Figure> {
     let (wide, high) = picture.dimensions();
-    ensure!(
-        wide > 0 && high > 0,
-        "a picture without pixels can't be shown"
-    );
+    ensure!(wide > 0 && high > 0, "a picture without pixels can't be shown");
     let mut png = Cursor::new(vec![]);
-    picture
-        .write_to(&mut png, ImageFormat::Png)
-        .context("cannot encode the picture as PNG")?;
+    picture.write_to(&mut png, ImageFormat::Png).context("cannot encode the picture as PNG")?;
     let note = format!("{wide} x {high} px");
     let size = (wide as i32 + 2 * MARGIN, high as i32 + MARGIN);
     let place = [MARGIN, header(&note), wide as i32, high as i32];
@@ -56,10 +51,7 @@ pub fn picture_grid(title: &str, pictures: &[(String, Vec<u8>)], columns: usize)
     let width = 2 * MARGIN + columns as i32 * (EDGE + GAP) - GAP;
     let corner = |i: usize| {
         let (row, column) = ((i / columns) as i32, (i % columns) as i32);
-        (
-            MARGIN + column * (EDGE + GAP),
-            4 + row * (EDGE + CAPTION + GAP),
-        )
+        (MARGIN + column * (EDGE + GAP), 4 + row * (EDGE + CAPTION + GAP))
     };
     let mut images = String::new();
     for (i, (caption, bytes)) in pictures.iter().enumerate() {
@@ -143,10 +135,8 @@ mod tests {
         let jpeg = encoded(20, 20, ImageFormat::Jpeg);
         let one = RgbImage::from_pixel(124, 124, Rgb([200, 30, 30]));
         let folder = tempfile::tempdir().unwrap();
-        for figure in [
-            picture_grid("Faces", &[("Red".to_string(), jpeg)], 5),
-            picture("Red", &one),
-        ] {
+        for figure in [picture_grid("Faces", &[("Red".to_string(), jpeg)], 5), picture("Red", &one)]
+        {
             let path = folder.path().join("picture.png");
             figure.unwrap().save(&path).unwrap();
             let drawn = image::open(path).unwrap().to_rgb8();

@@ -92,13 +92,7 @@ mod tests {
         assert_eq!(svg.matches("fill=\"#2C847A\"").count(), 1);
         assert_eq!(svg.matches("fill=\"#A0ABB6\"").count(), 2);
         assert_eq!(svg.matches("<circle").count(), 1);
-        for words in [
-            "20.0%",
-            "70.0%",
-            "10.0%",
-            "True class (dot): &lt;0&gt;",
-            "Probability (%)",
-        ] {
+        for words in ["20.0%", "70.0%", "10.0%", "True class (dot): &lt;0&gt;", "Probability (%)"] {
             assert!(svg.contains(words), "{words}");
         }
         assert!(!svg.contains("<0>"));

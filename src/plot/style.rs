@@ -50,10 +50,7 @@ pub(crate) fn text(size: f64, color: RGBColor, h: HPos) -> TextStyle<'static> {
 /// The same in bold (the browser's; the PNG font has one weight).
 pub(crate) fn bold(size: f64, color: RGBColor, h: HPos) -> TextStyle<'static> {
     let style = text(size, color, h);
-    TextStyle {
-        font: style.font.style(FontStyle::Bold),
-        ..style
-    }
+    TextStyle { font: style.font.style(FontStyle::Bold), ..style }
 }
 
 /// Draws a page with a title, a note of any lines, and below them what `paint`
@@ -149,18 +146,12 @@ impl Axis {
     pub(crate) fn names(title: &str, names: Vec<String>) -> Self {
         let (count, range) = (names.len(), -0.5..names.len() as f64 - 0.5);
         let format = move |value: f64| names.get(value as usize).cloned().unwrap_or_default();
-        Self {
-            grid: false,
-            ..Self::of(title, range, count, format)
-        }
+        Self { grid: false, ..Self::of(title, range, count, format) }
     }
 
     /// From the top down, for a vertical axis of names.
     pub(crate) fn reversed(self) -> Self {
-        Self {
-            range: self.range.end..self.range.start,
-            ..self
-        }
+        Self { range: self.range.end..self.range.start, ..self }
     }
 
     /// Width in pixels of labels and title on the left of a plot, edge included.
@@ -211,9 +202,7 @@ pub(crate) fn write(
     style: TextStyle<'static>,
 ) -> Result<()> {
     let words = Text::new(words.to_string(), offset, style);
-    chart
-        .plotting_area()
-        .draw(&(EmptyElement::at(at) + words))?;
+    chart.plotting_area().draw(&(EmptyElement::at(at) + words))?;
     Ok(())
 }
 
@@ -238,11 +227,7 @@ pub(crate) fn limits(values: impl Iterator<Item = f64>) -> Option<Range<f64>> {
 
 /// Digits after the point that tell apart values `step` apart.
 pub(crate) fn decimals(step: f64) -> usize {
-    if step > 0.0 {
-        (-step.log10() - 1e-9).ceil().clamp(0.0, 6.0) as usize
-    } else {
-        0
-    }
+    if step > 0.0 { (-step.log10() - 1e-9).ceil().clamp(0.0, 6.0) as usize } else { 0 }
 }
 
 /// A number with a fixed count of digits after the point and no "-0".
@@ -282,10 +267,7 @@ pub(crate) fn escape(text: &str) -> String {
         .replace('"', "&quot;")
         .replace('\'', "&#39;")
         // XML knows no other control characters.
-        .replace(
-            |c: char| c.is_control() && !"\n\t\r".contains(c),
-            "\u{fffd}",
-        )
+        .replace(|c: char| c.is_control() && !"\n\t\r".contains(c), "\u{fffd}")
 }
 
 #[cfg(test)]

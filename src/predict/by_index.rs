@@ -137,16 +137,11 @@ fn net(
     let split = protocol.split(faces)?;
     let training = Training::new(faces, &split, task).quiet();
     if let Some(recipe) = recipe {
-        return training
-            .net(RorConfig::new(task.outputs()))
-            .recipe(recipe)
-            .run();
+        return training.net(RorConfig::new(task.outputs())).recipe(recipe).run();
     }
     let unseen = |start: &&Trained| {
         let parts = [Part::Validation, Part::Test];
-        parts
-            .iter()
-            .all(|part| start.check_unseen(faces, &split, *part).is_ok())
+        parts.iter().all(|part| start.check_unseen(faces, &split, *part).is_ok())
     };
     match start.filter(unseen) {
         Some(start) => training.start_from(start).run(),
@@ -181,9 +176,8 @@ pub fn pred_gender_age_group_with(
     age: Option<Recipe>,
 ) -> Result<LabelledPrediction> {
     static LAST: Mutex<Last> = Mutex::new(None);
-    let mut last = LAST
-        .lock()
-        .map_err(|_| anyhow!("an earlier prediction panicked: restart the kernel"))?;
+    let mut last =
+        LAST.lock().map_err(|_| anyhow!("an earlier prediction panicked: restart the kernel"))?;
     let wanted = (gender, age);
     if let Some((recipes, faces, predictor)) = &*last
         && *recipes == wanted

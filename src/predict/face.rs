@@ -29,9 +29,8 @@ impl FacePrediction {
     /// One entry a face, from the heads of one or more nets: those for gender are averaged, and
     /// those for age.
     pub(super) fn from_heads(heads: Vec<Predictions>) -> Result<Vec<Self>> {
-        let (gender, age): (Vec<_>, Vec<_>) = heads
-            .into_iter()
-            .partition(|head| head.task == Task::Gender);
+        let (gender, age): (Vec<_>, Vec<_>) =
+            heads.into_iter().partition(|head| head.task == Task::Gender);
         let (gender, age) = (Predictions::mean(&gender)?, Predictions::mean(&age)?);
         let names = age.task.classes();
         let faces = gender.probabilities.iter().zip(&age.probabilities);

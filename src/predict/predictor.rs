@@ -52,12 +52,7 @@ impl Predictor {
     /// No net of such a name, a damaged one, or nets that leave out gender or age.
     pub fn open(names: &[&str]) -> Result<Self> {
         let store = ModelStore::local();
-        Self::new(
-            names
-                .iter()
-                .map(|name| store.open(name))
-                .collect::<Result<_>>()?,
-        )
+        Self::new(names.iter().map(|name| store.open(name)).collect::<Result<_>>()?)
     }
 
     /// Nets at hand.
@@ -70,10 +65,7 @@ impl Predictor {
             heads.contains(&Task::Gender) && heads.iter().any(|task| task.has_age()),
             "a prediction needs a net for gender and one for age, or one for both"
         );
-        Ok(Self {
-            ready: inference(&nets)?,
-            nets,
-        })
+        Ok(Self { ready: inference(&nets)?, nets })
     }
 
     /// Predicts for a picture of a cropped and aligned face.

@@ -59,9 +59,7 @@ pub struct Row {
 impl Row {
     /// The number with its 95 % interval.
     pub fn interval(&self) -> Interval {
-        let Self {
-            value, low, high, ..
-        } = *self;
+        let Self { value, low, high, .. } = *self;
         Interval { value, low, high }
     }
 

@@ -24,9 +24,7 @@ impl Trained {
         let (mut published, mut now) = (vec![], vec![]);
         for test in &self.card.tests {
             let measured = match same {
-                true => self
-                    .evaluate(faces, &test.protocol.split(faces)?)?
-                    .metrics(),
+                true => self.evaluate(faces, &test.protocol.split(faces)?)?.metrics(),
                 false => vec![],
             };
             for (i, head) in test.heads.iter().enumerate() {

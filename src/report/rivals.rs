@@ -52,12 +52,7 @@ impl PublishedResults {
         let mut bars: Vec<(String, f64, f64, f64)> = ours
             .map(|row| {
                 let Interval { value, low, high } = row.interval();
-                (
-                    format!("ror: {}", row.model),
-                    value * scale,
-                    low * scale,
-                    high * scale,
-                )
+                (format!("ror: {}", row.model), value * scale, low * scale, high * scale)
             })
             .collect();
         ensure!(
@@ -80,11 +75,7 @@ impl PublishedResults {
             Metric::Mae => "Mean absolute error (years), less is better".to_owned(),
             _ => format!("{} (%)", metric.name()),
         };
-        plot::intervals(
-            &format!("{protocol}: {task}, {}", metric.name()),
-            &axis,
-            &bars,
-        )
+        plot::intervals(&format!("{protocol}: {task}, {}", metric.name()), &axis, &bars)
     }
 }
 

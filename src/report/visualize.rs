@@ -37,24 +37,13 @@ pub fn activations(net: &Net, picture: &RgbImage) -> Result<Vec<Activation>> {
     let pixels = Tensor::f_from_data_size(small.as_raw(), &[1, side, side, 3], Kind::Uint8)?;
     let mut seen = vec![];
     let _logits = no_grad(|| {
-        net.forward(
-            &net.normalise(&pixels, Kind::Float)?,
-            false,
-            &mut |name, output| {
-                let size = output.size();
-                let shape = if size.len() == 4 {
-                    size[1..].to_vec()
-                } else {
-                    vec![size[1], 1, 1]
-                };
-                let channels = output.f_reshape(shape)?.f_to_device(tch::Device::Cpu)?;
-                seen.push(Activation {
-                    layer: name.to_owned(),
-                    channels,
-                });
-                Ok(())
-            },
-        )
+        net.forward(&net.normalise(&pixels, Kind::Float)?, false, &mut |name, output| {
+            let size = output.size();
+            let shape = if size.len() == 4 { size[1..].to_vec() } else { vec![size[1], 1, 1] };
+            let channels = output.f_reshape(shape)?.f_to_device(tch::Device::Cpu)?;
+            seen.push(Activation { layer: name.to_owned(), channels });
+            Ok(())
+        })
     })?;
     Ok(seen)
 }
@@ -66,10 +55,7 @@ impl Activation {
     /// A plot that can't be drawn.
     pub fn figure(&self) -> Result<Figure> {
         let size = self.channels.size();
-        let title = format!(
-            "{}: {} channels of {} x {}",
-            self.layer, size[0], size[1], size[2]
-        );
+        let title = format!("{}: {} channels of {} x {}", self.layer, size[0], size[1], size[2]);
         tiles(&title, &self.channels.f_unsqueeze(1)?)
     }
 }
@@ -82,14 +68,7 @@ impl Activation {
 pub fn filter_patterns(net: &Net, layer: &str) -> Result<Figure> {
     let side = i64::from(net.config().input());
     let summary = net.summary()?;
-    let known = || {
-        summary
-            .layers
-            .iter()
-            .map(|l| l.name.as_str())
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
+    let known = || summary.layers.iter().map(|l| l.name.as_str()).collect::<Vec<_>>().join(", ");
     let filters = summary
         .layers
         .iter()
@@ -130,9 +109,7 @@ pub fn filter_patterns(net: &Net, layer: &str) -> Result<Figure> {
             .f_mean_dim([1i64, 2, 3].as_slice(), true, Kind::Float)?
             .f_sqrt()?
             .f_add_scalar(1e-8)?;
-        x = input
-            .f_detach()?
-            .f_add(&gradient.f_div(&scale)?.f_mul_scalar(0.2)?)?;
+        x = input.f_detach()?.f_add(&gradient.f_div(&scale)?.f_mul_scalar(0.2)?)?;
         progress.step();
     }
     tiles(
@@ -144,15 +121,11 @@ pub fn filter_patterns(net: &Net, layer: &str) -> Result<Figure> {
 /// Pictures `[n, 1 or 3, height, width]` of any range as one titled grid of tiles.
 fn tiles(title: &str, pictures: &Tensor) -> Result<Figure> {
     let size = pictures.size();
-    let [n, colours, height, width] = size[..] else {
-        anyhow::bail!("tiles of shape {size:?}")
-    };
+    let [n, colours, height, width] = size[..] else { anyhow::bail!("tiles of shape {size:?}") };
     // Each tile has its own range: a quiet channel shows its pattern too.
     let flat = pictures.f_reshape([n, -1])?;
-    let (low, high) = (
-        flat.f_amin([1i64].as_slice(), true)?,
-        flat.f_amax([1i64].as_slice(), true)?,
-    );
+    let (low, high) =
+        (flat.f_amin([1i64].as_slice(), true)?, flat.f_amax([1i64].as_slice(), true)?);
     let levels = flat
         .f_sub(&low)?
         .f_div(&high.f_sub(&low)?.f_clamp_min(1e-8)?)?
@@ -167,21 +140,15 @@ fn tiles(title: &str, pictures: &Tensor) -> Result<Figure> {
     let rows = (n as u32).div_ceil(columns);
     let mut grid = RgbImage::from_pixel(columns * (tile_w + 2), rows * (tile_h + 2), Rgb([255; 3]));
     for (x, y, pixel) in grid.enumerate_pixels_mut() {
-        let (tile, (u, v)) = (
-            y / (tile_h + 2) * columns + x / (tile_w + 2),
-            (x % (tile_w + 2), y % (tile_h + 2)),
-        );
+        let (tile, (u, v)) =
+            (y / (tile_h + 2) * columns + x / (tile_w + 2), (x % (tile_w + 2), y % (tile_h + 2)));
         if i64::from(tile) < n && u < tile_w && v < tile_h {
             let at = |colour: i64| {
                 levels[(((i64::from(tile) * colours + colour) * height + i64::from(v / zoom))
                     * width
                     + i64::from(u / zoom)) as usize]
             };
-            *pixel = Rgb(if colours == 3 {
-                [at(0), at(1), at(2)]
-            } else {
-                [at(0); 3]
-            });
+            *pixel = Rgb(if colours == 3 { [at(0), at(1), at(2)] } else { [at(0); 3] });
         }
     }
     plot::picture(title, &grid)

@@ -82,10 +82,7 @@ impl Lineage {
             let seen = |content: &&String| lists.iter().any(|list| list.contains(*content));
             contents.iter().filter(seen).count()
         };
-        let others = self
-            .0
-            .iter()
-            .filter(|net| part == Part::Test || net.split != split);
+        let others = self.0.iter().filter(|net| part == Part::Test || net.split != split);
         Overlap {
             trained: seen(self.0.iter().map(|net| &net.contents.train).collect()),
             selected: seen(others.map(|net| &net.contents.validation).collect()),
@@ -160,10 +157,7 @@ mod tests {
 
     #[test]
     fn test_and_validation_are_checked_against_the_whole_lineage() {
-        let lineage = Lineage(vec![
-            net("new", &["a", "b"], &["c"]),
-            net("old", &["d"], &["e"]),
-        ]);
+        let lineage = Lineage(vec![net("new", &["a", "b"], &["c"]), net("old", &["d"], &["e"])]);
         let overlap = |part, split: &str, contents: &[&str]| {
             let Overlap { trained, selected } = lineage.overlap(part, split, &set(contents));
             (trained, selected)
@@ -183,8 +177,6 @@ mod tests {
             refused.contains("trained on 1 and selected on 0 of the 2 validation"),
             "{refused}"
         );
-        lineage
-            .check_unseen(Part::Test, "new", &set(&["x"]))
-            .unwrap();
+        lineage.check_unseen(Part::Test, "new", &set(&["x"])).unwrap();
     }
 }

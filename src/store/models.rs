@@ -62,9 +62,7 @@ impl ModelStore {
 
     /// A store in another folder.
     pub fn at(folder: impl Into<PathBuf>) -> Self {
-        Self {
-            folder: folder.into(),
-        }
+        Self { folder: folder.into() }
     }
 
     /// Its folder.
@@ -86,9 +84,7 @@ impl ModelStore {
 
     /// The pretrained nets, then the runs made here.
     pub fn all(&self) -> Vec<Model> {
-        let runs = list(&self.runs())
-            .into_iter()
-            .map(|run| run.join("card.json"));
+        let runs = list(&self.runs()).into_iter().map(|run| run.join("card.json"));
         let mut all = self.pretrained();
         all.extend(models(runs.filter(|card| card.exists())));
         all
@@ -114,11 +110,7 @@ impl ModelStore {
     pub fn open_on(&self, name: &str, device: Device) -> Result<Trained> {
         // Straight to the file where there is one: no other card is read.
         let by_name = self.folder.join(format!("{name}.json"));
-        for card in [
-            PathBuf::from(name),
-            by_name,
-            self.runs().join(name).join("card.json"),
-        ] {
+        for card in [PathBuf::from(name), by_name, self.runs().join(name).join("card.json")] {
             if card.extension().is_some_and(|e| e == "json") && card.is_file() {
                 return Trained::load(&card, device);
             }
@@ -150,16 +142,10 @@ fn list(folder: &Path) -> Vec<PathBuf> {
 
 fn models(cards: impl Iterator<Item = PathBuf>) -> Vec<Model> {
     let read = |path: PathBuf| match files::read_json(&path) {
-        Ok(card) => Some(Model {
-            name: Model::name_of(&path),
-            path,
-            card,
-        }),
+        Ok(card) => Some(Model { name: Model::name_of(&path), path, card }),
         // Hours of training may hang on it: never in silence.
         Err(error) => {
-            say(&format!(
-                "note: a net is passed over, since its card can't be read: {error:#}"
-            ));
+            say(&format!("note: a net is passed over, since its card can't be read: {error:#}"));
             None
         }
     };

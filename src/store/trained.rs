@@ -35,16 +35,10 @@ impl Trained {
     pub fn load(card: &Path, device: Device) -> Result<Self> {
         let path = card.to_owned();
         let card: Card = files::read_json(&path)?;
-        card.net
-            .check()
-            .with_context(|| path.display().to_string())?;
+        card.net.check().with_context(|| path.display().to_string())?;
         let weights = path.with_file_name(&card.weights);
         let bytes = std::fs::read(&weights).with_context(|| {
-            format!(
-                "cannot read {}, the weights that {} names",
-                weights.display(),
-                path.display()
-            )
+            format!("cannot read {}, the weights that {} names", weights.display(), path.display())
         })?;
         ensure!(
             sha256(&bytes) == card.weights_sha256,
@@ -53,12 +47,7 @@ impl Trained {
             weights.display(),
             path.display()
         );
-        Ok(Self {
-            net: Net::load(card.net.clone(), &weights, device)?,
-            card,
-            loaded: true,
-            path,
-        })
+        Ok(Self { net: Net::load(card.net.clone(), &weights, device)?, card, loaded: true, path })
     }
 
     /// Saves weights as `NAME.safetensors` and the card as `NAME.json`, the card last: with it
@@ -90,10 +79,7 @@ impl Trained {
             false => None,
         };
         let mut weights = format!("{name}.safetensors");
-        if before
-            .as_ref()
-            .is_some_and(|before| before.weights == weights)
-        {
+        if before.as_ref().is_some_and(|before| before.weights == weights) {
             // The card that is there needs its weights until the new card is.
             weights = format!("{name}-{}.safetensors", self.card.key);
         }
@@ -136,8 +122,7 @@ impl Trained {
     /// How many it has seen, or that this is not known.
     pub fn check_unseen(&self, faces: &Faces, split: &Split, part: Part) -> Result<()> {
         let contents = split.contents(faces)?;
-        self.lineage()?
-            .check_unseen(part, &split.fingerprint, contents.part(part))
+        self.lineage()?.check_unseen(part, &split.fingerprint, contents.part(part))
     }
 
     /// Loss, accuracy and their like on the test part of a split, with 95 % intervals: of the
@@ -147,9 +132,7 @@ impl Trained {
     /// A test part of which this net, or a net it started from, has seen a content.
     pub fn evaluate(&self, faces: &Faces, split: &Split) -> Result<Evaluation> {
         self.check_unseen(faces, split, Part::Test)?;
-        let labelled = self
-            .predict(faces, &split.test)
-            .context("on the test part")?;
+        let labelled = self.predict(faces, &split.test).context("on the test part")?;
         Ok(Evaluation::of(labelled))
     }
 
@@ -191,13 +174,7 @@ impl Trained {
         );
         let tests = &mut self.card.tests;
         tests.retain(|earlier| earlier.protocol != protocol);
-        tests.push(Published {
-            protocol,
-            split,
-            date: today(),
-            command,
-            heads,
-        });
+        tests.push(Published { protocol, split, date: today(), command, heads });
         files::write_json(&self.path, &self.card)?;
         Ok(&self.path)
     }
@@ -220,10 +197,8 @@ pub fn ensemble(
     faces: &Faces,
     indices: &[usize],
 ) -> Result<Vec<LabelledPredictions>> {
-    let each = nets
-        .iter()
-        .map(|net| net.predictions(faces, indices))
-        .collect::<Result<Vec<_>>>()?;
+    let each =
+        nets.iter().map(|net| net.predictions(faces, indices)).collect::<Result<Vec<_>>>()?;
     let heads = each.first().map_or(0, Vec::len);
     ensure!(
         each.iter().all(|predictions| predictions.len() == heads),
@@ -233,10 +208,7 @@ pub fn ensemble(
     (0..heads)
         .map(|head| {
             let own: Vec<Predictions> = each.iter().map(|heads| heads[head].clone()).collect();
-            Ok(LabelledPredictions::new(
-                Predictions::mean(&own)?,
-                labels.clone(),
-            ))
+            Ok(LabelledPredictions::new(Predictions::mean(&own)?, labels.clone()))
         })
         .collect()
 }

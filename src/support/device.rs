@@ -37,10 +37,7 @@ pub fn device_named(name: &str) -> Result<Device> {
         "cpu" => Ok(Device::Cpu),
         "cuda" => {
             let device = device();
-            ensure!(
-                device.is_cuda(),
-                "no GPU can be used here: say --device cpu, or auto"
-            );
+            ensure!(device.is_cuda(), "no GPU can be used here: say --device cpu, or auto");
             Ok(device)
         }
         other => bail!("there is no device {other}: choose auto, cpu or cuda"),
@@ -93,9 +90,7 @@ pub fn hardware(device: Device) -> String {
     let model = cpuinfo
         .lines()
         .find_map(|line| {
-            line.strip_prefix("model name")?
-                .split_once(':')
-                .map(|(_, name)| name.trim().to_owned())
+            line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim().to_owned())
         })
         .unwrap_or_else(|| std::env::consts::ARCH.to_owned());
     let processor = format!("{model}, {cores} core{}", if cores == 1 { "" } else { "s" });
@@ -115,10 +110,8 @@ fn gpu_name(number: usize) -> String {
         .nth(number)
         .and_then(|gpu| std::fs::read_to_string(gpu.path().join("information")).ok())
         .and_then(|text| {
-            text.lines().find_map(|line| {
-                line.strip_prefix("Model:")
-                    .map(|name| name.trim().to_owned())
-            })
+            text.lines()
+                .find_map(|line| line.strip_prefix("Model:").map(|name| name.trim().to_owned()))
         })
         .unwrap_or_else(unknown)
 }

@@ -52,18 +52,13 @@ pub(crate) fn write_whole(path: &Path, make: impl FnOnce(&Path) -> Result<()>) -
             .make_in(folder, |_| Ok(()))?
             .into_temp_path();
         make(&half)?;
-        step("sync file", || {
-            File::options().write(true).open(&half)?.sync_all()
-        })?;
+        step("sync file", || File::options().write(true).open(&half)?.sync_all())?;
         step("rename", || half.persist(path).map_err(|e| e.error))
             .with_context(|| format!("cannot rename to {}", path.display()))?;
         Ok(step("sync folder", || sync_folder(folder))?)
     };
     write().with_context(|| {
-        format!(
-            "cannot write {} (is the disk full, or read-only?)",
-            path.display()
-        )
+        format!("cannot write {} (is the disk full, or read-only?)", path.display())
     })
 }
 

@@ -30,19 +30,13 @@ pub(crate) fn on_every_core<W: Send, T: Send>(
 ) -> Result<Vec<T>> {
     keep_memory();
     let threads = tch::get_num_threads();
-    let workers = if device.is_cuda() {
-        1
-    } else {
-        threads.max(1) as usize
-    };
+    let workers = if device.is_cuda() { 1 } else { threads.max(1) as usize };
     if workers.min(jobs) <= 1 {
         let mut own = worker()?;
         return (0..jobs).map(|number| job(&mut own, number)).collect();
     }
     // Tensors can be given to a thread but not shared, hence one value each.
-    let own: Vec<W> = (0..workers.min(jobs))
-        .map(|_| worker())
-        .collect::<Result<_>>()?;
+    let own: Vec<W> = (0..workers.min(jobs)).map(|_| worker()).collect::<Result<_>>()?;
     let next = AtomicUsize::new(0);
     let done = in_threads(own, |mut own| {
         let mut done = vec![];
@@ -77,17 +71,10 @@ pub(crate) fn in_threads<W: Send, T: Send>(
         work(value)
     };
     let done = thread::scope(|scope| {
-        let running: Vec<_> = values
-            .into_iter()
-            .map(|value| scope.spawn(|| work(value)))
-            .collect();
+        let running: Vec<_> = values.into_iter().map(|value| scope.spawn(|| work(value))).collect();
         running
             .into_iter()
-            .map(|thread| {
-                thread
-                    .join()
-                    .map_err(|_| anyhow!("a thread of this work panicked"))?
-            })
+            .map(|thread| thread.join().map_err(|_| anyhow!("a thread of this work panicked"))?)
             .collect()
     });
     // It is the number for threads to come, too.

@@ -38,9 +38,7 @@ impl AdamW {
         self.steps += 1;
         no_grad(|| {
             let _ = self.first_moment.f_lerp_(gradient, 1.0 - BETA1)?;
-            let _ = self
-                .second_moment
-                .f_lerp_(&gradient.f_square()?, 1.0 - BETA2)?;
+            let _ = self.second_moment.f_lerp_(&gradient.f_square()?, 1.0 - BETA2)?;
             // The corrections for the moments' start at 0 are the same for all parameters: as
             // factors of the rate and of epsilon they cost no pass over memory.
             let steps = self.steps as i32;
@@ -51,9 +49,7 @@ impl AdamW {
                 .f_sqrt()?
                 .f_add_scalar_(EPSILON * second.sqrt())?
                 .f_mul_scalar_(factor)?;
-            let _ = parameters
-                .f_narrow(0, 0, decayed)?
-                .f_mul_scalar_(1.0 - rate * weight_decay)?;
+            let _ = parameters.f_narrow(0, 0, decayed)?.f_mul_scalar_(1.0 - rate * weight_decay)?;
             let _ = parameters.f_addcdiv_(&self.first_moment, &scale)?;
             Ok(())
         })
@@ -86,10 +82,7 @@ mod tests {
     fn assert_close(found: &Tensor, expected: &[f64], what: &str) {
         let found = Vec::<f64>::try_from(found.to_kind(Kind::Double)).unwrap();
         for (i, (a, b)) in found.iter().zip(expected).enumerate() {
-            assert!(
-                (a - b).abs() < 1e-6 * b.abs().max(1e-2),
-                "{what} {i}: {a}, not {b}"
-            );
+            assert!((a - b).abs() < 1e-6 * b.abs().max(1e-2), "{what} {i}: {a}, not {b}");
         }
     }
 
@@ -106,25 +99,15 @@ mod tests {
         for (i, gradient) in golden.gradients.iter().enumerate() {
             let gradient = Tensor::from_slice(gradient);
             let (rate, decay) = (golden.rates[i], golden.weight_decay);
-            adamw
-                .step(&mut parameters, &gradient, rate, decay, golden.decayed)
-                .unwrap();
-            assert_close(
-                &parameters,
-                &golden.parameters[i],
-                &format!("step {i}, parameter"),
-            );
+            adamw.step(&mut parameters, &gradient, rate, decay, golden.decayed).unwrap();
+            assert_close(&parameters, &golden.parameters[i], &format!("step {i}, parameter"));
             let now = super::super::weights::Weights {
                 parameters: parameters.copy(),
                 statistics: statistics.copy(),
             };
             let share = super::super::average::share(golden.ema, adamw.steps);
             average.move_towards(&now, share).unwrap();
-            assert_close(
-                &average.parameters,
-                &golden.average[i],
-                &format!("step {i}, average"),
-            );
+            assert_close(&average.parameters, &golden.average[i], &format!("step {i}, average"));
         }
         assert_eq!(adamw.steps as usize, golden.gradients.len());
     }
@@ -135,9 +118,7 @@ mod tests {
         let mut parameters = Tensor::from_slice(&golden.start);
         let mut adamw = AdamW::new(&parameters).unwrap();
         let gradient = Tensor::from_slice(&golden.gradients[0]);
-        adamw
-            .step(&mut parameters, &gradient, 0.0, 0.1, golden.decayed)
-            .unwrap();
+        adamw.step(&mut parameters, &gradient, 0.0, 0.1, golden.decayed).unwrap();
         assert!(parameters.equal(&Tensor::from_slice(&golden.start)));
     }
 }

@@ -86,10 +86,7 @@ impl Augment {
             ("erased_size", smallest, largest),
             ("erased_size", largest, 1.0),
         ] {
-            ensure!(
-                (0.0..=most).contains(&value),
-                "augment.{what} of {value}: choose 0 to {most}"
-            );
+            ensure!((0.0..=most).contains(&value), "augment.{what} of {value}: choose 0 to {most}");
         }
         Ok(())
     }
@@ -104,19 +101,14 @@ impl Augment {
         let lit = self.lit(&moved)?;
         let erased = self.erased(&lit)?;
         // The sampler writes channels first; the convolutions want them last.
-        Ok(erased
-            .f_permute([0, 2, 3, 1])?
-            .f_contiguous()?
-            .f_permute([0, 3, 1, 2])?)
+        Ok(erased.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_permute([0, 3, 1, 2])?)
     }
 
     /// Turned, scaled, mirrored and moved.
     fn moved(&self, x: &Tensor) -> Result<Tensor> {
         let (n, side) = (x.size()[0], x.size()[2]);
         let angle = symmetric(&[n], x)?.f_mul_scalar(self.rotation)?;
-        let scale = symmetric(&[n], x)?
-            .f_mul_scalar(self.scale)?
-            .f_add_scalar(1.0)?;
+        let scale = symmetric(&[n], x)?.f_mul_scalar(self.scale)?.f_add_scalar(1.0)?;
         let mirror = match self.mirror {
             true => symmetric(&[n], x)?.f_sign()?,
             false => angle.f_ones_like()?,
@@ -140,9 +132,8 @@ impl Augment {
     /// With another contrast, and other levels of each colour.
     fn lit(&self, x: &Tensor) -> Result<Tensor> {
         let n = x.size()[0];
-        let contrast = symmetric(&[n, 1, 1, 1], x)?
-            .f_mul_scalar(self.contrast)?
-            .f_add_scalar(1.0)?;
+        let contrast =
+            symmetric(&[n, 1, 1, 1], x)?.f_mul_scalar(self.contrast)?.f_add_scalar(1.0)?;
         let level = symmetric(&[n, 3, 1, 1], x)?.f_mul_scalar(self.level)?;
         Ok(x.f_mul(&contrast)?.f_add(&level)?)
     }
@@ -170,9 +161,7 @@ impl Augment {
 
 /// Uniform between -1 and 1, on the device of `x`.
 fn symmetric(shape: &[i64], x: &Tensor) -> Result<Tensor> {
-    Ok(Tensor::f_rand(shape, (Kind::Float, x.device()))?
-        .f_mul_scalar(2.0)?
-        .f_sub_scalar(1.0)?)
+    Ok(Tensor::f_rand(shape, (Kind::Float, x.device()))?.f_mul_scalar(2.0)?.f_sub_scalar(1.0)?)
 }
 
 #[cfg(test)]
@@ -216,39 +205,23 @@ mod tests {
             .contiguous();
         let only = |augment: Augment| augment.apply(&x).unwrap();
         let none = Augment::none();
-        let mirrored = only(Augment {
-            mirror: true,
-            ..none.clone()
-        });
-        let flipped: Vec<bool> = (0..64)
-            .map(|i| mirrored.i(i).allclose(&x.i(i).flip([2]), 1e-4, 1e-4, false))
-            .collect();
+        let mirrored = only(Augment { mirror: true, ..none.clone() });
+        let flipped: Vec<bool> =
+            (0..64).map(|i| mirrored.i(i).allclose(&x.i(i).flip([2]), 1e-4, 1e-4, false)).collect();
         let kept = (0..64).filter(|i| mirrored.i(*i).allclose(&x.i(*i), 1e-4, 1e-4, false));
         let n = flipped.iter().filter(|f| **f).count();
         assert!((16..48).contains(&n) && n + kept.count() == 64, "{n} of 64");
-        let erased = only(Augment {
-            erased: 0.5,
-            ..none.clone()
-        });
+        let erased = only(Augment { erased: 0.5, ..none.clone() });
         let grey = erased.eq(0.0).reshape([64, -1]).any_dim(1, false);
         let n = i64::try_from(grey.sum(Kind::Int64)).unwrap();
         assert!((16..48).contains(&n), "{n} of 64 erased");
-        let level = only(Augment {
-            level: 0.5,
-            ..none.clone()
-        });
+        let level = only(Augment { level: 0.5, ..none.clone() });
         let change = (&level - &x).reshape([64, 3, -1]);
         assert!(
             f64::try_from(change.std_dim([2i64].as_slice(), false, false).max()).unwrap() < 1e-5
         );
         assert!(f64::try_from(change.abs().max()).unwrap() <= 0.5 + 1e-6);
         let refused = Augment { scale: 2.0, ..none };
-        assert!(
-            refused
-                .check()
-                .unwrap_err()
-                .to_string()
-                .contains("augment.scale of 2")
-        );
+        assert!(refused.check().unwrap_err().to_string().contains("augment.scale of 2"));
     }
 }

@@ -64,18 +64,13 @@ impl Batches {
     pub(super) fn shuffled(&self) -> Result<Vec<Tensor>> {
         let (n, device) = (self.rows.numel() as i64, self.rows.device());
         let order = Tensor::f_randperm(n, (Kind::Int64, Device::Cpu))?.f_to_device(device)?;
-        (0..self.len())
-            .map(|i| Ok(order.f_narrow(0, i * self.batch, self.batch)?))
-            .collect()
+        (0..self.len()).map(|i| Ok(order.f_narrow(0, i * self.batch, self.batch)?)).collect()
     }
 
     /// Pictures u8 `[batch, size, size, 3]`, and their targets.
     pub(super) fn get(&self, chosen: &Tensor) -> Result<(Tensor, Targets)> {
         let rows = self.rows.f_index_select(0, chosen)?;
-        Ok((
-            self.pictures.f_index_select(0, &rows)?,
-            self.targets.select(chosen)?,
-        ))
+        Ok((self.pictures.f_index_select(0, &rows)?, self.targets.select(chosen)?))
     }
 }
 
@@ -89,10 +84,7 @@ mod tests {
         let _turn = crate::support::random::turn();
         let faces = Faces::synthetic(40, 2).unwrap();
         let indices: Vec<usize> = (0..20).map(|i| 2 * i + 1).collect();
-        let recipe = Recipe {
-            batch: 6,
-            ..Recipe::report(Task::Years)
-        };
+        let recipe = Recipe { batch: 6, ..Recipe::report(Task::Years) };
         let new = || Batches::new(&faces, &indices, Task::Years, &recipe, 16, Device::Cpu);
         let batches = new().unwrap();
         assert_eq!((batches.len(), batches.batch()), (3, 6));
@@ -100,11 +92,7 @@ mod tests {
         let mut seen = BTreeSet::new();
         for chosen in batches.shuffled().unwrap() {
             let (pictures, targets) = batches.get(&chosen).unwrap();
-            for (row, i) in Vec::<i64>::try_from(&chosen)
-                .unwrap()
-                .into_iter()
-                .enumerate()
-            {
+            for (row, i) in Vec::<i64>::try_from(&chosen).unwrap().into_iter().enumerate() {
                 let index = indices[i as usize];
                 assert!(pictures.get(row as i64).equal(&all.get(index as i64)));
                 let age = targets.ages().double_value(&[row as i64]);

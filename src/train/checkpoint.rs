@@ -32,14 +32,8 @@ pub(super) fn save(folder: &Path, state: &mut State, history: &History) -> Resul
         .into_iter()
         .map(|(name, tensor)| Ok((name, tensor.f_to_device(Device::Cpu)?)))
         .collect::<Result<Vec<_>>>()?;
-    files::write_whole(&folder.join(&name), |half| {
-        Ok(Tensor::write_safetensors(&tensors, half)?)
-    })?;
-    let note = Note {
-        state: name,
-        steps: state.adamw.steps,
-        history: history.clone(),
-    };
+    files::write_whole(&folder.join(&name), |half| Ok(Tensor::write_safetensors(&tensors, half)?))?;
+    let note = Note { state: name, steps: state.adamw.steps, history: history.clone() };
     files::write_json(&note_path(folder), &note)?;
     remove_states(folder, Some(&note.state))
 }
@@ -51,10 +45,7 @@ pub(super) fn load(folder: &Path, state: &mut State) -> Result<History> {
         return Ok(History::default());
     }
     let advice = || {
-        format!(
-            "the checkpoint {} can't be used: delete that file to begin anew",
-            path.display()
-        )
+        format!("the checkpoint {} can't be used: delete that file to begin anew", path.display())
     };
     let note: Note = files::read_json(&path).with_context(advice)?;
     let file = folder.join(&note.state);
@@ -98,14 +89,9 @@ mod tests {
     use tempfile::TempDir;
 
     fn history(epochs: usize) -> History {
-        let epoch = |epoch| Epoch {
-            epoch,
-            validation_loss: 1.0 / epoch as f64,
-            ..Epoch::default()
-        };
-        History {
-            epochs: (1..=epochs).map(epoch).collect(),
-        }
+        let epoch =
+            |epoch| Epoch { epoch, validation_loss: 1.0 / epoch as f64, ..Epoch::default() };
+        History { epochs: (1..=epochs).map(epoch).collect() }
     }
 
     /// A state all of whose numbers are `value`, after so many steps.
@@ -129,9 +115,8 @@ mod tests {
 
     fn names(folder: &Path) -> Vec<String> {
         let names = fs::read_dir(folder).unwrap();
-        let mut names: Vec<String> = names
-            .map(|e| e.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let mut names: Vec<String> =
+            names.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
@@ -143,10 +128,7 @@ mod tests {
         assert_eq!(load(folder.path(), &mut state(0.0, 0)).unwrap(), history(0));
         save(folder.path(), &mut state(1.0, 10), &history(1)).unwrap();
         save(folder.path(), &mut state(2.0, 20), &history(2)).unwrap();
-        assert_eq!(
-            names(folder.path()),
-            ["checkpoint-2.safetensors", "checkpoint.json"]
-        );
+        assert_eq!(names(folder.path()), ["checkpoint-2.safetensors", "checkpoint.json"]);
         let mut found = state(0.0, 0);
         assert_eq!(load(folder.path(), &mut found).unwrap(), history(2));
         assert_eq!((value(&mut found), found.adamw.steps), (2.0, 20));
@@ -183,10 +165,7 @@ mod tests {
         expect(&first, 2);
         // The next save removes what the cut ones left.
         save(first.path(), &mut state(3.0, 30), &history(3)).unwrap();
-        assert_eq!(
-            names(first.path()),
-            ["checkpoint-3.safetensors", "checkpoint.json"]
-        );
+        assert_eq!(names(first.path()), ["checkpoint-3.safetensors", "checkpoint.json"]);
     }
 
     #[test]
@@ -199,10 +178,7 @@ mod tests {
             let bytes = fs::read(&path).unwrap();
             fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
             let error = format!("{:#}", load(folder.path(), &mut state(0.0, 0)).unwrap_err());
-            assert!(
-                error.contains("checkpoint.json can't be used: delete that file"),
-                "{error}"
-            );
+            assert!(error.contains("checkpoint.json can't be used: delete that file"), "{error}");
             // As advised.
             fs::remove_file(folder.path().join("checkpoint.json")).unwrap();
             assert_eq!(load(folder.path(), &mut state(0.0, 0)).unwrap(), history(0));

@@ -85,12 +85,7 @@ impl State {
 /// Pictures that can't be decoded, a loss that is not a number, or a folder that can't be
 /// written.
 pub(crate) fn fit(net: &Net, fit: Fit, folder: &Path) -> Result<History> {
-    let Fit {
-        faces,
-        split,
-        recipe,
-        ..
-    } = fit;
+    let Fit { faces, split, recipe, .. } = fit;
     let mut state = State::new(net)?;
     let mut history = checkpoint::load(folder, &mut state)?;
     let mut log = Log::new(folder, &history)?;
@@ -176,9 +171,7 @@ fn train_step(
 ) -> Result<(Tensor, Tensor)> {
     let recipe = fit.recipe;
     let (pictures, mut targets) = batches.get(chosen)?;
-    let mut x = recipe
-        .augment
-        .apply(&net.normalise(&pictures, Kind::Float)?)?;
+    let mut x = recipe.augment.apply(&net.normalise(&pictures, Kind::Float)?)?;
     if let Some(own) = fit.augmentation {
         x = own.apply(&x)?;
     }
@@ -189,13 +182,9 @@ fn train_step(
     let logits = net.forward(&x, true, &mut |_, _| Ok(()))?;
     let loss = fit.loss.of(&logits, &targets)?;
     let gradient = state.net.gradient(&loss)?;
-    let FlatNet {
-        weights, decayed, ..
-    } = &mut state.net;
+    let FlatNet { weights, decayed, .. } = &mut state.net;
     let decay = recipe.weight_decay;
-    state
-        .adamw
-        .step(&mut weights.parameters, &gradient, rate, decay, *decayed)?;
+    state.adamw.step(&mut weights.parameters, &gradient, rate, decay, *decayed)?;
     let share = average::share(recipe.ema, state.adamw.steps);
     state.average.move_towards(weights, share)?;
     no_grad(|| Ok((loss.f_detach()?, targets.right(&logits)?)))
@@ -222,14 +211,8 @@ fn validate(net: &Net, fit: Fit, kind: Kind, epoch: &mut Epoch) -> Result<()> {
 pub(crate) fn time_steps(net: &Net, fit: Fit, steps: usize) -> Result<Vec<f64>> {
     let mut state = State::new(net)?;
     let size = net.config().input();
-    let batches = Batches::new(
-        fit.faces,
-        &fit.split.train,
-        fit.task,
-        fit.recipe,
-        size,
-        net.device(),
-    )?;
+    let batches =
+        Batches::new(fit.faces, &fit.split.train, fit.task, fit.recipe, size, net.device())?;
     let finish = || {
         if let Device::Cuda(number) = net.device() {
             tch::Cuda::synchronize(number as i64);
@@ -258,12 +241,7 @@ mod tests {
 
     fn train(recipe: &Recipe, folder: &Path) -> (Net, History) {
         let faces = Faces::synthetic(120, 1).unwrap();
-        let sizes = SplitSizes {
-            train: 64,
-            validation: 24,
-            test: None,
-            seed: 0,
-        };
+        let sizes = SplitSizes { train: 64, validation: 24, test: None, seed: 0 };
         let split = faces.split(faces.records(), &sizes).unwrap();
         let config = RorConfig {
             widths: [8, 8, 16, 16],
@@ -274,26 +252,14 @@ mod tests {
         let net = Net::new(config, Device::Cpu, recipe.seed as i64).unwrap();
         let task = Task::Both;
         let loss = RecipeLoss::new(task, recipe);
-        let fit_ = Fit {
-            faces: &faces,
-            split: &split,
-            task,
-            recipe,
-            loss: &loss,
-            augmentation: None,
-        };
+        let fit_ =
+            Fit { faces: &faces, split: &split, task, recipe, loss: &loss, augmentation: None };
         let history = fit(&net, fit_, folder).unwrap();
         (net, history)
     }
 
     fn recipe(epochs: usize) -> Recipe {
-        Recipe {
-            batch: 16,
-            epochs,
-            mixup: 0.2,
-            expectation: 0.1,
-            ..Recipe::shipped(Task::Both)
-        }
+        Recipe { batch: 16, epochs, mixup: 0.2, expectation: 0.1, ..Recipe::shipped(Task::Both) }
     }
 
     /// On one thread, every byte: moments, average, best weights and generator all come back.
@@ -305,23 +271,14 @@ mod tests {
         let (whole, cut) = (TempDir::new().unwrap(), TempDir::new().unwrap());
         let (net, history) = train(&recipe(5), whole.path());
         for stop in [2, 3] {
-            let stopped = Recipe {
-                stop: Some(stop),
-                ..recipe(5)
-            };
+            let stopped = Recipe { stop: Some(stop), ..recipe(5) };
             assert_eq!(train(&stopped, cut.path()).1.epochs.len(), stop);
         }
         let (resumed, again) = train(&recipe(5), cut.path());
         tch::set_num_threads(threads);
         for (a, b) in history.epochs.iter().zip(&again.epochs) {
             let seconds = a.seconds;
-            assert_eq!(
-                *a,
-                Epoch {
-                    seconds,
-                    ..b.clone()
-                }
-            );
+            assert_eq!(*a, Epoch { seconds, ..b.clone() });
         }
         let other = resumed.variables();
         for (name, tensor) in net.variables() {
@@ -338,18 +295,11 @@ mod tests {
         let mut state =
             State::new(&Net::new(net.config().clone(), Device::Cpu, 0).unwrap()).unwrap();
         checkpoint::load(folder.path(), &mut state).unwrap();
-        assert_eq!(
-            history.best().map(|best| best.epoch),
-            Some(3),
-            "{history:?}"
-        );
+        assert_eq!(history.best().map(|best| best.epoch), Some(3), "{history:?}");
         let kept = FlatNet::new(&net).unwrap().weights;
         assert!(kept.parameters.equal(&state.average.parameters));
         assert!(kept.statistics.equal(&state.average.statistics));
-        assert!(
-            !kept.parameters.equal(&state.net.weights.parameters),
-            "the average was applied"
-        );
+        assert!(!kept.parameters.equal(&state.net.weights.parameters), "the average was applied");
     }
 
     #[test]
@@ -366,19 +316,10 @@ mod tests {
             }
         }
         let faces = Faces::synthetic(60, 1).unwrap();
-        let sizes = SplitSizes {
-            train: 30,
-            validation: 12,
-            test: None,
-            seed: 0,
-        };
+        let sizes = SplitSizes { train: 30, validation: 12, test: None, seed: 0 };
         let split = faces.split(faces.records(), &sizes).unwrap();
         let net = Net::new(RorConfig::small(1), Device::Cpu, 0).unwrap();
-        let recipe = Recipe {
-            batch: 8,
-            epochs: 1,
-            ..Recipe::report(Task::Gender)
-        };
+        let recipe = Recipe { batch: 8, epochs: 1, ..Recipe::report(Task::Gender) };
         let fit_ = Fit {
             faces: &faces,
             split: &split,
@@ -389,9 +330,6 @@ mod tests {
         };
         let folder = TempDir::new().unwrap();
         let error = fit(&net, fit_, folder.path()).unwrap_err().to_string();
-        assert!(
-            error.contains("not a number") && error.contains("learning rate"),
-            "{error}"
-        );
+        assert!(error.contains("not a number") && error.contains("learning rate"), "{error}");
     }
 }

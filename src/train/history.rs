@@ -47,8 +47,7 @@ impl Epoch {
             self.train_accuracy * 100.0,
             self.validation_loss,
             self.validation_accuracy * 100.0,
-            self.validation_mae
-                .map_or("-".to_owned(), |mae| format!("{mae:.2}")),
+            self.validation_mae.map_or("-".to_owned(), |mae| format!("{mae:.2}")),
             self.learning_rate,
             self.seconds,
             if best { "  best" } else { "" },
@@ -68,25 +67,16 @@ impl History {
     /// among those on pictures of the size that the last was on.
     pub fn best(&self) -> Option<&Epoch> {
         let size = self.epochs.last()?.size;
-        self.epochs
-            .iter()
-            .filter(|epoch| epoch.size == size)
-            .reduce(|best, epoch| {
-                if epoch.validation_loss < best.validation_loss {
-                    epoch
-                } else {
-                    best
-                }
-            })
+        self.epochs.iter().filter(|epoch| epoch.size == size).reduce(|best, epoch| {
+            if epoch.validation_loss < best.validation_loss { epoch } else { best }
+        })
     }
 
     /// Says the heading of the table that grows by epoch, and the epochs so far.
     pub(super) fn print(&self) {
         say(Epoch::HEADING);
         for done in 1..=self.epochs.len() {
-            let so_far = History {
-                epochs: self.epochs[..done].to_vec(),
-            };
+            let so_far = History { epochs: self.epochs[..done].to_vec() };
             so_far.print_last();
         }
     }
@@ -118,29 +108,17 @@ mod tests {
 
     #[test]
     fn the_best_epoch_has_the_lowest_validation_loss() {
-        let epoch = |epoch, validation_loss| Epoch {
-            epoch,
-            validation_loss,
-            size: 32,
-            ..Epoch::default()
-        };
+        let epoch =
+            |epoch, validation_loss| Epoch { epoch, validation_loss, size: 32, ..Epoch::default() };
         let history = History {
-            epochs: vec![
-                epoch(1, 0.9),
-                epoch(2, 0.4),
-                epoch(3, 0.4),
-                epoch(4, f64::NAN),
-            ],
+            epochs: vec![epoch(1, 0.9), epoch(2, 0.4), epoch(3, 0.4), epoch(4, f64::NAN)],
         };
         assert_eq!(history.best().map(|e| e.epoch), Some(2));
         assert_eq!(History::default().best(), None);
         let mut grown = history.clone();
-        grown
-            .epochs
-            .extend([(5, 0.8), (6, 0.7)].map(|(number, loss)| Epoch {
-                size: 64,
-                ..epoch(number, loss)
-            }));
+        grown.epochs.extend(
+            [(5, 0.8), (6, 0.7)].map(|(number, loss)| Epoch { size: 64, ..epoch(number, loss) }),
+        );
         assert_eq!(
             grown.best().map(|e| e.epoch),
             Some(6),

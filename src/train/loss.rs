@@ -33,32 +33,19 @@ pub(crate) struct RecipeLoss {
 
 impl RecipeLoss {
     pub(crate) fn new(task: Task, recipe: &Recipe) -> Self {
-        Self {
-            task,
-            expectation: recipe.expectation,
-            gender_weight: recipe.gender_weight,
-        }
+        Self { task, expectation: recipe.expectation, gender_weight: recipe.gender_weight }
     }
 
     fn age(&self, logits: &Tensor, target: &Tensor, ages: &Tensor) -> Result<Tensor> {
         let log = logits.f_log_softmax(1, Kind::Float)?;
         let n = logits.size()[0];
-        let cross_entropy = log
-            .f_mul(target)?
-            .f_sum(Kind::Float)?
-            .f_div_scalar(n)?
-            .f_neg()?;
+        let cross_entropy = log.f_mul(target)?.f_sum(Kind::Float)?.f_div_scalar(n)?.f_neg()?;
         if self.expectation == 0.0 {
             return Ok(cross_entropy);
         }
         let years: Vec<f32> = self.task.ages().iter().map(|age| *age as f32).collect();
         let years = Tensor::f_from_slice(&years)?.f_to_device(logits.device())?;
-        let error = log
-            .f_exp()?
-            .f_mv(&years)?
-            .f_sub(ages)?
-            .f_abs()?
-            .f_mean(Kind::Float)?;
+        let error = log.f_exp()?.f_mv(&years)?.f_sub(ages)?.f_abs()?.f_mean(Kind::Float)?;
         Ok(cross_entropy.f_add(&error.f_mul_scalar(self.expectation)?)?)
     }
 }
@@ -111,10 +98,7 @@ mod tests {
         // to 58), 27.5 off for 3 years and 29.5 off for 60.
         let logits = Tensor::zeros([2, 12], (Kind::Float, Device::Cpu));
         assert!((loss(Task::age(), &labels, &plain, &logits) - 12f64.ln()).abs() < 1e-5);
-        let with_error = Recipe {
-            expectation: 0.1,
-            ..plain
-        };
+        let with_error = Recipe { expectation: 0.1, ..plain };
         let expected = 12f64.ln() + 0.1 * (27.5 + 29.5) / 2.0;
         let found = loss(Task::age(), &labels, &with_error, &logits);
         assert!((found - expected).abs() < 1e-4, "{found}, not {expected}");
@@ -124,11 +108,7 @@ mod tests {
     fn the_loss_of_both_is_the_sum_of_its_heads() {
         let _turn = crate::support::random::turn();
         let labels = [Label::new(20, Gender::Female), Label::new(40, Gender::Male)];
-        let recipe = Recipe {
-            gender_weight: 3.0,
-            expectation: 0.5,
-            ..Recipe::shipped(Task::Both)
-        };
+        let recipe = Recipe { gender_weight: 3.0, expectation: 0.5, ..Recipe::shipped(Task::Both) };
         tch::manual_seed(0);
         let logits = Tensor::randn([2, 118], (Kind::Float, Device::Cpu));
         let both = loss(Task::Both, &labels, &recipe, &logits);

@@ -14,8 +14,7 @@ pub(super) fn mixup(x: &Tensor, alpha: f64, targets: &mut Targets) -> Result<Ten
     let share = if a + b > 0.0 { a / (a + b) } else { 1.0 };
     let order = Tensor::f_randperm(x.size()[0], (Kind::Int64, x.device()))?;
     targets.mix(&order, share)?;
-    Ok(x.f_mul_scalar(share)?
-        .f_add(&x.f_index_select(0, &order)?.f_mul_scalar(1.0 - share)?)?)
+    Ok(x.f_mul_scalar(share)?.f_add(&x.f_index_select(0, &order)?.f_mul_scalar(1.0 - share)?)?)
 }
 
 #[cfg(test)]
@@ -42,10 +41,7 @@ mod tests {
         let ages = Vec::<f64>::try_from(targets.ages().to_kind(Kind::Double)).unwrap();
         let outputs = Vec::<Vec<f64>>::try_from(targets.outputs().to_kind(Kind::Double)).unwrap();
         for (i, number) in Vec::<f64>::try_from(mixed).unwrap().into_iter().enumerate() {
-            assert!(
-                (ages[i] - 10.0 * number).abs() < 1e-4,
-                "ages go with pictures"
-            );
+            assert!((ages[i] - 10.0 * number).abs() < 1e-4, "ages go with pictures");
             let years = &outputs[i][1..];
             let mean: f64 = years.iter().enumerate().map(|(y, p)| y as f64 * p).sum();
             assert!((mean - 10.0 * number).abs() < 1e-3, "so do distributions");

@@ -95,7 +95,7 @@ impl Recipe {
         Self {
             batch: 128,
             // Age is the harder of the two: it was still gaining at 40.
-            epochs: if task == Task::Gender { 40 } else { 90 },
+            epochs: if task == Task::Gender { 40 } else { 60 },
             learning_rate: 2e-3,
             schedule: Schedule::OneCycle,
             weight_decay: 0.05,
@@ -133,11 +133,7 @@ impl Recipe {
 
     /// What suits the data: [`Recipe::shipped`] for UTKFace, [`Recipe::quick`] for synthetic faces.
     pub fn suited(task: Task, faces: &Faces) -> Self {
-        if faces.is_synthetic() {
-            Self::quick(task)
-        } else {
-            Self::shipped(task)
-        }
+        if faces.is_synthetic() { Self::quick(task) } else { Self::shipped(task) }
     }
 
     /// Refuses settings that can't train.
@@ -166,16 +162,12 @@ impl Recipe {
             self.weight_decay
         );
         ensure!(
-            self.stop
-                .is_none_or(|stop| (1..=self.epochs).contains(&stop)),
+            self.stop.is_none_or(|stop| (1..=self.epochs).contains(&stop)),
             "a stop after {} epochs: choose 1 to {}, or None",
             self.stop.unwrap_or_default(),
             self.epochs
         );
-        ensure!(
-            self.patience != Some(0),
-            "a patience of 0 epochs: choose 1 or more, or None"
-        );
+        ensure!(self.patience != Some(0), "a patience of 0 epochs: choose 1 or more, or None");
         ensure!(
             (0.0..1.0).contains(&self.label_smoothing),
             "a label smoothing of {}: choose 0 to below 1",
@@ -191,10 +183,7 @@ impl Recipe {
             ("gender_weight", self.gender_weight),
             ("mixup", self.mixup),
         ] {
-            ensure!(
-                (0.0..=100.0).contains(&weight),
-                "{what} of {weight}: choose 0 to 100"
-            );
+            ensure!((0.0..=100.0).contains(&weight), "{what} of {weight}: choose 0 to 100");
         }
         ensure!(
             (0.0..1.0).contains(&self.warm_up),
@@ -202,9 +191,7 @@ impl Recipe {
             self.warm_up
         );
         ensure!(
-            self.progressive
-                .iter()
-                .all(|stage| (16..=512).contains(&stage.size)),
+            self.progressive.iter().all(|stage| (16..=512).contains(&stage.size)),
             "progressive sizes: choose 16 to 512 px"
         );
         let staged: usize = self.progressive.iter().map(|stage| stage.epochs).sum();
@@ -250,17 +237,8 @@ mod tests {
     fn nonsense_is_refused_by_name() {
         let wrong = |recipe: Recipe| recipe.check().unwrap_err().to_string();
         let report = || Recipe::report(Task::Gender);
-        assert!(
-            wrong(Recipe {
-                batch: 0,
-                ..report()
-            })
-            .contains("batch of 0")
-        );
-        let recipe = Recipe {
-            learning_rate: f64::NAN,
-            ..report()
-        };
+        assert!(wrong(Recipe { batch: 0, ..report() }).contains("batch of 0"));
+        let recipe = Recipe { learning_rate: f64::NAN, ..report() };
         assert!(wrong(recipe).contains("learning rate"));
         let stop = Some(0);
         assert!(wrong(Recipe { stop, ..report() }).contains("stop after 0"));
@@ -271,10 +249,7 @@ mod tests {
         let recipe = |stages: &[usize], stop| Recipe {
             epochs: 10,
             stop,
-            progressive: stages
-                .iter()
-                .map(|&epochs| Stage { size: 32, epochs })
-                .collect(),
+            progressive: stages.iter().map(|&epochs| Stage { size: 32, epochs }).collect(),
             ..Recipe::report(Task::Gender)
         };
         assert!(recipe(&[4, 5], None).check().is_ok());

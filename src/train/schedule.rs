@@ -40,10 +40,7 @@ mod tests {
         assert!((rates[300] - top).abs() < 1e-9);
         assert!((rates[0] - top / 25.0).abs() < 1e-12 && rates[999] < top / 1000.0);
         assert!(rates[..300].is_sorted() && rates[300..].iter().rev().is_sorted());
-        assert!(
-            (rates[150] - (top / 25.0 + top) / 2.0).abs() < 1e-9,
-            "half way up"
-        );
+        assert!((rates[150] - (top / 25.0 + top) / 2.0).abs() < 1e-9, "half way up");
         assert_eq!(Schedule::Constant.rate(1e-4, 0.3, 0.7), 1e-4);
         assert_eq!(Schedule::OneCycle.rate(top, 0.0, 0.0), top, "no warm-up");
     }

@@ -24,16 +24,11 @@ impl Targets {
         recipe: &Recipe,
         device: Device,
     ) -> Result<Self> {
-        let outputs: Vec<f32> = labels
-            .iter()
-            .flat_map(|label| target(task, label, recipe))
-            .collect();
+        let outputs: Vec<f32> =
+            labels.iter().flat_map(|label| target(task, label, recipe)).collect();
         let ages: Vec<f32> = labels.iter().map(|label| label.age as f32).collect();
         let first = task.heads()[0];
-        let classes: Vec<i64> = labels
-            .iter()
-            .map(|label| first.class_of(label) as i64)
-            .collect();
+        let classes: Vec<i64> = labels.iter().map(|label| first.class_of(label) as i64).collect();
         Ok(Self {
             task,
             outputs: Tensor::f_from_slice(&outputs)?
@@ -74,9 +69,7 @@ impl Targets {
     pub(super) fn mix(&mut self, order: &Tensor, share: f64) -> Result<()> {
         for tensor in [&mut self.outputs, &mut self.ages] {
             let other = tensor.f_index_select(0, order)?;
-            *tensor = tensor
-                .f_mul_scalar(share)?
-                .f_add(&other.f_mul_scalar(1.0 - share)?)?;
+            *tensor = tensor.f_mul_scalar(share)?.f_add(&other.f_mul_scalar(1.0 - share)?)?;
         }
         Ok(())
     }
@@ -90,9 +83,7 @@ impl Targets {
             Task::AgeGroup { .. } => logits.f_argmax(1, false)?,
             Task::Years => {
                 let year = logits.f_argmax(1, false)?;
-                year.f_sub_scalar(1)?
-                    .f_clamp_min(0)?
-                    .f_floor_divide_scalar(5)?
+                year.f_sub_scalar(1)?.f_clamp_min(0)?.f_floor_divide_scalar(5)?
             }
         };
         Ok(classes.f_eq_tensor(&self.classes)?.f_sum(Kind::Int64)?)
@@ -143,22 +134,14 @@ mod tests {
     use crate::task::Gender;
 
     fn top(target: &[f32]) -> usize {
-        (0..target.len())
-            .max_by(|a, b| target[*a].total_cmp(&target[*b]))
-            .unwrap()
+        (0..target.len()).max_by(|a, b| target[*a].total_cmp(&target[*b])).unwrap()
     }
 
     #[test]
     fn targets_are_distributions_around_the_truth() {
-        let recipe = Recipe {
-            age_sigma: 2.0,
-            label_smoothing: 0.1,
-            ..Recipe::report(Task::Gender)
-        };
-        let sharp = Recipe {
-            age_sigma: 0.0,
-            ..recipe.clone()
-        };
+        let recipe =
+            Recipe { age_sigma: 2.0, label_smoothing: 0.1, ..Recipe::report(Task::Gender) };
+        let sharp = Recipe { age_sigma: 0.0, ..recipe.clone() };
         for age in [0, 1, 5, 6, 13, 33, 58, 60, 100, 116] {
             let label = Label::new(age, Gender::Male);
             for recipe in [&recipe, &sharp] {
@@ -175,10 +158,7 @@ mod tests {
             assert_eq!(target(Task::Years, &label, &sharp)[age as usize], 1.0);
         }
         let of = |gender| target(Task::Gender, &Label::new(30, gender), &recipe);
-        assert_eq!(
-            (of(Gender::Female), of(Gender::Male)),
-            (vec![0.95], vec![0.05])
-        );
+        assert_eq!((of(Gender::Female), of(Gender::Male)), (vec![0.95], vec![0.05]));
         let both = target(Task::Both, &Label::new(30, Gender::Female), &recipe);
         assert_eq!(both.len(), 118);
     }
@@ -187,10 +167,7 @@ mod tests {
     /// a normal distribution around 60 has 1 - cdf((55.5 - 60) / 2) = 0.9878 of its weight there.
     #[test]
     fn an_age_of_60_is_not_taken_for_the_middle_of_its_group() {
-        let recipe = Recipe {
-            age_sigma: 2.0,
-            ..Recipe::report(Task::age())
-        };
+        let recipe = Recipe { age_sigma: 2.0, ..Recipe::report(Task::age()) };
         let last = |age| target(Task::age(), &Label::new(age, Gender::Male), &recipe)[11];
         assert!((last(60) - 0.987_776).abs() < 1e-5, "{}", last(60));
         assert!((last(58) - 0.894_350).abs() < 1e-5, "{}", last(58));

@@ -20,10 +20,7 @@ pub(super) struct Weights {
 impl Weights {
     /// The same numbers in memory of their own.
     pub(super) fn copied(&self) -> Result<Self> {
-        Ok(Self {
-            parameters: copied(&self.parameters)?,
-            statistics: copied(&self.statistics)?,
-        })
+        Ok(Self { parameters: copied(&self.parameters)?, statistics: copied(&self.statistics)? })
     }
 
     /// Takes the numbers of `other`.
@@ -63,10 +60,8 @@ pub(super) struct FlatNet {
 impl FlatNet {
     /// Makes all of a net's tensors views of two flat ones.
     pub(super) fn new(net: &Net) -> Result<Self> {
-        let (mut views, mut statistics): (Vec<_>, Vec<_>) = net
-            .variables()
-            .into_values()
-            .partition(Tensor::requires_grad);
+        let (mut views, mut statistics): (Vec<_>, Vec<_>) =
+            net.variables().into_values().partition(Tensor::requires_grad);
         // Weights, which decay, before biases and normalisation, which do not.
         views.sort_by_key(|parameter| parameter.dim() <= 1);
         let decaying = views.iter().filter(|parameter| parameter.dim() > 1);
@@ -75,21 +70,15 @@ impl FlatNet {
             parameters: flatten(&mut views, net)?,
             statistics: flatten(&mut statistics, net)?,
         };
-        Ok(Self {
-            views,
-            weights,
-            decayed,
-        })
+        Ok(Self { views, weights, decayed })
     }
 
     /// The gradient of a loss, flat as the parameters are.
     pub(super) fn gradient(&self, loss: &Tensor) -> Result<Tensor> {
         let gradients = Tensor::f_run_backward(&[loss], &self.views, false, false)?;
         no_grad(|| {
-            let parts = gradients
-                .iter()
-                .map(|g| Ok(g.f_reshape([-1])?))
-                .collect::<Result<Vec<_>>>()?;
+            let parts =
+                gradients.iter().map(|g| Ok(g.f_reshape([-1])?)).collect::<Result<Vec<_>>>()?;
             Ok(Tensor::f_cat(&parts, 0)?)
         })
     }

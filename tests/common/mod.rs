@@ -60,9 +60,7 @@ pub fn words(output: &Output) -> String {
 
 /// Where the real data set is, if it is; says so where it is not.
 pub fn utkface(test: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("ROR_DATA")
-        .map(PathBuf::from)
-        .filter(|path| path.exists());
+    let path = std::env::var_os("ROR_DATA").map(PathBuf::from).filter(|path| path.exists());
     if path.is_none() {
         eprintln!("SKIPPED {test}: it needs UTKFace; set ROR_DATA to it");
     }

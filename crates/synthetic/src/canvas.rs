@@ -74,15 +74,10 @@ impl Canvas {
         let mut path = PathBuilder::new();
         path.move_to(ax, ay);
         path.quad_to(bx, by, cx, cy);
-        let stroke = Stroke {
-            width,
-            line_cap: LineCap::Round,
-            ..Stroke::default()
-        };
+        let stroke = Stroke { width, line_cap: LineCap::Round, ..Stroke::default() };
         if let Some(path) = path.finish().filter(|_| opacity > 0.0) {
             let paint = paint(colour, opacity);
-            self.pixmap
-                .stroke_path(&path, &paint, &stroke, self.pose, None);
+            self.pixmap.stroke_path(&path, &paint, &stroke, self.pose, None);
         }
     }
 

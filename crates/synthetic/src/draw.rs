@@ -73,12 +73,7 @@ pub(crate) fn draw(face: &Face, size: u32) -> Result<RgbImage> {
     let growth = 1.0 - child * child;
     let old = ((age - 20.0) / 50.0).clamp(0.0, 1.3);
     let (race, female) = (usize::from(face.race), face.gender == 1);
-    let mut sitter = Sitter {
-        random,
-        female,
-        growth,
-        old,
-    };
+    let mut sitter = Sitter { random, female, growth, old };
 
     let skin = blend(SKIN[race], PALE, 0.25 * old);
     let skin = shade(skin, 1.0 + 0.05 * sitter.noise());
@@ -103,21 +98,14 @@ pub(crate) fn draw(face: &Face, size: u32) -> Result<RgbImage> {
 
     // Hair behind the head, and how far hair stands off it.
     let is_baby = age < 2.0;
-    let volume = if is_baby {
-        1.5
-    } else {
-        sitter.random.between(5.0, 11.0)
-    };
+    let volume = if is_baby { 1.5 } else { sitter.random.between(5.0, 11.0) };
     if !is_baby && sitter.odds(0.07, 0.84) {
         let long = sitter.random.chance(0.6);
         let half = [
             (cheeks * 0.5, top - volume),
             (cheeks + volume * 0.8, level(0.3)),
             (cheeks + volume, level(0.7)),
-            (
-                cheeks + volume * 0.9,
-                if long { 210.0 } else { level(0.92) },
-            ),
+            (cheeks + volume * 0.9, if long { 210.0 } else { level(0.92) }),
         ];
         canvas.shape(&half, shade(hair, 0.82), 1.0);
     } else if !is_baby {
@@ -132,12 +120,7 @@ pub(crate) fn draw(face: &Face, size: u32) -> Result<RgbImage> {
     let throat = [(neck, chin - 30.0), (neck, collar), (neck + 10.0, 215.0)];
     canvas.shape(&throat, shade(skin, 0.84), 1.0);
     let slope = (shoulder * 0.75, collar + 12.0);
-    let half = [
-        (0.0, collar + 14.0),
-        (neck, collar),
-        slope,
-        (shoulder, 215.0),
-    ];
+    let half = [(0.0, collar + 14.0), (neck, collar), slope, (shoulder, 215.0)];
     canvas.shape(&half, sitter.random.colour(), 1.0);
 
     // Head, ears and cheeks.
@@ -170,12 +153,7 @@ pub(crate) fn draw(face: &Face, size: u32) -> Result<RgbImage> {
     for side in SIDES {
         let at = |x: f32, y: f32| (side * x, y);
         let (y, bend) = (eyes + 9.0, at(apart, eyes + 13.0 + 5.0 * bags));
-        canvas.arc(
-            [at(apart - 9.0, y), bend, at(apart + 9.0, y)],
-            1.8,
-            dark,
-            0.7 * bags,
-        );
+        canvas.arc([at(apart - 9.0, y), bend, at(apart + 9.0, y)], 1.8, dark, 0.7 * bags);
         let (from, bend) = (at(12.0, nose - 3.0), at(24.0, mix(nose, lips, 0.4)));
         let points = [from, bend, at(24.0, lips + 8.0 * folds)];
         canvas.arc(points, 1.5 + folds, dark, 0.55 * folds);
@@ -205,34 +183,19 @@ pub(crate) fn draw(face: &Face, size: u32) -> Result<RgbImage> {
     let corners = lips - sitter.random.between(0.0, 5.0);
     let open = if sitter.random.chance(0.4) { 4.0 } else { 0.0 };
     let (bow, below) = ((wide * 0.35, lips - full), (wide * 0.4, lips + full + open));
-    canvas.shape(
-        &[(0.0, lips - 0.7 * full), bow, (wide, corners), below],
-        colour,
-        1.0,
-    );
+    canvas.shape(&[(0.0, lips - 0.7 * full), bow, (wide, corners), below], colour, 1.0);
     if open > 0.0 {
-        let (corner, below) = (
-            (wide * 0.75, mix(lips, corners, 0.6)),
-            (wide * 0.3, lips + open),
-        );
+        let (corner, below) = ((wide * 0.75, mix(lips, corners, 0.6)), (wide * 0.3, lips + open));
         canvas.shape(&[(0.0, lips), corner, below], WHITE, 1.0);
     } else {
-        let points = [
-            (-wide, corners),
-            (0.0, 2.0 * lips - corners),
-            (wide, corners),
-        ];
+        let points = [(-wide, corners), (0.0, 2.0 * lips - corners), (wide, corners)];
         canvas.arc(points, 1.5, shade(colour, 0.5), 0.8);
     }
 
     // Eyes and brows.
     let blue = is_light && sitter.random.chance(0.6);
     let iris = if blue { BLUE } else { BROWN };
-    let lid = if age > 14.0 && sitter.odds(0.02, 0.65) {
-        3.2
-    } else {
-        1.6
-    };
+    let lid = if age > 14.0 && sitter.odds(0.02, 0.65) { 3.2 } else { 1.6 };
     let apart = apart + 0.7 * sitter.noise();
     let wide = mix(11.5, 9.5, growth) + 0.3 * sitter.noise();
     let high = mix(9.5, 6.2, growth) + 0.7 * sitter.lean() - 1.4 * sitter.ageing();
@@ -246,26 +209,14 @@ pub(crate) fn draw(face: &Face, size: u32) -> Result<RgbImage> {
         canvas.ellipse(at(0.0, 0.0), (radius, radius), iris, 1.0);
         canvas.ellipse(at(0.0, 0.0), (0.5 * radius, 0.5 * radius), INK, 1.0);
         canvas.ellipse(at(-1.0, 2.0), (1.3, 1.3), WHITE, 1.0);
-        let points = [
-            at(-wide, 0.0),
-            at(0.0, 2.1 * high),
-            at(wide + lid - 1.0, 1.0),
-        ];
+        let points = [at(-wide, 0.0), at(0.0, 2.1 * high), at(wide + lid - 1.0, 1.0)];
         canvas.arc(points, lid, INK, 0.85);
-        let points = [
-            at(-wide, lift),
-            at(0.3 * wide, lift + 6.0),
-            at(wide + 2.0, lift),
-        ];
+        let points = [at(-wide, lift), at(0.3 * wide, lift + 6.0), at(wide + 2.0, lift)];
         canvas.arc(points, brow, blend(hair, INK, 0.35), 0.9);
     }
 
     // Hair above the forehead: men's hairline recedes, and some lose it all.
-    let recede = if female {
-        0.0
-    } else {
-        sitter.ageing().min(1.0)
-    };
+    let recede = if female { 0.0 } else { sitter.ageing().min(1.0) };
     if female || !sitter.random.chance(0.5 * (old - 0.1)) {
         let fringe = recede < 0.4 && sitter.random.chance(0.3);
         let line = if fringe { 0.31 } else { 0.18 - 0.06 * recede };

@@ -107,13 +107,7 @@ pub fn population(n: usize, seed: u64) -> Vec<Person> {
             race: random.weighted(&RACES) as u8,
             seed: random.next(),
         };
-        people.push(Person {
-            age,
-            gender,
-            race: face.race,
-            timestamp,
-            face,
-        });
+        people.push(Person { age, gender, race: face.race, timestamp, face });
     }
     people.sort_by_cached_key(Person::file_name);
     people
@@ -233,12 +227,7 @@ mod tests {
     #[test]
     fn age_gender_and_race_change_the_picture() {
         let draw = |face: &Face| draw::draw(face, 64).unwrap().into_raw();
-        let man = Face {
-            age: 30,
-            gender: 0,
-            race: 0,
-            seed: 3,
-        };
+        let man = Face { age: 30, gender: 0, race: 0, seed: 3 };
         let reference = draw(&man);
         let others = [
             Face { age: 8, ..man },
