@@ -16,7 +16,7 @@ touch "$new/started" # what is edited from now on is newer than the program
 
 cargo build --locked || fail "the crate could not be compiled." "See above; then run the command again."
 built=target/$(rustc --print host-tuple)/debug
-cp "$built/ror" "$built/libror.so" "$(rustc --print sysroot)"/lib/libstd-*.so "$new/"
+cp "$built/ror" "$built/libror.so" "$(rustc --print target-libdir)"/libstd-*.so "$new/"
 "$new/ror" --version >/dev/null || fail "the program was compiled but does not start." "See above; if it goes on: make clean setup"
 
 # Renamed, not overwritten, so that a program that runs keeps its own.

@@ -100,7 +100,7 @@ def build(folder: Path) -> tuple[str, list[str]]:
     """
     command = ["cargo", "build", "--locked", "--lib", "--message-format=json-render-diagnostics"]
     # .cargo/config.toml is what counts, as in setup/env.sh.
-    own = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR", "LIBTORCH"]
+    own = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "LIBTORCH"]
     environment = {name: value for name, value in os.environ.items() if name not in own}
     done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
