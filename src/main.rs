@@ -19,7 +19,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Say what the data set holds: whether it is whole, copies, pictures by gender and age.
+    /// Say what the data set holds: duplicates, pictures by gender, splits.
     Data,
     /// Say how each protocol splits the data set.
     Protocols(protocols::Args),

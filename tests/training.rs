@@ -180,6 +180,25 @@ fn the_same_setting_is_loaded_another_is_trained() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Two trainings of one key would write the same files: the second is refused while the first
+/// runs.
+#[test]
+fn the_same_training_does_not_run_twice_at_once() -> anyhow::Result<()> {
+    let _turn = turn();
+    let (faces, split) = synthetic_split(80);
+    let recipe = Recipe { epochs: 1, batch: 16, seed: 9, ..Recipe::report(Task::Gender) };
+    let training = Training::new(&faces, &split, Task::Gender).net(tiny(1)).recipe(recipe);
+    let run = ModelStore::local().runs().join(format!("gender-{}", training.key()?));
+    fs::create_dir_all(&run)?;
+    let lock = fs::File::create(run.join("lock"))?;
+    lock.lock()?;
+    let refused = format!("{:#}", training.run().unwrap_err());
+    assert!(refused.contains("running in another notebook"), "{refused}");
+    drop(lock);
+    assert!(!training.run()?.loaded);
+    Ok(())
+}
+
 /// A net that is trained again is replaced in one step: its card never names weights that are
 /// gone.
 #[test]

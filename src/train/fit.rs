@@ -107,7 +107,8 @@ pub(crate) fn fit(net: &Net, fit: Fit, folder: &Path) -> Result<History> {
             )?),
         };
         // Every epoch has its own seed, so that one resumed is the one that was interrupted.
-        tch::manual_seed((recipe.seed as i64).wrapping_mul(1_000_003) + number as i64);
+        let seed = (recipe.seed as i64).wrapping_mul(1_000_003);
+        tch::manual_seed(seed.wrapping_add(number as i64));
         let mut epoch = train_epoch(net, fit, &mut state, batches, number)?;
         let kind = net.kind(training_kind(net.device()));
         state.with_average(|| validate(net, fit, kind, &mut epoch))?;
