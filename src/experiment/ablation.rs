@@ -119,7 +119,7 @@ impl Ablation {
     /// After each training, all trials so far are written to `csv`.
     ///
     /// # Errors
-    /// What [`Training::run`] returns, or a file that can't be written.
+    /// What [`Experiment::run`] returns, or a file that can't be written.
     pub fn run(&self, faces: &Faces, csv: &Path) -> Result<Trials> {
         let total = self.seeds.len() * self.variants.len();
         let mut trials = vec![];

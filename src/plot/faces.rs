@@ -15,7 +15,7 @@ use crate::task::Gender;
 /// A table that is not of this set, no rows or columns, or a picture that can't be read.
 ///
 /// ```
-/// use ror::{dataset::Faces, plot};
+/// use ror::{data::Faces, plot};
 ///
 /// # fn main() -> anyhow::Result<()> {
 /// let faces = Faces::synthetic(40, 0)?;

@@ -1,4 +1,4 @@
-//! Training: recipes, the loop ([`fit`] is the page to read), and its parts.
+//! Training: recipes, the loop (`fit.rs` is the page to read), and its parts.
 
 mod adamw;
 mod augment;
