@@ -240,22 +240,28 @@ mod tests {
     use crate::train::RecipeLoss;
     use tempfile::TempDir;
 
-    fn train(recipe: &Recipe, folder: &Path) -> (Net, History) {
+    const TASK: Task = Task::Both;
+
+    fn pictures() -> (Faces, Split) {
         let faces = Faces::synthetic(120, 1).unwrap();
         let sizes = SplitSizes { train: 64, validation: 24, test: None, seed: 0 };
         let split = faces.split(faces.records(), &sizes).unwrap();
+        (faces, split)
+    }
+
+    fn train(recipe: &Recipe, folder: &Path) -> (Net, History) {
+        let (faces, split) = pictures();
         let config = RorConfig {
             widths: [8, 8, 16, 16],
             dense: 16,
             survival: 0.8,
-            ..RorConfig::small(Task::Both.outputs())
+            ..RorConfig::small(TASK.outputs())
         };
         let net = Net::new(config, Device::Cpu, recipe.seed as i64).unwrap();
-        let task = Task::Both;
-        let loss = RecipeLoss::new(task, recipe);
-        let fit_ =
-            Fit { faces: &faces, split: &split, task, recipe, loss: &loss, augmentation: None };
-        let history = fit(&net, fit_, folder).unwrap();
+        let loss = RecipeLoss::new(TASK, recipe);
+        let (faces, split) = (&faces, &split);
+        let all = Fit { faces, split, task: TASK, recipe, loss: &loss, augmentation: None };
+        let history = fit(&net, all, folder).unwrap();
         (net, history)
     }
 
@@ -297,6 +303,15 @@ mod tests {
             State::new(&Net::new(net.config().clone(), Device::Cpu, 0).unwrap()).unwrap();
         checkpoint::load(folder.path(), &mut state).unwrap();
         assert_eq!(history.best().map(|best| best.epoch), Some(3), "{history:?}");
+        // What was validated, too: the kept net has the very loss of that epoch.
+        let (faces, split) = pictures();
+        let (recipe, loss) = (recipe(3), RecipeLoss::new(TASK, &recipe(3)));
+        let (faces, split, recipe) = (&faces, &split, &recipe);
+        let all = Fit { faces, split, task: TASK, recipe, loss: &loss, augmentation: None };
+        let mut again = Epoch { size: 32, ..Epoch::default() };
+        validate(&net, all, training_kind(Device::Cpu), &mut again).unwrap();
+        let apart = again.validation_loss - history.epochs[2].validation_loss;
+        assert!(apart.abs() < 1e-9, "{apart}");
         let kept = FlatNet::new(&net).unwrap().weights;
         assert!(kept.parameters.equal(&state.average.parameters));
         assert!(kept.statistics.equal(&state.average.statistics));
@@ -316,9 +331,7 @@ mod tests {
                 Ok(logits.f_mean(Kind::Float)?.f_mul_scalar(f64::NAN)?)
             }
         }
-        let faces = Faces::synthetic(60, 1).unwrap();
-        let sizes = SplitSizes { train: 30, validation: 12, test: None, seed: 0 };
-        let split = faces.split(faces.records(), &sizes).unwrap();
+        let (faces, split) = pictures();
         let net = Net::new(RorConfig::small(1), Device::Cpu, 0).unwrap();
         let recipe = Recipe { batch: 8, epochs: 1, ..Recipe::report(Task::Gender) };
         let fit_ = Fit {
