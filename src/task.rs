@@ -1,4 +1,4 @@
-//! Labels of a picture, and what a net estimates of them: gender, the age group, the age in
+//! Labels of a picture, and what a net predicts of them: gender, the age group, the age in
 //! years, or gender and age together.
 
 use std::fmt;
@@ -57,7 +57,7 @@ impl Label {
     }
 }
 
-/// What a net estimates.
+/// What a net predicts.
 ///
 /// ```
 /// use ror::Task;
@@ -78,7 +78,7 @@ pub enum Task {
         /// Years a group, 1 to 30.
         gap: u32,
     },
-    /// Age in years: one output for each of 0 to [`OLDEST`], whose mean is the estimate.
+    /// Age in years: one output for each of 0 to [`OLDEST`], whose mean is the prediction.
     /// As classes it has groups of five years, without an upper end.
     Years,
     /// Gender and age in years by one net with two heads: the logit of female, then one output
@@ -104,7 +104,7 @@ impl Task {
         }
     }
 
-    /// What is estimated, one by one: [`Task::Both`] is gender and years, all others themselves.
+    /// What is predicted, one by one: [`Task::Both`] is gender and years, all others themselves.
     pub fn heads(self) -> Vec<Task> {
         match self {
             Task::Both => vec![Task::Gender, Task::Years],
@@ -112,7 +112,7 @@ impl Task {
         }
     }
 
-    /// Whether an age is estimated, in groups or in years.
+    /// Whether an age is predicted, in groups or in years.
     pub fn has_age(self) -> bool {
         self != Task::Gender
     }

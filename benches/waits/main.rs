@@ -195,7 +195,7 @@ impl Bench {
                 let arguments: Vec<String> =
                     [card("both-64px")].into_iter().chain(own.clone()).collect();
                 let rows = in_turn(
-                    "predict one picture, file to answer",
+                    "predict one picture, file to prediction",
                     || self.ours(None, "predict", &own),
                     &[&|| self.rival("predict_one.py", &arguments)],
                 )?;

@@ -1,16 +1,14 @@
 //! Pictures: decoded, resized, in one contiguous tensor, and cached.
 
 use std::fs::File;
-use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
-use fast_image_resize as fir;
-use image::RgbImage;
+use anyhow::{Result, bail, ensure};
+use imaging::Resizer;
+pub use imaging::{decode, resize};
 use rayon::prelude::*;
 use tch::{Device, Kind, Tensor};
-use zune_jpeg::JpegDecoder;
-use zune_jpeg::zune_core::{colorspace::ColorSpace, options::DecoderOptions};
 
 use super::Faces;
 use crate::support::files;
@@ -41,55 +39,6 @@ impl Pictures {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-}
-
-/// Decodes a JPEG (or PNG) picture to RGB.
-///
-/// # Errors
-/// Bytes that are not such a picture, or are cut off.
-pub fn decode(bytes: &[u8]) -> Result<RgbImage> {
-    if !bytes.starts_with(&[0xFF, 0xD8]) {
-        return Ok(image::load_from_memory(bytes)
-            .context("not a JPEG or PNG picture")?
-            .into_rgb8());
-    }
-    // Strict: a picture that is cut off is an error, not half a face above grey.
-    let options =
-        DecoderOptions::default().set_strict_mode(true).jpeg_set_out_colorspace(ColorSpace::RGB);
-    let mut decoder = JpegDecoder::new_with_options(Cursor::new(bytes), options);
-    let pixels = decoder.decode().map_err(|error| anyhow!("a damaged or cut-off JPEG: {error}"))?;
-    ensure!(ends_whole(bytes), "a cut-off JPEG: its end marker is missing");
-    let (width, height) = decoder.dimensions().context("a JPEG without dimensions")?;
-    RgbImage::from_raw(width as u32, height as u32, pixels).context("a JPEG with too few pixels")
-}
-
-/// Whether a JPEG has its end marker; some writers pad behind it.
-fn ends_whole(bytes: &[u8]) -> bool {
-    bytes.windows(2).rev().take(4096).any(|pair| pair == [0xFF, 0xD9])
-}
-
-/// Resizes to `size` x `size` with a Lanczos filter of three lobes, as Pillow's LANCZOS.
-///
-/// # Errors
-/// A picture or a size of 0 pixels.
-pub fn resize(picture: &RgbImage, size: u32) -> Result<RgbImage> {
-    let mut out = RgbImage::new(size, size);
-    resize_into(&mut fir::Resizer::new(), picture, size, &mut out)?;
-    Ok(out)
-}
-
-fn resize_into(
-    resizer: &mut fir::Resizer,
-    picture: &RgbImage,
-    size: u32,
-    out: &mut [u8],
-) -> Result<()> {
-    let (width, height) = picture.dimensions();
-    let from = fir::images::ImageRef::new(width, height, picture.as_raw(), fir::PixelType::U8x3)?;
-    let mut to = fir::images::Image::from_slice_u8(size, size, out, fir::PixelType::U8x3)?;
-    let options = fir::ResizeOptions::new()
-        .resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::Lanczos3));
-    Ok(resizer.resize(&from, &mut to, &options)?)
 }
 
 /// The memory of a contiguous u8 tensor on the CPU.
@@ -143,9 +92,9 @@ fn resize_all(faces: &Faces, size: u32, pixels: &mut [u8]) -> Result<()> {
     let bad: Vec<String> = pixels
         .par_chunks_mut(each)
         .enumerate()
-        .map_init(fir::Resizer::new, |resizer, (index, out)| {
+        .map_init(Resizer::default, |resizer, (index, out)| {
             let done =
-                faces.picture(index).and_then(|picture| resize_into(resizer, &picture, size, out));
+                faces.picture(index).and_then(|picture| resizer.resize_into(&picture, size, out));
             progress.step();
             done.err().map(|error| format!("{error:#}"))
         })

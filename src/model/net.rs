@@ -75,7 +75,7 @@ impl Net {
     }
 
     /// Copies all parameters and running statistics of another net that have the same name and
-    /// shape: all but the head, where the two estimate different things.
+    /// shape: all but the head, where the two predict different things.
     pub(crate) fn copy_from(&self, other: &Net) -> Result<()> {
         let mut copied = 0;
         let from = other.variables();

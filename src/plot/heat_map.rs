@@ -88,7 +88,7 @@ pub fn confusion(title: &str, labels: &[String], counts: &[Vec<u64>]) -> Result<
 /// let (sizes, rates) = (["32", "64"].map(String::from), ["0.01"].map(String::from));
 /// let values = [vec![Some(0.81), None]];
 /// let figure = ror::plot::score_map(
-///     "Validation accuracy", "Batch size", &sizes, "Learning rate", &rates, &values,
+///     "Validation accuracy", ("Batch size", &sizes), ("Learning rate", &rates), &values,
 /// )?;
 /// assert!(figure.svg().contains("0.810"));
 /// # Ok(())
@@ -96,10 +96,8 @@ pub fn confusion(title: &str, labels: &[String], counts: &[Vec<u64>]) -> Result<
 /// ```
 pub fn score_map(
     title: &str,
-    x_label: &str,
-    x: &[String],
-    y_label: &str,
-    y: &[String],
+    (x_label, x): (&str, &[String]),
+    (y_label, y): (&str, &[String]),
     values: &[Vec<Option<f64>>],
 ) -> Result<Figure> {
     check(x, y, values)?;
@@ -286,7 +284,8 @@ mod tests {
     fn best_is_outlined_and_missing_is_grey() {
         let (x, y) = (names(&["32", "64"]), names(&["0.1", "0.01"]));
         let values = [vec![Some(0.5), None], vec![Some(0.75), Some(f64::NAN)]];
-        let figure = score_map("Search", "Batch size", &x, "Learning rate", &y, &values).unwrap();
+        let figure =
+            score_map("Search", ("Batch size", &x), ("Learning rate", &y), &values).unwrap();
         let svg = figure.svg();
         assert!(svg.contains("2 of 4 measured; best 0.750 at Batch size 32, Learning rate 0.01"));
         assert_eq!(svg.matches("stroke-width=\"4\"").count(), 1);
@@ -303,10 +302,10 @@ mod tests {
         let message = confusion("Cell", &labels, &[vec![1, 2], vec![3]]).unwrap_err();
         assert!(message.to_string().contains("[2, 1]"), "{message}");
         let (x, y) = (names(&["32"]), names(&["0.1"]));
-        assert!(score_map("S", "x", &x, "y", &y, &[vec![]]).is_err());
-        assert!(score_map("S", "x", &x, "y", &y, &[]).is_err());
-        let message = score_map("S", "x", &x, "y", &y, &[vec![None]]).unwrap_err();
+        assert!(score_map("S", ("x", &x), ("y", &y), &[vec![]]).is_err());
+        assert!(score_map("S", ("x", &x), ("y", &y), &[]).is_err());
+        let message = score_map("S", ("x", &x), ("y", &y), &[vec![None]]).unwrap_err();
         assert!(message.to_string().contains("no score"));
-        assert!(score_map("S", "x", &[], "y", &[], &[]).is_err());
+        assert!(score_map("S", ("x", &[]), ("y", &[]), &[]).is_err());
     }
 }

@@ -66,7 +66,7 @@ pub fn intervals(title: &str, axis: &str, rows: &[(String, f64, f64, f64)]) -> R
     let right = widest(&mut numbers.iter()) + 2 * MARGIN;
     let mut y = Axis::names("", vec![String::new(); rows.len()]).reversed();
     (y.room, y.grid) = (widest(&mut labels.iter().flatten()), true);
-    let mut note = "point: estimate, bar: interval".to_string();
+    let mut note = "point: value, bar: interval".to_string();
     if rows.iter().any(|(_, _, low, high)| low == high) {
         note += "; grey: no interval known";
     }

@@ -7,7 +7,7 @@ use super::figure::Figure;
 use super::style::{ACCENT, Axis, MARGIN, SOFT_INK, chart, counted, page};
 use crate::metrics::Metrics;
 
-/// A reliability diagram: the share of right answers over the confidence they
+/// A reliability diagram: the share of right predictions over the confidence they
 /// were given with. A calibrated net lies on the diagonal. A larger dot stands
 /// for more pictures.
 ///
@@ -15,7 +15,7 @@ use crate::metrics::Metrics;
 /// Metrics of no pictures.
 pub fn reliability(title: &str, metrics: &Metrics) -> Result<Figure> {
     let bins = &metrics.reliability;
-    ensure!(!bins.is_empty(), "there are no answers to show");
+    ensure!(!bins.is_empty(), "there are no predictions to show");
     let note = format!(
         "{}; calibration error {}\ndashed: as often right as confident; above it: underconfident",
         counted(metrics.pictures, "picture"),
@@ -48,10 +48,10 @@ pub(super) mod tests {
     use crate::metrics::{LabelledPredictions, Predictions};
     use crate::task::{Gender, Label};
 
-    /// Of `n` answers on gender: 80 % are women, all are taken for women.
+    /// Of `n` predictions of gender: 80 % are women, all are taken for women.
     pub(in super::super) fn metrics(n: u32) -> Metrics {
         let share = |i: u32| 0.5 + 0.5 * f64::from(i) / f64::from(n);
-        let estimate = Predictions {
+        let predictions = Predictions {
             task: Task::Gender,
             probabilities: (0..n).map(|i| vec![1.0 - share(i), share(i)]).collect(),
             years: vec![],
@@ -61,7 +61,7 @@ pub(super) mod tests {
             gender: [Gender::Male, Gender::Female][usize::from(i % 5 > 0)],
             race: Some((i % 5) as u8),
         };
-        Metrics::of(&LabelledPredictions::new(estimate, (0..n).map(label).collect()))
+        Metrics::of(&LabelledPredictions::new(predictions, (0..n).map(label).collect()))
     }
 
     #[test]

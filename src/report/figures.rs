@@ -100,14 +100,8 @@ impl Search {
             .collect();
         let rates: Vec<String> = rates.iter().map(|rate| format!("{rate:e}")).collect();
         let batches: Vec<String> = batches.iter().map(usize::to_string).collect();
-        plot::score_map(
-            "Validation accuracy",
-            "Learning rate",
-            &rates,
-            "Batch size",
-            &batches,
-            &values,
-        )
+        let (x, y) = (("Learning rate", &rates[..]), ("Batch size", &batches[..]));
+        plot::score_map("Validation accuracy", x, y, &values)
     }
 }
 

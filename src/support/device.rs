@@ -67,7 +67,7 @@ pub(crate) fn training_kind(device: Device) -> Kind {
     }
 }
 
-/// What arithmetic to answer in: as [`training_kind`]. Evaluations, which are published, are in
+/// What arithmetic to predict in: as [`training_kind`]. Evaluations, which are published, are in
 /// f32; probabilities differ in the third digit.
 pub(crate) fn inference_kind(device: Device) -> Kind {
     training_kind(device)

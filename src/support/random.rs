@@ -12,6 +12,7 @@ impl Random {
         Self(seed)
     }
 
+    #[inline]
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -22,6 +23,7 @@ impl Random {
 
     /// A whole number in `0..bound`; 0 if the bound is 0. The bias, below
     /// `bound / 2^64`, does not matter here.
+    #[inline]
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }

@@ -1,0 +1,97 @@
+//! Decoding and resizing of pictures.
+//!
+//! A crate of its own, compiled in one piece at the highest level of optimisation: the decoders are
+//! generic, so their loops are compiled where they are used, and the crate that edits are made in
+//! must compile quickly.
+
+use std::io::Cursor;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use fast_image_resize as fir;
+use image::RgbImage;
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::{colorspace::ColorSpace, options::DecoderOptions};
+
+/// Decodes a JPEG (or PNG) picture to RGB.
+///
+/// # Errors
+/// Bytes that are not such a picture, or are cut off.
+pub fn decode(bytes: &[u8]) -> Result<RgbImage> {
+    if !bytes.starts_with(&[0xFF, 0xD8]) {
+        return Ok(image::load_from_memory(bytes)
+            .context("not a JPEG or PNG picture")?
+            .into_rgb8());
+    }
+    // Strict: a picture that is cut off is an error, not half a face above grey.
+    let options =
+        DecoderOptions::default().set_strict_mode(true).jpeg_set_out_colorspace(ColorSpace::RGB);
+    let mut decoder = JpegDecoder::new_with_options(Cursor::new(bytes), options);
+    let pixels = decoder.decode().map_err(|error| anyhow!("a damaged or cut-off JPEG: {error}"))?;
+    ensure!(ends_whole(bytes), "a cut-off JPEG: its end marker is missing");
+    let (width, height) = decoder.dimensions().context("a JPEG without dimensions")?;
+    RgbImage::from_raw(width as u32, height as u32, pixels).context("a JPEG with too few pixels")
+}
+
+/// Whether a JPEG has its end marker; some writers pad behind it.
+fn ends_whole(bytes: &[u8]) -> bool {
+    bytes.windows(2).rev().take(4096).any(|pair| pair == [0xFF, 0xD9])
+}
+
+/// Resizes to `size` x `size` with a Lanczos filter of three lobes, as Pillow's LANCZOS.
+///
+/// # Errors
+/// A picture or a size of 0 pixels.
+pub fn resize(picture: &RgbImage, size: u32) -> Result<RgbImage> {
+    let mut out = RgbImage::new(size, size);
+    Resizer::default().resize_into(picture, size, &mut out)?;
+    Ok(out)
+}
+
+/// Resizes many pictures with the same memory.
+#[derive(Debug, Default)]
+pub struct Resizer(fir::Resizer);
+
+impl Resizer {
+    /// [`resize`] into RGB bytes, `size` x `size` x 3.
+    ///
+    /// # Errors
+    /// A picture or a size of 0 pixels, or another number of bytes.
+    pub fn resize_into(&mut self, picture: &RgbImage, size: u32, out: &mut [u8]) -> Result<()> {
+        let (width, height) = picture.dimensions();
+        ensure!(
+            width > 0 && height > 0 && size > 0,
+            "{width} x {height} pixels can't be resized to {size} x {size}"
+        );
+        let from =
+            fir::images::ImageRef::new(width, height, picture.as_raw(), fir::PixelType::U8x3)?;
+        let mut to = fir::images::Image::from_slice_u8(size, size, out, fir::PixelType::U8x3)?;
+        let options = fir::ResizeOptions::new()
+            .resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::Lanczos3));
+        Ok(self.0.resize(&from, &mut to, &options)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{ImageFormat, Rgb};
+
+    #[test]
+    fn pictures_come_back_and_cut_ones_do_not() {
+        let picture = RgbImage::from_fn(40, 30, |x, y| Rgb([6 * x as u8, 8 * y as u8, 90]));
+        for (format, reach) in [(ImageFormat::Png, 0), (ImageFormat::Jpeg, 40)] {
+            let mut bytes = vec![];
+            picture.write_to(&mut Cursor::new(&mut bytes), format).unwrap();
+            let decoded = decode(&bytes).unwrap();
+            assert_eq!(decoded.dimensions(), (40, 30));
+            let apart = decoded.iter().zip(picture.iter()).map(|(a, b)| a.abs_diff(*b)).max();
+            assert!(apart.unwrap() <= reach, "{apart:?}");
+            assert!(decode(&bytes[..bytes.len() / 2]).is_err());
+        }
+        assert!(decode(b"no picture").is_err());
+        let small = resize(&picture, 10).unwrap();
+        assert_eq!(small.dimensions(), (10, 10));
+        assert!(small.get_pixel(9, 5).0[0] > small.get_pixel(0, 5).0[0] + 150);
+        assert!(resize(&picture, 0).is_err());
+    }
+}
