@@ -18,7 +18,7 @@ use crate::data::{Faces, Split};
 use crate::metrics::{LabelledPredictions, Predictions};
 use crate::model::{Net, logits_of};
 use crate::support::device::training_kind;
-use crate::support::progress::Progress;
+use crate::support::progress::{Progress, say};
 
 /// Everything a training is made of but the net.
 #[derive(Debug, Clone, Copy)]
@@ -88,6 +88,9 @@ pub(crate) fn fit(net: &Net, fit: Fit, folder: &Path) -> Result<History> {
     let Fit { faces, split, recipe, .. } = fit;
     let mut state = State::new(net)?;
     let mut history = checkpoint::load(folder, &mut state)?;
+    if let Some(last) = history.epochs.last() {
+        say(&format!("going on after epoch {} of an interrupted training", last.epoch));
+    }
     let mut log = Log::new(folder, &history)?;
     let mut batches: Option<Batches> = None;
     history.print();
