@@ -93,8 +93,8 @@ fn age_is_learnt_starting_from_gender_and_what_that_has_seen_is_refused() -> any
         let leaky = moved(from, to);
         let refused = match to {
             // Whatever the validation part holds, the start's own is not new to it.
-            Part::Test => gender.check_unseen(&faces, &leaky, Part::Test),
-            _ => gender.check_unseen(&faces, &leaky, Part::Validation),
+            Part::Test => gender.check_unseen(&faces, &leaky, &[Part::Test]),
+            _ => gender.check_unseen(&faces, &leaky, &[Part::Validation]),
         };
         let refused = format!("{:#}", refused.unwrap_err());
         assert!(refused.contains(says), "{refused}");

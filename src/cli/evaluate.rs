@@ -92,7 +92,7 @@ pub fn run(args: &Args) -> Result<()> {
                 _ => Part::Test,
             };
             for net in &nets {
-                net.check_unseen(&faces, &split, part)?;
+                net.check_unseen(&faces, &split, &[part])?;
             }
             let indices = split.part(part).to_vec();
             (Some(protocol), Some(split.fingerprint), indices)

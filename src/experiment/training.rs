@@ -182,9 +182,7 @@ impl<'a> Training<'a> {
             self.task.outputs()
         );
         if let Some(start) = self.start {
-            for part in [Part::Validation, Part::Test] {
-                start.check_unseen(self.faces, self.split, part)?;
-            }
+            start.check_unseen(self.faces, self.split, &[Part::Validation, Part::Test])?;
         }
         Ok(())
     }

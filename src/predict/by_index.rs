@@ -140,8 +140,7 @@ fn net(
         return training.net(RorConfig::new(task.outputs())).recipe(recipe).run();
     }
     let unseen = |start: &&Trained| {
-        let parts = [Part::Validation, Part::Test];
-        parts.iter().all(|part| start.check_unseen(faces, &split, *part).is_ok())
+        start.check_unseen(faces, &split, &[Part::Validation, Part::Test]).is_ok()
     };
     match start.filter(unseen) {
         Some(start) => training.start_from(start).run(),

@@ -37,7 +37,7 @@ impl Lineage {
     /// A start that is not in the store, or a list of contents that can't be read: what the net
     /// has seen is not known then.
     pub(super) fn of(store: &ModelStore, path: &Path, card: &Card) -> Result<Self> {
-        let models = store.all();
+        let mut models = None; // read where there is a start
         let mut ancestors = vec![];
         let mut keys = BTreeSet::new();
         let mut next = Some((path.to_owned(), card.clone()));
@@ -56,6 +56,7 @@ impl Lineage {
             next = match &card.start {
                 None => None,
                 Some(key) => {
+                    let models = models.get_or_insert_with(|| store.all());
                     let start = models.iter().find(|model| model.card.key == *key);
                     let start = start.with_context(|| {
                         format!("the net {key} that {} started from is gone", card.key)

@@ -116,13 +116,15 @@ impl Trained {
         Lineage::of(&ModelStore::local(), &self.path, &self.card)
     }
 
-    /// Refuses a part of a split of which this net, or a net it started from, has seen a content.
+    /// Refuses parts of a split of which this net, or a net it started from, has seen a content.
     ///
     /// # Errors
     /// How many it has seen, or that this is not known.
-    pub fn check_unseen(&self, faces: &Faces, split: &Split, part: Part) -> Result<()> {
-        let contents = split.contents(faces)?;
-        self.lineage()?.check_unseen(part, &split.fingerprint, contents.part(part))
+    pub fn check_unseen(&self, faces: &Faces, split: &Split, parts: &[Part]) -> Result<()> {
+        let (lineage, contents) = (self.lineage()?, split.contents(faces)?);
+        parts.iter().try_for_each(|part| {
+            lineage.check_unseen(*part, &split.fingerprint, contents.part(*part))
+        })
     }
 
     /// Loss, accuracy and their like on the test part of a split, with 95 % intervals: of the
@@ -131,7 +133,7 @@ impl Trained {
     /// # Errors
     /// A test part of which this net, or a net it started from, has seen a content.
     pub fn evaluate(&self, faces: &Faces, split: &Split) -> Result<Evaluation> {
-        self.check_unseen(faces, split, Part::Test)?;
+        self.check_unseen(faces, split, &[Part::Test])?;
         let labelled = self.predict(faces, &split.test).context("on the test part")?;
         Ok(Evaluation::of(labelled))
     }
