@@ -42,6 +42,26 @@ pub struct Augment {
     /// Half the patch's side at least and at most, as a share of the picture's, 0 to 1. Default:
     /// 0.1 and 0.25.
     pub erased_size: [f64; 2],
+    /// How many pictures lose their colours, as a share, 0 to 1. Default: none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub grey: f64,
+    /// How much darker or brighter pictures become at most, as a share, 0 to 1. Default: 0.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub brightness: f64,
+    /// Half of the pictures are blurred by a Gaussian, whose standard deviation is drawn for each
+    /// batch, from 0 to this share of a picture's side, 0 to 0.2. Default: 0.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub blur: f64,
+    /// Half of the pictures get normal noise, whose standard deviation is drawn for each picture,
+    /// from 0 to this, 0 to 4 in units of normalised pixels. Default: 0.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub noise: f64,
+}
+
+// What is not used is not written: so the cards and keys of trainings from before it was there
+// stay as they are.
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 impl Default for Augment {
@@ -55,6 +75,10 @@ impl Default for Augment {
             level: 0.3,
             erased: 0.4,
             erased_size: [0.1, 0.25],
+            grey: 0.0,
+            brightness: 0.0,
+            blur: 0.0,
+            noise: 0.0,
         }
     }
 }
@@ -85,6 +109,10 @@ impl Augment {
             ("erased", self.erased, 1.0),
             ("erased_size", smallest, largest),
             ("erased_size", largest, 1.0),
+            ("grey", self.grey, 1.0),
+            ("brightness", self.brightness, 1.0),
+            ("blur", self.blur, 0.2),
+            ("noise", self.noise, 4.0),
         ] {
             ensure!((0.0..=most).contains(&value), "augment.{what} of {value}: choose 0 to {most}");
         }
@@ -98,8 +126,12 @@ impl Augment {
             return Ok(x.shallow_clone());
         }
         let moved = self.moved(x)?;
+        // As a camera would: light, optics, sensor. A setting of 0 draws nothing.
         let lit = self.lit(&moved)?;
-        let erased = self.erased(&lit)?;
+        let grey = self.greyed(lit)?;
+        let blurred = self.blurred(grey)?;
+        let noisy = self.noisy(blurred)?;
+        let erased = self.erased(&noisy)?;
         // The sampler writes channels first; the convolutions want them last.
         Ok(erased.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_permute([0, 3, 1, 2])?)
     }
@@ -135,7 +167,57 @@ impl Augment {
         let contrast =
             symmetric(&[n, 1, 1, 1], x)?.f_mul_scalar(self.contrast)?.f_add_scalar(1.0)?;
         let level = symmetric(&[n, 3, 1, 1], x)?.f_mul_scalar(self.level)?;
-        Ok(x.f_mul(&contrast)?.f_add(&level)?)
+        let lit = x.f_mul(&contrast)?.f_add(&level)?;
+        if self.brightness == 0.0 {
+            return Ok(lit);
+        }
+        // A share of what is above black.
+        let change = symmetric(&[n, 1, 1, 1], x)?.f_mul_scalar(self.brightness)?;
+        Ok(lit.f_add(&lit.f_sub_scalar(BLACK)?.f_mul(&change)?)?)
+    }
+
+    /// Some of them without colours.
+    fn greyed(&self, x: Tensor) -> Result<Tensor> {
+        if self.grey == 0.0 {
+            return Ok(x);
+        }
+        let luma = Tensor::f_from_slice(&[0.299f32, 0.587, 0.114])?.f_view([1, 3, 1, 1])?;
+        let grey = x.f_mul(&luma.f_to_device(x.device())?)?;
+        let grey = grey.f_sum_dim_intlist([1i64].as_slice(), true, Kind::Float)?;
+        Ok(grey.f_expand_as(&x)?.f_where_self(&chosen(self.grey, &x)?, &x)?)
+    }
+
+    /// Half of them out of focus.
+    fn blurred(&self, x: Tensor) -> Result<Tensor> {
+        let (side, options) = (x.size()[3], (Kind::Float, x.device()));
+        let deviation = match self.blur {
+            0.0 => return Ok(x),
+            most => most * side as f64 * Tensor::f_rand([], options)?.f_double_value(&[])?,
+        };
+        let reach = ((2.5 * deviation).ceil() as i64).clamp(1, side / 2 - 1);
+        let at = Tensor::f_arange_start(-reach, reach + 1, options)?;
+        let kernel = at.f_div_scalar(deviation.max(1e-3))?.f_square()?.f_mul_scalar(-0.5)?;
+        let kernel = kernel.f_softmax(0, Kind::Float)?;
+        let convolve = |x: &Tensor, shape: [i64; 2]| -> Result<Tensor> {
+            let kernel = kernel.f_view([1, 1, shape[0], shape[1]])?.f_repeat([3, 1, 1, 1])?;
+            let none: Option<Tensor> = None;
+            Ok(x.f_conv2d(&kernel, none, [1, 1], [0, 0], [1, 1], 3)?)
+        };
+        let padded = x.f_reflection_pad2d([reach; 4])?;
+        let size = 2 * reach + 1;
+        let blurred = convolve(&convolve(&padded, [1, size])?, [size, 1])?;
+        Ok(blurred.f_where_self(&chosen(0.5, &x)?, &x)?)
+    }
+
+    /// Half of them with noise.
+    fn noisy(&self, x: Tensor) -> Result<Tensor> {
+        if self.noise == 0.0 {
+            return Ok(x);
+        }
+        // Below 0 for half of them: those stay as they are.
+        let strength = symmetric(&[x.size()[0], 1, 1, 1], &x)?.f_relu()?;
+        let noise = x.f_randn_like()?.f_mul(&strength.f_mul_scalar(self.noise)?)?;
+        Ok(x.f_add(&noise)?)
     }
 
     /// With a patch of some of them grey.
@@ -157,6 +239,14 @@ impl Augment {
             .f_unsqueeze(1)?;
         Ok(x.f_masked_fill(&patch, 0.0)?)
     }
+}
+
+/// Black, as a normalised pixel.
+const BLACK: f64 = -127.5 / 64.0;
+
+/// Yes for a share of the pictures of `x`.
+fn chosen(share: f64, x: &Tensor) -> Result<Tensor> {
+    Ok(Tensor::f_rand([x.size()[0], 1, 1, 1], (Kind::Float, x.device()))?.f_less(share)?)
 }
 
 /// Uniform between -1 and 1, on the device of `x`.
@@ -221,6 +311,36 @@ mod tests {
             f64::try_from(change.std_dim([2i64].as_slice(), false, false).max()).unwrap() < 1e-5
         );
         assert!(f64::try_from(change.abs().max()).unwrap() <= 0.5 + 1e-6);
+        let grey = only(Augment { grey: 0.5, ..none.clone() });
+        assert!(grey.allclose(&x, 1e-4, 1e-4, false), "without colours as it is");
+        let red = Augment { grey: 0.5, level: 1.0, ..none.clone() }.apply(&x).unwrap();
+        let apart = (red.i((.., 0)) - red.i((.., 2))).abs().reshape([64, -1]).amax([1i64].as_slice(), false);
+        let n = i64::try_from(apart.lt(1e-5).sum(Kind::Int64)).unwrap();
+        assert!((16..48).contains(&n), "{n} of 64 without colours");
+        let darker = only(Augment { brightness: 0.5, ..none.clone() });
+        let share = (&darker - BLACK) / (&x - BLACK);
+        let spread = share.reshape([64, -1]).std_dim([1i64].as_slice(), false, false);
+        assert!(f64::try_from(spread.max()).unwrap() < 1e-5, "one share a picture");
+        let (low, high) = (f64::try_from(share.min()).unwrap(), f64::try_from(share.max()).unwrap());
+        assert!((0.5..0.7).contains(&low) && (1.3..1.5001).contains(&high), "{low} to {high}");
+        // A blurred edge is less steep; what is flat stays as it is.
+        let edge = x.sign();
+        let blurred = Augment { blur: 0.1, ..none.clone() }.apply(&edge).unwrap();
+        let steep = (blurred.i((.., 0, 5, 16)) - blurred.i((.., 0, 5, 15))).abs();
+        let n = i64::try_from(steep.lt(1.99).sum(Kind::Int64)).unwrap();
+        assert!((16..48).contains(&n), "{n} of 64 blurred");
+        assert!((blurred.i((.., .., .., 0)) + 1.0).abs().max().double_value(&[]) < 1e-4);
+        let noisy = only(Augment { noise: 0.5, ..none.clone() }) - &x;
+        let deviation = noisy.reshape([64, -1]).std_dim([1i64].as_slice(), true, false);
+        let n = i64::try_from(deviation.gt(1e-6).sum(Kind::Int64)).unwrap();
+        assert!((16..48).contains(&n), "{n} of 64 with noise");
+        assert!(deviation.max().double_value(&[]) < 0.55);
+        // What is not used is not in a card, so keys from before it was there stay.
+        let json = serde_json::to_string(&Augment::default()).unwrap();
+        assert!(!json.contains("grey") && !json.contains("noise"), "{json}");
+        assert_eq!(serde_json::from_str::<Augment>(&json).unwrap(), Augment::default());
+        let refused = Augment { blur: 0.3, ..none.clone() };
+        assert!(refused.check().unwrap_err().to_string().contains("augment.blur of 0.3"));
         let refused = Augment { scale: 2.0, ..none };
         assert!(refused.check().unwrap_err().to_string().contains("augment.scale of 2"));
     }
