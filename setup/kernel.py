@@ -64,6 +64,7 @@ PRELUDE = """\
 :efmt {{:?}}
 :dep ror = {{ package = "ror-in-cells", path = "{slot}/ror" }}
 use ror::prelude::*;
+ror::notebook::short_panics();
 let _ready = Ok::<(), std::fmt::Error>(())?;
 """
 

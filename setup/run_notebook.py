@@ -49,6 +49,15 @@ def unsaid(cell, said: str) -> str:
     return f"{said}\n\n(which lacks: {missing})" if missing else ""
 
 
+def unshown(cell) -> str:
+    """What a cell does not show of what its metadata's `shows` lists; empty when it shows all."""
+    shown = []
+    for output in cell.get("outputs", []):
+        shown += [output.get("text", ""), *map(str, output.get("data", {}).values())]
+    missing = [what for what in cell.metadata.get("shows", []) if what not in "\n".join(shown)]
+    return f"(it does not show {missing})" if missing else ""
+
+
 async def execute(client: NotebookClient, cell, index: int) -> None:
     await client.async_execute_cell(cell, index)
     # What a cell writes to stderr may arrive after the kernel has said that it is done.
@@ -83,6 +92,8 @@ async def run(path: Path, folder: Path) -> bool:
             failed = failure(cell)
             if "raises-exception" in cell.metadata.get("tags", []):
                 failed = unsaid(cell, failed)
+            else:
+                failed = failed or unshown(cell)
             if failed:
                 break
 

@@ -60,11 +60,13 @@ pub use tch;
 
 /// What a notebook uses: `use ror::prelude::*;`
 pub mod prelude {
-    pub use crate::data::{Balance, Faces, Part, Protocol, Records, Split, SplitSizes};
+    pub use crate::data::{
+        Balance, Faces, Frame, Part, Protocol, Records, Split, SplitSizes, Values,
+    };
     pub use crate::experiment::{Ablation, Experiment, Training, Trials};
     pub use crate::metrics::{Evaluation, Interval, Metric, Metrics};
     pub use crate::model::{KerasBaselineConfig, Net, NetConfig, RorConfig};
-    pub use crate::notebook::Table;
+    pub use crate::notebook::{Show, Table};
     pub use crate::plot::{self, Figure};
     pub use crate::predict::{Predictor, pred_gender_age_group, pred_gender_age_group_with};
     pub use crate::report::{self, PublishedResults};
@@ -72,5 +74,10 @@ pub mod prelude {
     pub use crate::train::{Augment, Recipe, Schedule};
     pub use crate::{Gender, Label, Task, device};
     pub use anyhow::{Context, Result};
-    pub use polars::prelude::DataFrame;
+    // What filtering, grouping and joining a table takes.
+    pub use polars::prelude::{
+        ChunkCompareEq, ChunkCompareIneq, Column, DataFrame, DataType, Expr, IntoColumn, IntoLazy,
+        JoinArgs, JoinType, LazyFrame, NamedFrom, Series, SortMultipleOptions, col, df, len, lit,
+        when,
+    };
 }

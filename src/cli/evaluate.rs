@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use ror::data::{Faces, Part, Protocol};
 use ror::device_named;
 use ror::metrics::{Evaluation, Metrics};
+use ror::report::Robustness;
 use ror::store::{DEFAULT_MODEL, ModelStore, Trained, ensemble};
 use serde::Serialize;
 
@@ -35,10 +36,15 @@ pub struct Args {
     /// Whose part. [default: the one that the net was trained by]
     #[arg(long)]
     protocol: Option<Protocol>,
+    /// Measure what is lost on corrupted pictures, in three severities, on the validation part
+    /// unless another is named.
+    #[arg(long, conflicts_with = "json")]
+    corrupted: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
-    /// Write the result into the net's card, for models/results.csv and the docs.
+    /// Write the result into the net's card, for models/results.csv and the docs; of corrupted
+    /// pictures into models/corruptions.csv.
     #[arg(long)]
     publish: bool,
     /// auto, cpu or cuda.
@@ -73,7 +79,11 @@ pub fn run(args: &Args) -> Result<()> {
     };
     eprintln!("{faces}");
     let own = nets.iter().all(|net| net.card.data.fingerprint == faces.fingerprint());
-    let part = args.part.unwrap_or(if own { Of::Test } else { Of::All });
+    let part = args.part.unwrap_or(match (own, args.corrupted) {
+        (false, _) => Of::All,
+        (true, false) => Of::Test,
+        (true, true) => Of::Validation,
+    });
     let (protocol, split, indices) = match part {
         Of::All => {
             if own {
@@ -98,6 +108,9 @@ pub fn run(args: &Args) -> Result<()> {
             (Some(protocol), Some(split.fingerprint), indices)
         }
     };
+    if args.corrupted {
+        return corrupted(&models.join(" + "), &nets, &faces, &indices, args.publish);
+    }
     let evaluation = Evaluation::of(ensemble(&nets, &faces, &indices)?);
     if args.json {
         let report = Report {
@@ -122,6 +135,25 @@ pub fn run(args: &Args) -> Result<()> {
             bail!("only what one net reaches on a test part is published");
         };
         publish(net, &models[0], protocol, split, evaluation.metrics())?;
+    }
+    Ok(())
+}
+
+/// Prints what is lost on corrupted pictures; written to models/corruptions.csv where it is
+/// published.
+fn corrupted(
+    name: &str,
+    nets: &[Trained],
+    faces: &Faces,
+    indices: &[usize],
+    publish: bool,
+) -> Result<()> {
+    let found = Robustness::measure(name, nets, faces, indices)?;
+    println!("{found}");
+    if publish {
+        let path = ModelStore::local().folder().join("corruptions.csv");
+        found.write_csv(&path)?;
+        eprintln!("written to {}; next: results --write", path.display());
     }
     Ok(())
 }

@@ -67,7 +67,8 @@ pub trait Records {
     /// All three steps of the original: thin the peak, drop the oldest, thin the infants.
     ///
     /// # Errors
-    /// As its steps.
+    /// A share outside 0 to 1, ages that end before they start, or a table that is not one of
+    /// records.
     fn balance(&self, balance: &Balance) -> Result<DataFrame>;
 }
 

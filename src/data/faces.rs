@@ -9,11 +9,13 @@ use anyhow::{Context, Result, bail, ensure};
 use image::RgbImage;
 use polars::prelude::DataFrame;
 
+use super::corruption::CorruptedSource;
 use super::folder::{self, Folder};
 use super::labels::{self, LABELS};
 use super::synthetic::Synthetic;
 use super::{
-    Duplicates, Pictures, Record, Source, Split, SplitSizes, archive, parse_name, pictures, records,
+    Corruption, Duplicates, Pictures, Record, Source, Split, SplitSizes, archive, parse_name,
+    pictures, records,
 };
 use crate::support::files;
 use crate::support::hash::Lines;
@@ -59,7 +61,8 @@ impl Faces {
     /// ([`Faces::is_synthetic`] tells, and so does showing the set).
     ///
     /// # Errors
-    /// `$ROR_DATA` set to something that is not a data set, or what [`Faces::at`] returns.
+    /// `$ROR_DATA` set to something that is not a data set, a damaged archive, or a file that can't
+    /// be read.
     pub fn open() -> Result<Self> {
         if let Some(path) = std::env::var_os("ROR_DATA").filter(|path| !path.is_empty()) {
             return Self::at(&path)
@@ -330,6 +333,37 @@ impl Faces {
         let pictures = pictures::load(self, size)?;
         *last = Some(pictures.share());
         Ok(pictures)
+    }
+
+    /// The pictures at `indices`, in that order, each changed by a corruption of a severity of 1
+    /// to 3: with their labels, to measure what a net loses.
+    ///
+    /// ```
+    /// use ror::data::{Corruption, Faces};
+    ///
+    /// # fn main() -> anyhow::Result<()> {
+    /// let faces = Faces::synthetic(20, 0)?;
+    /// let dark = faces.corrupted(&[3, 5], Corruption::Dark, 2)?;
+    /// assert_eq!((dark.len(), dark.record(1)?.label), (2, faces.record(5)?.label));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// No indices, one outside the set, or another severity.
+    pub fn corrupted(
+        &self,
+        indices: &[usize],
+        corruption: Corruption,
+        severity: usize,
+    ) -> Result<Self> {
+        let (source, records) = CorruptedSource::new(self, indices, corruption, severity)?;
+        Self::new(Box::new(source), records, vec![])
+    }
+
+    /// Whether resized pictures are kept in the cache.
+    pub(super) fn is_kept(&self) -> bool {
+        self.0.source.is_kept()
     }
 
     /// Divides the pictures of `table` into train, validation and test by content; see

@@ -6,9 +6,11 @@
 mod archive;
 mod balance;
 mod content_list;
+mod corruption;
 mod duplicates;
 mod faces;
 mod folder;
+mod frame;
 mod labels;
 mod pictures;
 mod protocol;
@@ -20,8 +22,10 @@ mod utkface;
 
 pub use balance::{Balance, Records};
 pub use content_list::ContentList;
+pub use corruption::Corruption;
 pub use duplicates::Duplicates;
 pub use faces::Faces;
+pub use frame::{Frame, Values};
 pub use pictures::{Pictures, decode, resize};
 pub use protocol::Protocol;
 pub use records::Record;

@@ -57,7 +57,9 @@ pub(super) fn load(faces: &Faces, size: u32) -> Result<Pictures> {
     let shape = [faces.len() as i64, side, side, 3];
     let mut tensor = Tensor::f_empty(shape, (Kind::Uint8, Device::Cpu))?;
     let file = files::cache().join(format!("pictures-{size}px-{}.bin", faces.fingerprint()));
-    if read_cache(&file, bytes_of(&mut tensor)).is_err() {
+    if !faces.is_kept() {
+        resize_all(faces, size, bytes_of(&mut tensor))?;
+    } else if read_cache(&file, bytes_of(&mut tensor)).is_err() {
         resize_all(faces, size, bytes_of(&mut tensor))?;
         let bytes = bytes_of(&mut tensor);
         let written = files::write_with(&file, |out| {

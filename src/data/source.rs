@@ -24,7 +24,7 @@ pub trait Source: fmt::Debug + Send + Sync {
     /// A picture in full size, RGB.
     ///
     /// # Errors
-    /// As [`Source::bytes`], or bytes that can't be decoded.
+    /// A picture that can't be read or decoded.
     fn picture(&self, index: usize) -> Result<RgbImage> {
         decode(&self.bytes(index)?)
     }
@@ -32,6 +32,11 @@ pub trait Source: fmt::Debug + Send + Sync {
     /// Whether the pictures are made by a program rather than photographs.
     fn is_synthetic(&self) -> bool {
         false
+    }
+
+    /// Whether resized pictures are kept in the cache for the next time.
+    fn is_kept(&self) -> bool {
+        true
     }
 
     /// The folder that holds the pictures, where there is one.

@@ -74,7 +74,8 @@ impl Ablation {
     /// Reads an ablation's file.
     ///
     /// # Errors
-    /// A file that is missing, or what [`Ablation::parse`] returns.
+    /// A file that is missing or not TOML, a key that does not exist, a value outside its range, or
+    /// no seeds.
     pub fn read(path: &Path) -> Result<Self> {
         Self::parse(&files::read_text(path)?).with_context(|| format!("in {}", path.display()))
     }
@@ -82,7 +83,7 @@ impl Ablation {
     /// Reads an ablation.
     ///
     /// # Errors
-    /// What [`Experiment::parse`] refuses, or no seeds.
+    /// Text that is not TOML, a key that does not exist, a value outside its range, or no seeds.
     pub fn parse(text: &str) -> Result<Self> {
         let mut whole: toml::Table = toml::from_str(text)?;
         let seeds: Vec<u64> = match whole.remove("seeds") {
@@ -119,7 +120,8 @@ impl Ablation {
     /// After each training, all trials so far are written to `csv`.
     ///
     /// # Errors
-    /// What [`Experiment::run`] returns, or a file that can't be written.
+    /// A data set that lacks the protocol's pictures, pictures that can't be decoded, a loss that is
+    /// not a number, or a file that can't be written.
     pub fn run(&self, faces: &Faces, csv: &Path) -> Result<Trials> {
         let total = self.seeds.len() * self.variants.len();
         let mut trials = vec![];
@@ -164,7 +166,7 @@ impl Trials {
     /// Those of the project's own ablation of a name: `models/NAME.csv`.
     ///
     /// # Errors
-    /// As [`Trials::read`].
+    /// A file that is missing, or a row that is not a trial.
     pub fn local(name: &str) -> Result<Self> {
         Self::read(&ModelStore::local().folder().join(format!("{name}.csv")))
     }

@@ -71,7 +71,7 @@ impl Experiment {
     /// Reads an experiment's file.
     ///
     /// # Errors
-    /// A file that is missing, or what [`Experiment::parse`] returns.
+    /// A file that is missing or not TOML, a key that does not exist, or a value outside its range.
     pub fn read(path: &Path) -> Result<Self> {
         Self::parse(&files::read_text(path)?).with_context(|| format!("in {}", path.display()))
     }
@@ -120,8 +120,9 @@ impl Experiment {
     /// its device, its command.
     ///
     /// # Errors
-    /// A start that is not in the store, or what [`Protocol::split`] and [`Training::run`]
-    /// return.
+    /// A start that is not in the store or has seen validation or test pictures, a data set that
+    /// lacks the protocol's pictures, pictures that can't be decoded, a loss that is not a number,
+    /// or a folder that can't be written.
     pub fn run(&self, faces: &Faces, adjust: impl FnOnce(Training) -> Training) -> Result<Trained> {
         let split = self.protocol.split(faces)?;
         let start = match &self.start {

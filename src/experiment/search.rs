@@ -37,7 +37,8 @@ impl Training<'_> {
     /// part. Settings trained before are loaded, so a search that was stopped goes on.
     ///
     /// # Errors
-    /// No settings to try, or what [`Training::run`] returns.
+    /// No settings to try, one that can't train (its range is named), pictures that can't be
+    /// decoded, a loss that is not a number, or a folder that can't be written.
     pub fn search(&self, batches: &[usize], learning_rates: &[f64]) -> Result<Search> {
         ensure!(
             !batches.is_empty() && !learning_rates.is_empty(),

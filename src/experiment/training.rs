@@ -313,7 +313,7 @@ impl<'a> Training<'a> {
     /// up: what a training will take, before it is begun. Nothing is kept of them.
     ///
     /// # Errors
-    /// As [`Training::run`].
+    /// A setting that can't train (its range is named), or pictures that can't be decoded.
     pub fn time_steps(&self, steps: usize) -> Result<Vec<f64>> {
         self.check()?;
         let net = Net::new(self.net.clone(), self.device, self.recipe.seed as i64)?;

@@ -1,87 +1,266 @@
-//! `evcxr_display` of this crate's types.
+//! `evcxr_display` of this crate's types, and of others' that cells end in.
 
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
+use std::io::Cursor;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use image::{ImageFormat, RgbImage};
+use polars::prelude::{Column, DataFrame, IntoColumn, LazyFrame, Series};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::Table;
 use crate::data::{Duplicates, Faces, Split};
 use crate::experiment::Search;
 use crate::metrics::{Evaluation, Metrics};
-use crate::model::{Net, Summary};
+use crate::model::{Net, NetConfig, RorConfig, Summary};
+use crate::plot::style::escape;
 use crate::plot::{self, Figure};
 use crate::predict::{FacePrediction, LabelledPrediction};
 use crate::report::PublishedResults;
 use crate::store::Trained;
 use crate::support::progress::thousands;
+use crate::train::Recipe;
+
+/// What a notebook cell can end in to show it.
+///
+/// evcxr calls this method of a cell's last expression. A `Result` shows what is in it, or its
+/// error in red.
+pub trait Show {
+    /// Shows it in a notebook cell.
+    fn evcxr_display(&self);
+}
+
+impl<T: Show, E: Debug> Show for Result<T, E> {
+    fn evcxr_display(&self) {
+        match self {
+            Ok(value) => value.evcxr_display(),
+            Err(error) => eprintln!("{error:?}"),
+        }
+    }
+}
+
+/// Says a cell's panic in one line, without the frames of the kernel's own code. The kernel calls
+/// this when it starts.
+pub fn short_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let message = info.payload_as_str().unwrap_or("no message");
+        // What a cell's code is compiled as; its lines are not the cell's.
+        let place = info.location().filter(|place| place.file() != "src/lib.rs");
+        let place = place.map_or("the cell".to_owned(), ToString::to_string);
+        eprintln!("panic in {place}: {message}");
+    }));
+}
 
 /// Sends one block of content to the notebook.
 pub(super) fn block(mime: &str, content: impl Display) {
     println!("EVCXR_BEGIN_CONTENT {mime}\n{content}\nEVCXR_END_CONTENT");
 }
 
+/// Sends plain text, for fronts without HTML, and HTML.
+fn blocks(text: impl Display, html: impl Display) {
+    block("text/plain", text);
+    block("text/html", html);
+}
+
 /// As plain text, in the words of `Display`.
 macro_rules! show_as_text {
     ($($type:ty),+) => {$(
-        impl $type {
-            /// Shows it in a notebook cell.
-            pub fn evcxr_display(&self) {
+        impl Show for $type {
+            fn evcxr_display(&self) {
                 block("text/plain", self);
             }
         }
     )+};
 }
 
-show_as_text!(Duplicates, Faces, Split, Metrics, Evaluation, FacePrediction);
+show_as_text!(Duplicates, Faces, Metrics, Evaluation);
 
-impl Figure {
-    /// Shows the figure in a notebook cell.
-    pub fn evcxr_display(&self) {
-        block("text/html", self.html());
+/// Plain values as Rust writes them. Were the method not there for numbers, `let rate = 1e-3;` and
+/// then `rate` would be an error: rustc refuses a method that some type has of a number whose type
+/// is open.
+macro_rules! show_plainly {
+    ($($type:ty),+) => {$(
+        impl Show for $type {
+            fn evcxr_display(&self) {
+                block("text/plain", format!("{self:?}"));
+            }
+        }
+    )+};
+}
+
+show_plainly!(i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize, f32, f64, bool, char);
+show_plainly!(str, String);
+
+impl<T: Show> Show for Option<T> {
+    fn evcxr_display(&self) {
+        match self {
+            Some(value) => value.evcxr_display(),
+            None => block("text/plain", "None"),
+        }
     }
 }
 
-impl Summary {
-    /// Shows the table in a notebook cell.
-    pub fn evcxr_display(&self) {
-        block("text/plain", self);
-        block("text/html", self.to_html());
+/// As a table of the fields that its JSON has.
+macro_rules! show_fields {
+    ($($type:ty),+) => {$(
+        impl Show for $type {
+            fn evcxr_display(&self) {
+                blocks(format!("{self:?}"), fields(self));
+            }
+        }
+    )+};
+}
+
+show_fields!(Recipe, NetConfig, RorConfig);
+
+/// Name and value of each field as HTML.
+fn fields(value: &impl Serialize) -> String {
+    let mut rows = String::new();
+    if let Ok(Value::Object(fields)) = serde_json::to_value(value) {
+        for (name, value) in fields {
+            let inner = match value {
+                Value::Object(inner) => {
+                    let inner = inner.iter().map(|(name, value)| format!("{name}: {value}"));
+                    inner.collect::<Vec<_>>().join(", ")
+                }
+                Value::Null => "none".to_owned(),
+                Value::String(text) => text,
+                other => other.to_string(),
+            };
+            rows += &row(&[&name, &inner]);
+        }
+    }
+    table(&rows)
+}
+
+fn table(rows: &str) -> String {
+    format!("<table style='border-collapse:collapse;font-size:13px'>{rows}</table>")
+}
+
+fn row(cells: &[&str]) -> String {
+    let cells = cells
+        .iter()
+        .map(|cell| format!("<td style='text-align:left;padding:3px 10px'>{}</td>", escape(cell)));
+    format!("<tr>{}</tr>", cells.collect::<String>())
+}
+
+impl Show for Split {
+    fn evcxr_display(&self) {
+        let all = self.train.len() + self.validation.len() + self.test.len();
+        let parts =
+            [("train", &self.train), ("validation", &self.validation), ("test", &self.test)];
+        let rows = parts.map(|(name, part)| {
+            let share = 100.0 * part.len() as f64 / all.max(1) as f64;
+            row(&[name, &thousands(part.len()), &format!("{share:.0} %")])
+        });
+        let note = self.to_string();
+        let note = note.lines().last().unwrap_or_default();
+        blocks(
+            self,
+            format!("{}<p style='font-size:12px'>{}</p>", table(&rows.concat()), escape(note)),
+        );
     }
 }
 
-impl PublishedResults {
-    /// Shows all numbers as one table in a notebook cell.
-    pub fn evcxr_display(&self) {
+impl Show for DataFrame {
+    fn evcxr_display(&self) {
         block("text/plain", self);
-        match self.table().and_then(|table| table.to_html(usize::MAX)) {
+        match self.to_html(super::table::ROWS) {
             Ok(html) => block("text/html", html),
+            Err(error) => eprintln!("the table can't be shown as HTML: {error:#}"),
+        }
+    }
+}
+
+impl Show for Column {
+    fn evcxr_display(&self) {
+        self.clone().into_frame().evcxr_display();
+    }
+}
+
+impl Show for Series {
+    fn evcxr_display(&self) {
+        self.clone().into_column().evcxr_display();
+    }
+}
+
+impl Show for LazyFrame {
+    fn evcxr_display(&self) {
+        let plan = self.describe_plan().unwrap_or_else(|error| error.to_string());
+        block("text/plain", format!("{plan}\n\nnot computed yet: add .collect()?"));
+    }
+}
+
+impl Show for RgbImage {
+    fn evcxr_display(&self) {
+        let (wide, high) = self.dimensions();
+        let mut png = Cursor::new(vec![]);
+        match self.write_to(&mut png, ImageFormat::Png) {
+            Ok(()) => blocks(
+                format!("a picture of {wide} x {high} pixels"),
+                format!(
+                    "<img alt='{wide} x {high} pixels' src='{}'>",
+                    data_url("png", png.get_ref())
+                ),
+            ),
+            Err(error) => eprintln!("a picture of {wide} x {high} pixels can't be shown: {error}"),
+        }
+    }
+}
+
+fn data_url(kind: &str, bytes: &[u8]) -> String {
+    format!("data:image/{kind};base64,{}", STANDARD.encode(bytes))
+}
+
+impl Show for Figure {
+    fn evcxr_display(&self) {
+        blocks(format!("{self:?}"), self.html());
+    }
+}
+
+impl Show for Summary {
+    fn evcxr_display(&self) {
+        blocks(self, self.to_html());
+    }
+}
+
+impl Show for PublishedResults {
+    fn evcxr_display(&self) {
+        match self.table().and_then(|table| table.to_html(usize::MAX)) {
+            Ok(html) => blocks(self, html),
             Err(error) => eprintln!("the numbers can't be shown: {error:#}"),
         }
     }
 }
 
-impl Net {
-    /// Shows the net's layers in a notebook cell.
-    pub fn evcxr_display(&self) {
-        match self.summary() {
-            Ok(summary) => summary.evcxr_display(),
-            Err(error) => eprintln!("the net can't be shown: {error:#}"),
-        }
+impl Show for Net {
+    fn evcxr_display(&self) {
+        self.summary().evcxr_display();
     }
 }
 
-impl Trained {
-    /// Shows in a notebook cell how the training went.
-    pub fn evcxr_display(&self) {
+impl Show for Search {
+    fn evcxr_display(&self) {
+        self.plot().evcxr_display();
+    }
+}
+
+impl Show for Trained {
+    fn evcxr_display(&self) {
         let card = &self.card;
         let best = card.history.best().map_or(0, |epoch| epoch.epoch);
+        let own = card.history.seconds() / 60.0;
+        let mut minutes = format!("{own:.1} minutes");
+        if card.minutes - own > 0.05 {
+            minutes += &format!(" (and {:.1} of the nets it started from)", card.minutes - own);
+        }
         let mut text = format!(
-            "{}: {} parameters, epoch {best} of {} kept, {:.1} minutes on {} ({}), {}",
+            "{}: {} parameters, epoch {best} of {} kept, {minutes} on {} ({}), {}",
             card.task,
             thousands(card.parameters),
             card.history.epochs.len(),
-            card.minutes,
             card.hardware,
             card.precision,
             card.date
@@ -93,41 +272,86 @@ impl Trained {
     }
 }
 
-impl Search {
-    /// Shows the search's plot in a notebook cell.
-    pub fn evcxr_display(&self) {
-        match self.plot() {
-            Ok(figure) => figure.evcxr_display(),
-            Err(error) => eprintln!("the search can't be drawn: {error:#}"),
-        }
+impl Show for FacePrediction {
+    fn evcxr_display(&self) {
+        blocks(self, charts(self, None, None));
+    }
+}
+
+impl Show for [FacePrediction] {
+    fn evcxr_display(&self) {
+        let lines = self.iter().enumerate().map(|(i, face)| format!("{i}: {face}\n"));
+        let rows = self.iter().enumerate().map(|(i, face)| {
+            let [sure, age] = [100.0 * face.female.max(1.0 - face.female), face.age];
+            let (sure, age) = (format!("{sure:.0} %"), format!("{age:.0} years"));
+            row(&[&i.to_string(), face.gender.name(), &sure, &age, &face.age_group])
+        });
+        blocks(lines.collect::<String>().trim_end(), table(&rows.collect::<String>()));
+    }
+}
+
+impl Show for LabelledPrediction {
+    /// The original's four lines, and the picture beside the probabilities.
+    fn evcxr_display(&self) {
+        println!("{self}");
+        block("text/html", self.to_html());
+    }
+}
+
+impl Show for [LabelledPrediction] {
+    fn evcxr_display(&self) {
+        let captioned = self.iter().map(|one| (one.caption(), one.picture.clone()));
+        let grid =
+            plot::picture_grid("Predictions, and what is true", &captioned.collect::<Vec<_>>(), 6);
+        grid.evcxr_display();
     }
 }
 
 impl LabelledPrediction {
-    /// Prints the original's four lines and shows the picture beside the probabilities.
-    pub fn evcxr_display(&self) {
-        println!("{self}");
-        block("text/html", self.to_html());
-    }
-
     /// The picture and the probabilities as HTML.
     pub fn to_html(&self) -> String {
         let kind = if self.picture.starts_with(&[0xFF, 0xD8]) { "jpeg" } else { "png" };
-        let face = &self.face;
-        let gender = [("male".to_owned(), 1.0 - face.female), ("female".to_owned(), face.female)];
-        let chart =
-            |title, bars: &[(String, f64)], truth| match plot::probabilities(title, bars, truth) {
-                Ok(figure) => figure.svg().to_owned(),
-                Err(error) => format!("<p>{error:#}</p>"),
-            };
-        format!(
-            "<div style='display:flex;gap:16px;flex-wrap:wrap'>\
-             <div><img width='200' height='200' style='margin:20px 20px 0' alt='picture {}' \
-             src='data:image/{kind};base64,{}'><br>{}</div><div>{}</div></div>",
+        let picture = format!(
+            "<img width='200' height='200' alt='picture {}' src='{}'>",
             self.index,
-            STANDARD.encode(&self.picture),
-            chart("Gender", &gender, Some(self.label.gender as usize)),
-            chart("Age group", &face.groups, self.true_group()),
+            data_url(kind, &self.picture)
+        );
+        charts(&self.face, Some(&picture), Some((self.label.gender as usize, self.true_group())))
+    }
+
+    fn caption(&self) -> String {
+        let sign = |gender: crate::Gender| &gender.name()[..1];
+        format!(
+            "{} {:.0} (is {} {})",
+            sign(self.face.gender),
+            self.face.age,
+            sign(self.label.gender),
+            self.label.age
         )
     }
+}
+
+/// The probabilities, beside a picture where there is one; `truth` has the true gender and group.
+fn charts(
+    face: &FacePrediction,
+    picture: Option<&str>,
+    truth: Option<(usize, Option<usize>)>,
+) -> String {
+    let gender = [("male".to_owned(), 1.0 - face.female), ("female".to_owned(), face.female)];
+    let chart = |title, bars: &[(String, f64)], truth| match plot::probabilities(title, bars, truth)
+    {
+        Ok(figure) => figure.html(),
+        Err(error) => format!("<p>{}</p>", escape(&format!("{error:#}"))),
+    };
+    // A table, because a notebook that is not trusted yet drops flexible boxes.
+    let cell =
+        |content: &str| format!("<td style='vertical-align:top;text-align:left'>{content}</td>");
+    let left = picture.unwrap_or_default().to_owned()
+        + &chart("Gender", &gender, truth.map(|(gender, _)| gender));
+    let right = chart("Age group", &face.groups, truth.and_then(|(_, group)| group));
+    format!(
+        "<table><tr style='background:none'>{}{}</tr></table>",
+        cell(&left.replacen("><img", "><br><img", 1)),
+        cell(&right)
+    )
 }

@@ -7,4 +7,5 @@
 mod display;
 mod table;
 
+pub use display::{Show, short_panics};
 pub use table::Table;

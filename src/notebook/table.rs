@@ -1,16 +1,26 @@
-//! Data frames as HTML tables.
+//! Data frames as HTML tables, which page and sort where scripts run.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 
 use anyhow::{Context, Result};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use polars::prelude::{AnyValue, Column, DataFrame};
+use serde_json::json;
 
-use super::display::block;
 use crate::plot::style::escape;
 use crate::support::progress::thousands;
 
 /// Rows that a notebook shows before it leaves out the middle.
-const ROWS: usize = 12;
+pub(super) const ROWS: usize = 12;
+/// Rows of a page, where scripts run.
+const PAGE: usize = 10;
+/// At most so many bytes of packed rows go into a cell's output, so that notebooks stay small.
+const MOST: usize = 600_000;
+const SCRIPT: &str = include_str!("table.js");
 /// Texts of more characters than this are cut to so many.
 const LONG: usize = 48;
 const SHORT: usize = 12;
@@ -22,7 +32,8 @@ pub trait Table {
     /// HTML of the table with column names, types and caption.
     ///
     /// With more than `rows` rows, only the first and last ones are shown, with
-    /// a row of dots between: the first 5 and last 5 when `rows` is 12.
+    /// a row of dots between: the first 5 and last 5 when `rows` is 12. Where the HTML's script
+    /// runs, they are the first page of all rows, and a click on a column's name sorts.
     ///
     /// # Errors
     ///
@@ -41,18 +52,21 @@ pub trait Table {
     /// # }
     /// ```
     fn to_html(&self, rows: usize) -> Result<String>;
-
-    /// Shows the table in a notebook cell; evcxr calls this itself.
-    fn evcxr_display(&self);
 }
 
 impl Table for DataFrame {
     fn to_html(&self, rows: usize) -> Result<String> {
         let (shown, split) = shown_rows(self.height(), rows);
-        let mut html = String::from(
-            "<div style=\"overflow-x:auto\">\n\
+        let packed = match split {
+            Some(_) => Some(packed(self)?).filter(|packed| packed.len() <= MOST),
+            None => None,
+        };
+        let data = packed.as_ref().map(|packed| format!(" data-ror-table=\"{packed}\""));
+        let mut html = format!(
+            "<div{} style=\"overflow-x:auto\">\n\
              <table style=\"border-collapse:collapse;font-size:13px\">\n\
              <thead><tr style=\"border-bottom:1px solid #96a0aa\"><th></th>",
+            data.unwrap_or_default()
         );
         for column in self.columns() {
             write!(
@@ -102,26 +116,36 @@ impl Table for DataFrame {
             thousands(self.width()),
             plural(self.width())
         )?;
-        Ok(html)
-    }
-
-    fn evcxr_display(&self) {
-        // Front ends without HTML take the plain text.
-        block("text/plain", self);
-        match self.to_html(ROWS) {
-            Ok(html) => block("text/html", html),
-            Err(error) => eprintln!("cannot show the table as HTML: {error:#}"),
+        if packed.is_some() {
+            write!(html, "\n<script>{SCRIPT}</script>")?;
         }
+        Ok(html)
     }
 }
 
-/// A long text, such as a hash, by its beginning; the whole of it shows under the pointer.
-fn shortened(text: &str) -> String {
-    if text.chars().count() <= LONG {
-        return escape(text);
+/// All rows for [`SCRIPT`]: gzipped JSON as base64.
+fn packed(table: &DataFrame) -> Result<String> {
+    let mut columns = vec![];
+    for column in table.columns() {
+        let texts = (0..table.height()).map(|row| Ok(value(column, row)?.map(|text| cut(&text))));
+        columns.push(texts.collect::<Result<Vec<_>>>()?);
     }
-    let start: String = text.chars().take(SHORT).collect();
-    format!("<span title=\"{}\">{}...</span>", escape(text), escape(&start))
+    let numeric: Vec<bool> = table.columns().iter().map(is_numeric).collect();
+    let mut packer = GzEncoder::new(vec![], Compression::best());
+    serde_json::to_writer(
+        &mut packer,
+        &json!({ "columns": columns, "numeric": numeric, "size": PAGE }),
+    )?;
+    packer.flush()?;
+    Ok(STANDARD.encode(packer.finish()?))
+}
+
+/// A long text, such as a hash, by its beginning.
+fn cut(text: &str) -> String {
+    match text.chars().count() <= LONG {
+        true => text.to_owned(),
+        false => text.chars().take(SHORT).chain("...".chars()).collect(),
+    }
 }
 
 /// The rows to show, and before which of them the dots go.
@@ -135,22 +159,38 @@ fn shown_rows(height: usize, rows: usize) -> (Vec<usize>, Option<usize>) {
     }
 }
 
-fn alignment(column: &Column) -> &'static str {
-    if column.dtype().is_primitive_numeric() { "right" } else { "left" }
+fn is_numeric(column: &Column) -> bool {
+    column.dtype().is_primitive_numeric()
 }
 
-/// One value as HTML.
-fn cell(column: &Column, row: usize) -> Result<String> {
+fn alignment(column: &Column) -> &'static str {
+    if is_numeric(column) { "right" } else { "left" }
+}
+
+/// One value as text; none for null.
+fn value(column: &Column, row: usize) -> Result<Option<String>> {
     let value = column
         .get(row)
         .with_context(|| format!("cannot read row {row} of column `{}`", column.name()))?;
     Ok(match value {
-        AnyValue::Null => "<span style=\"color:#aab2ba\">null</span>".to_string(),
-        AnyValue::String(text) => shortened(text),
-        AnyValue::StringOwned(text) => shortened(&text),
-        AnyValue::Float32(number) => escape(&float(f64::from(number))),
-        AnyValue::Float64(number) => escape(&float(number)),
-        value => escape(&value.to_string()),
+        AnyValue::Null => None,
+        AnyValue::String(text) => Some(text.to_owned()),
+        AnyValue::StringOwned(text) => Some(text.to_string()),
+        AnyValue::Float32(number) => Some(float(f64::from(number))),
+        AnyValue::Float64(number) => Some(float(number)),
+        value => Some(value.to_string()),
+    })
+}
+
+/// One value as HTML; the whole of a long text shows under the pointer.
+fn cell(column: &Column, row: usize) -> Result<String> {
+    let Some(text) = value(column, row)? else {
+        return Ok("<span style=\"color:#aab2ba\">null</span>".to_owned());
+    };
+    let short = cut(&text);
+    Ok(match short == text {
+        true => escape(&text),
+        false => format!("<span title=\"{}\">{}</span>", escape(&text), escape(&short)),
     })
 }
 
@@ -192,6 +232,16 @@ mod tests {
             assert!(html.contains(shown), "{shown}");
         }
         assert!(!html.contains(">105<") && !html.contains(">23802<"));
+        // All rows are there for the script; in a table shown whole nothing is left for it to do.
+        let (_, packed) = html.split_once("data-ror-table=\"").unwrap();
+        let packed = STANDARD.decode(packed.split_once('"').unwrap().0).unwrap();
+        let rows: serde_json::Value =
+            serde_json::from_reader(flate2::read::GzDecoder::new(&packed[..])).unwrap();
+        assert_eq!(rows["columns"][0].as_array().unwrap().len(), 23_708);
+        assert_eq!(rows["columns"][0][23_702], "23802");
+        assert_eq!(rows["numeric"][0], true);
+        assert!(html.ends_with("</script>") && html.matches("<script").count() == 1);
+        assert!(!numbers(12).to_html(12).unwrap().contains("script"));
         assert!(
             html.find(">104<") < html.find(">...<") && html.find(">...<") < html.find(">23803<")
         );

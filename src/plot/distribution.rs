@@ -56,7 +56,7 @@ pub fn ages(records: &DataFrame) -> Result<Figure> {
 ///
 /// # Errors
 ///
-/// As for [`ages`], for either table.
+/// When a table is empty, lacks the column, or an age is missing or above 130 years.
 pub fn ages_before_after(before: &DataFrame, after: &DataFrame) -> Result<Figure> {
     let before = Bins::new(age_column(before).context("the records before")?, 1.0);
     let after = Bins::new(age_column(after).context("the records after")?, 1.0);
@@ -164,7 +164,8 @@ pub fn genders(records: &DataFrame) -> Result<Figure> {
 ///
 /// # Errors
 ///
-/// As for [`ages`] and [`genders`].
+/// When `records` is empty, lacks a column, an age is missing or above 130 years, or a gender is
+/// another one.
 pub fn ages_by_gender(records: &DataFrame) -> Result<Figure> {
     let (ages, genders) = (age_column(records)?, gender_column(records)?);
     let groups = [0, 1].map(|index| {

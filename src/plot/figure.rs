@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use anyhow::{Context, Result, bail};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use resvg::tiny_skia::{Color, Pixmap, Transform};
 use resvg::usvg::{Options, Tree, fontdb};
 
@@ -98,9 +100,16 @@ impl Figure {
         }
     }
 
-    /// HTML and not SVG, because only HTML shrinks with the notebook's column.
+    /// An `<img>` with the SVG in it: the one form that a notebook not trusted yet, a page without
+    /// scripts and a code-hosting site show, and that shrinks with the notebook's column.
     pub(crate) fn html(&self) -> String {
-        format!("<div style=\"max-width:{}px\">{}</div>", self.width, self.svg)
+        let title = self.svg.split_once("aria-label=\"").and_then(|(_, rest)| rest.split_once('"'));
+        format!(
+            "<img width=\"{}\" style=\"max-width:100%\" alt=\"{}\" src=\"data:image/svg+xml;base64,{}\">",
+            self.width,
+            title.map_or("", |(title, _)| title),
+            STANDARD.encode(&self.svg)
+        )
     }
 
     fn png(&self) -> Result<Vec<u8>> {
@@ -166,7 +175,11 @@ mod tests {
         let labels = ["<a> & \u{1}".to_string()];
         let figure = confusion("\"T\" \u{0}", &labels, &[vec![1]]).unwrap();
         assert!(figure.png().is_ok());
-        assert!(figure.html().starts_with("<div style=\"max-width:"));
-        assert!(figure.html().ends_with("</svg>\n</div>"));
+        // As a front sees it that shows no SVG in HTML: markup in the title is text there, too.
+        let html = figure.html();
+        assert!(html.starts_with("<img width=") && html.contains("alt=\"&quot;T&quot; "), "{html}");
+        let (_, data) = html.split_once("base64,").unwrap();
+        let svg = STANDARD.decode(data.trim_end_matches("\">")).unwrap();
+        assert_eq!(svg, figure.svg().as_bytes());
     }
 }

@@ -13,6 +13,7 @@
 //! # }
 //! ```
 
+mod bars;
 mod curves;
 mod distribution;
 mod faces;
@@ -22,8 +23,10 @@ mod intervals;
 mod pictures;
 mod probabilities;
 mod reliability;
+mod scatter;
 pub(crate) mod style;
 
+pub use bars::bars;
 pub use curves::curves;
 pub use distribution::{ages, ages_before_after, ages_by_gender, genders, histogram};
 pub use faces::faces;
@@ -33,3 +36,4 @@ pub use intervals::{breakdown, intervals};
 pub use pictures::{picture, picture_grid};
 pub use probabilities::probabilities;
 pub use reliability::reliability;
+pub use scatter::scatter;

@@ -5,7 +5,9 @@ use std::io::Cursor;
 use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use image::{GenericImageView, ImageFormat, RgbImage};
+use image::codecs::jpeg::JpegEncoder;
+use image::imageops::FilterType;
+use image::{DynamicImage, GenericImageView, ImageFormat, RgbImage};
 use plotters::style::text_anchor::HPos;
 
 use super::figure::Figure;
@@ -35,8 +37,8 @@ pub fn picture(title: &str, picture: &RgbImage) -> Result<Figure> {
 
 /// Grid of pictures, row by row, each with its caption below.
 ///
-/// `pictures` are captions and encoded JPEG or PNG files; the figure embeds the
-/// files as they are.
+/// `pictures` are captions and encoded JPEG or PNG files; the figure embeds them, large ones as
+/// JPEG of the size that is shown, so that a notebook stays small.
 ///
 /// # Errors
 ///
@@ -55,11 +57,16 @@ pub fn picture_grid(title: &str, pictures: &[(String, Vec<u8>)], columns: usize)
     };
     let mut images = String::new();
     for (i, (caption, bytes)) in pictures.iter().enumerate() {
-        let (format, wide, high) =
+        let (format, picture) =
             inspect(bytes).with_context(|| format!("picture {} ({caption:?})", i + 1))?;
         // Fit into the square, centred, without distortion.
+        let (wide, high) = picture.dimensions();
         let scale = f64::from(EDGE) / f64::from(wide.max(high));
         let [wide, high] = [wide, high].map(|side| (f64::from(side) * scale) as i32);
+        let (format, bytes) = match scale < 1.0 {
+            true => (ImageFormat::Jpeg, &small(&picture, wide, high)?),
+            false => (format, bytes),
+        };
         let (left, top) = corner(i);
         let (left, top) = (left + (EDGE - wide) / 2, top + (EDGE - high) / 2);
         images += &element([left, top + header(&note), wide, high], format, bytes);
@@ -77,8 +84,17 @@ pub fn picture_grid(title: &str, pictures: &[(String, Vec<u8>)], columns: usize)
     Ok(figure.with_elements(&images))
 }
 
-/// Format, width and height of a picture file that can be decoded.
-fn inspect(bytes: &[u8]) -> Result<(ImageFormat, u32, u32)> {
+/// A picture of this size as JPEG.
+fn small(picture: &DynamicImage, wide: i32, high: i32) -> Result<Vec<u8>> {
+    let small = picture.resize_exact(wide.max(1) as u32, high.max(1) as u32, FilterType::Triangle);
+    let mut bytes = vec![];
+    let encoder = JpegEncoder::new_with_quality(&mut bytes, 85);
+    small.into_rgb8().write_with_encoder(encoder).context("cannot encode a picture as JPEG")?;
+    Ok(bytes)
+}
+
+/// Format and pixels of a picture file that can be decoded.
+fn inspect(bytes: &[u8]) -> Result<(ImageFormat, DynamicImage)> {
     let format = image::guess_format(bytes).ok();
     let format = format.filter(|f| matches!(f, ImageFormat::Jpeg | ImageFormat::Png));
     let format = format.context("the file is neither JPEG nor PNG: convert it first")?;
@@ -86,7 +102,7 @@ fn inspect(bytes: &[u8]) -> Result<(ImageFormat, u32, u32)> {
         image::load_from_memory_with_format(bytes, format).context("the file is damaged")?;
     let (wide, high) = picture.dimensions();
     ensure!(wide > 0 && high > 0, "the file has no pixels");
-    Ok((format, wide, high))
+    Ok((format, picture))
 }
 
 /// An SVG element that embeds a file.

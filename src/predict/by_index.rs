@@ -89,7 +89,7 @@ impl Predictor {
     /// original's net that ships, or on synthetic faces one trained by the defaults.
     ///
     /// # Errors
-    /// As [`Predictor::suited`].
+    /// Weights that are missing or damaged, or a training that fails.
     pub fn by_recipes(faces: &Faces, gender: Option<Recipe>, age: Option<Recipe>) -> Result<Self> {
         let is_default = gender.is_none();
         let gender = net(faces, Task::Gender, gender, None).context("the gender net")?;
@@ -157,8 +157,8 @@ type Last = Option<((Option<Recipe>, Option<Recipe>), Faces, Predictor)>;
 /// milliseconds, and decode that one picture.
 ///
 /// # Errors
-/// An index outside the set, a picture that can't be decoded, or what [`Faces::open`] and
-/// [`Predictor::suited`] return.
+/// An index outside the set, a data set that can't be opened, a picture that can't be decoded,
+/// weights that are missing or damaged, or a training that fails.
 pub fn pred_gender_age_group(index: i64) -> Result<LabelledPrediction> {
     pred_gender_age_group_with(index, None, None)
 }
@@ -168,7 +168,8 @@ pub fn pred_gender_age_group(index: i64) -> Result<LabelledPrediction> {
 /// promised, or anything else of a [`Recipe`].
 ///
 /// # Errors
-/// As [`pred_gender_age_group`].
+/// An index outside the set, a data set that can't be opened, a picture that can't be decoded, a
+/// recipe that can't train, or a training that fails.
 pub fn pred_gender_age_group_with(
     index: i64,
     gender: Option<Recipe>,

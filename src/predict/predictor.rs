@@ -5,14 +5,16 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use image::RgbImage;
+use polars::prelude::{DataFrame, df};
 use tch::{Kind, Tensor};
 
 use super::FacePrediction;
-use crate::data::{decode, resize};
+use crate::data::{Faces, decode, resize};
 use crate::metrics::Predictions;
 use crate::model::{Inference, batch};
 use crate::store::{Card, DEFAULT_MODEL, ModelStore, Trained};
 use crate::support::device::{device, inference_kind};
+use crate::support::progress::Progress;
 use crate::support::threads::on_every_core;
 use crate::task::Task;
 
@@ -84,18 +86,53 @@ impl Predictor {
     /// # Errors
     /// The device failing.
     pub fn predict_files(&self, files: &[PathBuf]) -> Result<Vec<Result<FacePrediction>>> {
+        self.predict_each(files.len(), |i| {
+            decode(&std::fs::read(&files[i]).context("cannot be read")?)
+        })
+    }
+
+    /// Predicts for the pictures of a table of records, on every core. One row a picture, in the
+    /// table's order: `index`, `predicted_gender`, `female` (its probability, 0 to 1),
+    /// `predicted_age` (the expected age, years), `age_group`; a join by `index` puts them beside
+    /// the records.
+    ///
+    /// # Errors
+    /// A table that is not of this set, a picture that can't be read or decoded, or the device
+    /// failing.
+    pub fn predict_records(&self, faces: &Faces, records: &DataFrame) -> Result<DataFrame> {
+        let indices = faces.indices(records)?;
+        let progress = Progress::new("predicting, pictures", indices.len());
+        let predicted = self.predict_each(indices.len(), |i| {
+            let picture = faces.picture(indices[i]);
+            progress.step();
+            picture
+        })?;
+        let predicted = predicted.into_iter().collect::<Result<Vec<FacePrediction>>>()?;
+        Ok(df!(
+            "index" => indices.iter().map(|index| *index as u32).collect::<Vec<_>>(),
+            "predicted_gender" => predicted.iter().map(|face| face.gender.name()).collect::<Vec<_>>(),
+            "female" => predicted.iter().map(|face| face.female).collect::<Vec<_>>(),
+            "predicted_age" => predicted.iter().map(|face| face.age).collect::<Vec<_>>(),
+            "age_group" => predicted.iter().map(|face| face.age_group.as_str()).collect::<Vec<_>>(),
+        )?)
+    }
+
+    /// Predicts for `n` pictures that `read` gives, in order, on every core.
+    fn predict_each(
+        &self,
+        n: usize,
+        read: impl Fn(usize) -> Result<RgbImage> + Sync,
+    ) -> Result<Vec<Result<FacePrediction>>> {
         let device = device();
         let some = batch(device);
-        let jobs = files.len().div_ceil(some);
-        let read = |file: &PathBuf| decode(&std::fs::read(file).context("cannot be read")?);
         let cards = self.cards();
         let predicted = on_every_core(
             device,
             || inference(&self.nets),
-            jobs,
+            n.div_ceil(some),
             |ready, job| {
-                let files = &files[job * some..files.len().min((job + 1) * some)];
-                let decoded: Vec<Result<RgbImage>> = files.iter().map(read).collect();
+                let decoded: Vec<Result<RgbImage>> =
+                    (job * some..n.min((job + 1) * some)).map(&read).collect();
                 let pictures: Vec<&RgbImage> = decoded.iter().flatten().collect();
                 let mut faces = predict(&cards, ready, &pictures)?.into_iter();
                 decoded

@@ -74,7 +74,7 @@ impl Search {
             "epochs" => self.trials.iter().map(|t| t.epochs as u32).collect::<Vec<_>>(),
             "validation loss" => column(|t| t.loss),
             "validation accuracy" => column(|t| t.accuracy),
-            "minutes" => column(|t| t.minutes),
+            "minutes" => column(|t| (100.0 * t.minutes).round() / 100.0),
         )?)
     }
 

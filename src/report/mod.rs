@@ -5,8 +5,10 @@ mod figures;
 mod published;
 mod remeasure;
 mod rivals;
+mod robustness;
 mod visualize;
 
 pub use published::{PublishedResults, Row};
 pub use rivals::{Rival, rivals};
-pub use visualize::{Activation, activations, filter_patterns, save_activations};
+pub use robustness::{Corrupted, Robustness};
+pub use visualize::{Activation, activations, exciting_faces, filter_patterns, save_activations};

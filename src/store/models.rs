@@ -106,7 +106,7 @@ impl ModelStore {
     /// [`ModelStore::open`] on a device.
     ///
     /// # Errors
-    /// As [`ModelStore::open`].
+    /// No net of that name (the message lists those there are), or a damaged one.
     pub fn open_on(&self, name: &str, device: Device) -> Result<Trained> {
         // Straight to the file where there is one: no other card is read.
         let by_name = self.folder.join(format!("{name}.json"));

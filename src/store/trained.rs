@@ -193,7 +193,7 @@ impl Card {
 /// entry a head.
 ///
 /// # Errors
-/// Nets of different tasks, or what [`Trained::predict`] returns.
+/// Nets of different tasks, an index outside the set, or a picture that can't be decoded.
 pub fn ensemble(
     nets: &[Trained],
     faces: &Faces,

@@ -84,7 +84,8 @@ impl Progress {
             return;
         };
         let elapsed = self.start.elapsed();
-        if elapsed < *next {
+        // The end is told by what comes next.
+        if elapsed < *next || done >= self.total as u64 {
             return;
         }
         *next = elapsed.mul_f64(1.6);

@@ -27,6 +27,17 @@ impl Random {
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
+
+    /// Uniform in `0..1`.
+    pub(crate) fn uniform(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// Nearly normal with mean 0 and standard deviation 1: a sum of four uniform numbers, as a
+    /// logarithm may differ between machines.
+    pub(crate) fn normal(&mut self) -> f64 {
+        (0..4).map(|_| self.uniform() - 0.5).sum::<f64>() * 3f64.sqrt()
+    }
 }
 
 /// A test's turn at libtorch's random generator, of which a process has one.

@@ -314,14 +314,18 @@ mod tests {
         let grey = only(Augment { grey: 0.5, ..none.clone() });
         assert!(grey.allclose(&x, 1e-4, 1e-4, false), "without colours as it is");
         let red = Augment { grey: 0.5, level: 1.0, ..none.clone() }.apply(&x).unwrap();
-        let apart = (red.i((.., 0)) - red.i((.., 2))).abs().reshape([64, -1]).amax([1i64].as_slice(), false);
+        let apart = (red.i((.., 0)) - red.i((.., 2)))
+            .abs()
+            .reshape([64, -1])
+            .amax([1i64].as_slice(), false);
         let n = i64::try_from(apart.lt(1e-5).sum(Kind::Int64)).unwrap();
         assert!((16..48).contains(&n), "{n} of 64 without colours");
         let darker = only(Augment { brightness: 0.5, ..none.clone() });
         let share = (&darker - BLACK) / (&x - BLACK);
         let spread = share.reshape([64, -1]).std_dim([1i64].as_slice(), false, false);
         assert!(f64::try_from(spread.max()).unwrap() < 1e-5, "one share a picture");
-        let (low, high) = (f64::try_from(share.min()).unwrap(), f64::try_from(share.max()).unwrap());
+        let (low, high) =
+            (f64::try_from(share.min()).unwrap(), f64::try_from(share.max()).unwrap());
         assert!((0.5..0.7).contains(&low) && (1.3..1.5001).contains(&high), "{low} to {high}");
         // A blurred edge is less steep; what is flat stays as it is.
         let edge = x.sign();

@@ -93,7 +93,7 @@ pub(crate) fn fit(net: &Net, fit: Fit, folder: &Path) -> Result<History> {
     }
     let mut log = Log::new(folder, &history)?;
     let mut batches: Option<Batches> = None;
-    history.print();
+    history.print(fit.task.has_age());
     while !early_stopping::is_over(recipe, &history) {
         let start = Instant::now();
         let number = history.epochs.len() + 1;

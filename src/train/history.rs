@@ -35,19 +35,24 @@ pub struct Epoch {
 }
 
 impl Epoch {
-    /// The heading of [`Epoch::row`].
-    const HEADING: &'static str = "epoch   train loss  accuracy   validation loss  accuracy     MAE   learning rate   seconds";
+    /// The heading of [`Epoch::row`]; `age` is whether an age is predicted, which has an MAE.
+    fn heading(age: bool) -> String {
+        let mae = if age { "     MAE" } else { "" };
+        format!(
+            "epoch   train loss  accuracy   validation loss  accuracy{mae}   learning rate   seconds"
+        )
+    }
 
     /// One line of a table.
     fn row(&self, best: bool) -> String {
         format!(
-            "{:>5}   {:>10.4}  {:>6.2} %   {:>15.4}  {:>6.2} %  {:>6}   {:>13.2e}   {:>7.1}{}",
+            "{:>5}   {:>10.4}  {:>6.2} %   {:>15.4}  {:>6.2} %{}   {:>13.2e}   {:>7.1}{}",
             self.epoch,
             self.train_loss,
             self.train_accuracy * 100.0,
             self.validation_loss,
             self.validation_accuracy * 100.0,
-            self.validation_mae.map_or("-".to_owned(), |mae| format!("{mae:.2}")),
+            self.validation_mae.map_or(String::new(), |mae| format!("  {mae:>6.2}")),
             self.learning_rate,
             self.seconds,
             if best { "  best" } else { "" },
@@ -73,8 +78,8 @@ impl History {
     }
 
     /// Says the heading of the table that grows by epoch, and the epochs so far.
-    pub(super) fn print(&self) {
-        say(Epoch::HEADING);
+    pub(super) fn print(&self, age: bool) {
+        say(&Epoch::heading(age));
         for done in 1..=self.epochs.len() {
             let so_far = History { epochs: self.epochs[..done].to_vec() };
             so_far.print_last();

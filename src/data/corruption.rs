@@ -1,0 +1,314 @@
+//! Pictures as other people take them: grey, blurred, noisy, compressed, dark, badly cut.
+
+use std::fmt;
+use std::io::Cursor;
+
+use anyhow::{Context, Result, ensure};
+use image::codecs::jpeg::JpegEncoder;
+use image::{ImageFormat, Rgb, RgbImage, imageops};
+
+use super::{Faces, Record, Source, decode};
+use crate::support::hash::rank;
+use crate::support::random::Random;
+
+/// How pictures differ that are not UTKFace's, each in three severities: the idea is that of
+/// Hendrycks and Dietterich, "Benchmarking Neural Network Robustness to Common Corruptions and
+/// Perturbations" (arXiv 1903.12261); the kinds are those that face chips meet.
+///
+/// Chance (which way a picture is turned, its noise) is decided by the picture's content, so the
+/// suite is the same on every machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Corruption {
+    /// A half, a fifth, nothing of the colours left.
+    Grey,
+    /// A Gaussian of 1, 2, 3.5 % of the side.
+    Blur,
+    /// Normal noise of 15, 30, 60 of 255 levels in each pixel of the file.
+    Noise,
+    /// JPEG of quality 40, 20, 10.
+    Jpeg,
+    /// 80, 65, 50 % of the brightness.
+    Dark,
+    /// 120, 135, 150 % of the brightness, as far as a byte goes.
+    Bright,
+    /// Turned by 7, 13, 20 degrees, to either side.
+    Turned,
+    /// Cut 5, 10, 15 % wider; beyond the edge the picture is reflected.
+    Wider,
+    /// Cut 5, 10, 15 % tighter.
+    Tighter,
+    /// Moved by 3, 5.5, 8 % of the side, in any direction.
+    Shifted,
+}
+
+impl Corruption {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Grey,
+        Self::Blur,
+        Self::Noise,
+        Self::Jpeg,
+        Self::Dark,
+        Self::Bright,
+        Self::Turned,
+        Self::Wider,
+        Self::Tighter,
+        Self::Shifted,
+    ];
+
+    /// The highest severity; the lowest is 1.
+    pub const SEVEREST: usize = 3;
+
+    /// `grey`, `blur`, ...
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Grey => "grey",
+            Self::Blur => "blur",
+            Self::Noise => "noise",
+            Self::Jpeg => "jpeg",
+            Self::Dark => "dark",
+            Self::Bright => "bright",
+            Self::Turned => "turned",
+            Self::Wider => "wider",
+            Self::Tighter => "tighter",
+            Self::Shifted => "shifted",
+        }
+    }
+
+    /// A picture so changed; `content` decides what is left to chance.
+    ///
+    /// # Errors
+    /// A severity that is not 1, 2 or 3, or a picture without pixels.
+    ///
+    /// ```
+    /// use ror::data::{Corruption, Faces};
+    ///
+    /// # fn main() -> anyhow::Result<()> {
+    /// let faces = Faces::synthetic(1, 0)?;
+    /// let (picture, content) = (faces.picture(0)?, &faces.record(0)?.content);
+    /// let blurred = Corruption::Blur.apply(&picture, 2, content)?;
+    /// assert_eq!(blurred.dimensions(), picture.dimensions());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn apply(self, picture: &RgbImage, severity: usize, content: &str) -> Result<RgbImage> {
+        check(severity)?;
+        ensure!(picture.width() > 0 && picture.height() > 0, "a picture without pixels");
+        let pick = |values: [f64; Self::SEVEREST]| values[severity - 1];
+        let mut chance = Random::new(rank(severity as u64, &format!("{self} {content}")));
+        let side = f64::from(picture.width().min(picture.height()));
+        Ok(match self {
+            Self::Grey => {
+                let left = pick([0.5, 0.2, 0.0]);
+                pixels(picture, |[r, g, b]| {
+                    let grey = 0.299 * r + 0.587 * g + 0.114 * b;
+                    [r, g, b].map(|level| grey + left * (level - grey))
+                })
+            }
+            Self::Blur => imageops::blur(picture, (pick([0.01, 0.02, 0.035]) * side) as f32),
+            Self::Noise => {
+                let deviation = pick([15.0, 30.0, 60.0]);
+                pixels(picture, |levels| levels.map(|level| level + deviation * chance.normal()))
+            }
+            Self::Jpeg => {
+                let mut bytes = vec![];
+                let quality = pick([40.0, 20.0, 10.0]) as u8;
+                picture
+                    .write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, quality))
+                    .context("cannot encode a picture as JPEG")?;
+                decode(&bytes)?
+            }
+            Self::Dark => pixels(picture, |levels| levels.map(|l| l * pick([0.8, 0.65, 0.5]))),
+            Self::Bright => pixels(picture, |levels| levels.map(|l| l * pick([1.2, 1.35, 1.5]))),
+            Self::Turned => {
+                let sign = if chance.uniform() < 0.5 { -1.0 } else { 1.0 };
+                let angle = sign * pick([7.0f64, 13.0, 20.0]).to_radians();
+                moved(picture, angle, 1.0, [0.0; 2])
+            }
+            Self::Wider => moved(picture, 0.0, 1.0 + pick([0.05, 0.1, 0.15]), [0.0; 2]),
+            Self::Tighter => moved(picture, 0.0, 1.0 - pick([0.05, 0.1, 0.15]), [0.0; 2]),
+            Self::Shifted => {
+                let direction = std::f64::consts::TAU * chance.uniform();
+                let by = pick([0.03, 0.055, 0.08]) * side;
+                moved(picture, 0.0, 1.0, [by * direction.cos(), by * direction.sin()])
+            }
+        })
+    }
+}
+
+/// Pictures of a set, changed when they are read.
+#[derive(Debug)]
+pub(super) struct CorruptedSource {
+    faces: Faces,
+    indices: Vec<usize>,
+    corruption: Corruption,
+    severity: usize,
+}
+
+impl CorruptedSource {
+    pub(super) fn new(
+        faces: &Faces,
+        indices: &[usize],
+        corruption: Corruption,
+        severity: usize,
+    ) -> Result<(Self, Vec<Record>)> {
+        check(severity)?;
+        let records = indices.iter().map(|index| {
+            let record = faces.record(*index)?.clone();
+            Ok(Record { file: format!("{corruption}-{severity}/{}", record.file), ..record })
+        });
+        let records = records.collect::<Result<_>>()?;
+        let indices = indices.to_vec();
+        Ok((Self { faces: faces.clone(), indices, corruption, severity }, records))
+    }
+}
+
+impl Source for CorruptedSource {
+    fn describe(&self) -> String {
+        format!("a set, {} at severity {}", self.corruption, self.severity)
+    }
+
+    fn bytes(&self, index: usize) -> Result<Vec<u8>> {
+        let mut png = Cursor::new(vec![]);
+        self.picture(index)?.write_to(&mut png, ImageFormat::Png)?;
+        Ok(png.into_inner())
+    }
+
+    fn picture(&self, index: usize) -> Result<RgbImage> {
+        let index = *self.indices.get(index).context("no such picture")?;
+        let content = &self.faces.record(index)?.content;
+        self.corruption.apply(&self.faces.picture(index)?, self.severity, content)
+    }
+
+    fn is_synthetic(&self) -> bool {
+        self.faces.is_synthetic()
+    }
+
+    fn is_kept(&self) -> bool {
+        false
+    }
+}
+
+fn check(severity: usize) -> Result<()> {
+    ensure!(
+        (1..=Corruption::SEVEREST).contains(&severity),
+        "a severity of {severity}: choose 1 to {}",
+        Corruption::SEVEREST
+    );
+    Ok(())
+}
+
+impl fmt::Display for Corruption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Each pixel by its levels, 0 to 255.
+fn pixels(picture: &RgbImage, mut change: impl FnMut([f64; 3]) -> [f64; 3]) -> RgbImage {
+    let mut changed = picture.clone();
+    for pixel in changed.pixels_mut() {
+        let levels = change(pixel.0.map(f64::from));
+        *pixel = Rgb(levels.map(|level| level.round().clamp(0.0, 255.0) as u8));
+    }
+    changed
+}
+
+/// Turned by `angle` around its middle, showing `cut` times as much of it, moved by pixels;
+/// bilinear, and beyond the edge reflected.
+fn moved(picture: &RgbImage, angle: f64, cut: f64, by: [f64; 2]) -> RgbImage {
+    let (width, height) = picture.dimensions();
+    let middle = [f64::from(width - 1) / 2.0, f64::from(height - 1) / 2.0];
+    let (sin, cos) = (angle.sin() * cut, angle.cos() * cut);
+    RgbImage::from_fn(width, height, |x, y| {
+        let (x, y) = (f64::from(x) - middle[0], f64::from(y) - middle[1]);
+        let x_from = cos * x - sin * y + middle[0] + by[0];
+        let y_from = sin * x + cos * y + middle[1] + by[1];
+        let (left, top) = (x_from.floor(), y_from.floor());
+        let (right_share, low_share) = (x_from - left, y_from - top);
+        let at = |x: f64, y: f64| picture.get_pixel(reflected(x, width), reflected(y, height)).0;
+        let corners =
+            [at(left, top), at(left + 1.0, top), at(left, top + 1.0), at(left + 1.0, top + 1.0)];
+        let shares = [
+            (1.0 - right_share) * (1.0 - low_share),
+            right_share * (1.0 - low_share),
+            (1.0 - right_share) * low_share,
+            right_share * low_share,
+        ];
+        let level = |colour: usize| -> f64 {
+            corners
+                .iter()
+                .zip(shares)
+                .map(|(corner, share)| share * f64::from(corner[colour]))
+                .sum()
+        };
+        Rgb([0, 1, 2].map(|colour| level(colour).round() as u8))
+    })
+}
+
+/// A place along a side of `length` pixels, reflected at both ends.
+fn reflected(at: f64, length: u32) -> u32 {
+    let length = i64::from(length);
+    let at = (at as i64).rem_euclid(2 * length);
+    at.min(2 * length - 1 - at) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mean_change(a: &RgbImage, b: &RgbImage) -> f64 {
+        let apart = a.iter().zip(b.iter()).map(|(a, b)| f64::from(a.abs_diff(*b)));
+        apart.sum::<f64>() / a.len() as f64
+    }
+
+    /// Each changes a picture, more so with each severity, and the same way every time.
+    #[test]
+    fn severities_grow_and_repeat() {
+        let faces = Faces::synthetic(2, 0).unwrap();
+        let picture = faces.picture(1).unwrap();
+        for corruption in Corruption::ALL {
+            let changed = |severity| corruption.apply(&picture, severity, "a").unwrap();
+            let changes = [1, 2, 3].map(|severity| mean_change(&picture, &changed(severity)));
+            assert!(changes[0] > 0.2, "{corruption}: {changes:?}");
+            assert!(
+                changes[0] < changes[1] && changes[1] < changes[2],
+                "{corruption}: {changes:?}"
+            );
+            assert_eq!(changed(2), changed(2));
+        }
+        let noise = |content| Corruption::Noise.apply(&picture, 1, content).unwrap();
+        assert_ne!(noise("a"), noise("b"), "the content decides");
+        assert!(Corruption::Grey.apply(&picture, 4, "a").is_err());
+        assert!(Corruption::Grey.apply(&RgbImage::new(0, 0), 1, "a").is_err());
+        assert!(faces.corrupted(&[0], Corruption::Grey, 0).is_err());
+        assert!(faces.corrupted(&[2], Corruption::Grey, 1).is_err());
+        // As a set: its pictures are the changed ones, and never those in the cache of another.
+        let set = faces.corrupted(&[1], Corruption::Dark, 3).unwrap();
+        let content = &faces.record(1).unwrap().content;
+        assert_eq!(set.picture(0).unwrap(), Corruption::Dark.apply(&picture, 3, content).unwrap());
+        assert_eq!(decode(&set.bytes(0).unwrap()).unwrap(), set.picture(0).unwrap());
+        let mild = faces.corrupted(&[1], Corruption::Dark, 1).unwrap();
+        let mean = |set: &Faces| {
+            set.pictures(16).unwrap().tensor.to_kind(tch::Kind::Float).mean(tch::Kind::Float)
+        };
+        assert!(mean(&set).double_value(&[]) < 0.8 * mean(&mild).double_value(&[]));
+    }
+
+    #[test]
+    fn geometry_is_exact() {
+        // A ramp from left to right: its slope tells the scale, its middle the shift.
+        let ramp = RgbImage::from_fn(101, 101, |x, _| Rgb([x as u8 * 2; 3]));
+        let level = |picture: &RgbImage, x| i32::from(picture.get_pixel(x, 50).0[0]);
+        let wider = moved(&ramp, 0.0, 1.1, [0.0; 2]);
+        assert_eq!([level(&wider, 50), level(&wider, 60)], [100, 122]);
+        let shifted = moved(&ramp, 0.0, 1.0, [5.0, 0.0]);
+        assert_eq!(level(&shifted, 50), 110);
+        let turned = moved(&ramp, std::f64::consts::FRAC_PI_2, 1.0, [0.0; 2]);
+        assert_eq!(turned.get_pixel(50, 60).0[0], 80, "right is up");
+        assert_eq!(
+            [-1.0, 0.0, 100.0, 101.0, 103.0].map(|at| reflected(at, 101)),
+            [0, 0, 100, 100, 98]
+        );
+    }
+}

@@ -1,0 +1,281 @@
+//! What people who know polars from Python type on a table, and polars in Rust lacks.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use polars::prelude::{
+    AnyValue, Column, DataFrame, DataType, IntoLazy, JoinArgs, JoinType, MaintainOrderJoin,
+    QuantileMethod, SortMultipleOptions, col, len,
+};
+
+use crate::support::files;
+
+/// Summaries of a table, and the table as a file.
+///
+/// ```
+/// use ror::prelude::*;
+///
+/// # fn main() -> anyhow::Result<()> {
+/// let faces = Faces::synthetic(100, 0)?;
+/// let genders = faces.records().count_by(&["gender"])?;
+/// assert_eq!(genders.columns()[1].numbers()?.iter().sum::<f64>(), 100.0);
+/// println!("{}", faces.records().describe()?);
+/// faces.records().write_csv(std::env::temp_dir().join("records.csv"))?;
+/// # Ok(())
+/// # }
+/// ```
+pub trait Frame {
+    /// One row a column: how many values it has, how many are missing, and for numbers their
+    /// mean, standard deviation, least, quartiles and greatest.
+    ///
+    /// # Errors
+    /// None that a sound table can cause.
+    fn describe(&self) -> Result<DataFrame>;
+
+    /// How often each combination of values of some columns stands in the table, the most
+    /// frequent first: these columns, and `count`.
+    ///
+    /// # Errors
+    /// A column that the table does not have (the message lists those it has).
+    fn count_by(&self, columns: &[&str]) -> Result<DataFrame>;
+
+    /// The rows of both tables that agree in a column, side by side, in the order of this one:
+    /// for instance predictions beside records, by `index`.
+    ///
+    /// # Errors
+    /// A column that one of the tables does not have, or holds as another type.
+    fn join_by(&self, column: &str, other: &DataFrame) -> Result<DataFrame>;
+
+    /// Writes the table as CSV (comma-separated, a header, UTF-8, nothing for a missing value),
+    /// whole or not at all.
+    ///
+    /// # Errors
+    /// A path that can't be written.
+    fn write_csv(&self, path: impl AsRef<Path>) -> Result<()>;
+}
+
+/// The numbers in a column, and what is counted of them.
+///
+/// ```
+/// use ror::prelude::*;
+///
+/// # fn main() -> anyhow::Result<()> {
+/// let faces = Faces::synthetic(100, 0)?;
+/// let ages = &faces.records()["age"];
+/// assert_eq!(ages.numbers()?.len(), 100);
+/// assert!(ages.mean().is_some() && faces.records()["gender"].mean().is_none());
+/// let races = faces.records()["race"].value_counts()?;
+/// assert_eq!(races.width(), 2);
+/// # Ok(())
+/// # }
+/// ```
+pub trait Values {
+    /// The values as numbers, missing ones left out: what [`crate::plot::histogram`] takes.
+    ///
+    /// # Errors
+    /// A column that is not of numbers.
+    fn numbers(&self) -> Result<Vec<f64>>;
+
+    /// The values as texts, missing ones as "": names for [`crate::plot::bars`].
+    ///
+    /// # Errors
+    /// A column whose values can't be written as text.
+    fn texts(&self) -> Result<Vec<String>>;
+
+    /// How often each value stands in the column, the most frequent first: the value, and
+    /// `count`.
+    ///
+    /// # Errors
+    /// None that a sound column can cause.
+    fn value_counts(&self) -> Result<DataFrame>;
+
+    /// The mean; none of a column without numbers.
+    fn mean(&self) -> Option<f64> {
+        let numbers = self.numbers().ok()?;
+        (!numbers.is_empty()).then(|| numbers.iter().sum::<f64>() / numbers.len() as f64)
+    }
+}
+
+impl Values for Column {
+    fn numbers(&self) -> Result<Vec<f64>> {
+        ensure!(
+            self.dtype().is_primitive_numeric() || self.dtype().is_bool(),
+            "the column `{}` holds {}, not numbers",
+            self.name(),
+            self.dtype()
+        );
+        Ok(self.cast(&DataType::Float64)?.f64()?.iter().flatten().collect())
+    }
+
+    fn texts(&self) -> Result<Vec<String>> {
+        let texts = self.cast(&DataType::String)?;
+        Ok(texts.str()?.iter().map(|text| text.unwrap_or_default().to_owned()).collect())
+    }
+
+    fn value_counts(&self) -> Result<DataFrame> {
+        self.clone().into_frame().count_by(&[self.name()])
+    }
+}
+
+impl Frame for DataFrame {
+    fn describe(&self) -> Result<DataFrame> {
+        let columns = self.columns();
+        let mut rows: [Vec<Option<f64>>; 7] = Default::default();
+        for column in columns {
+            let series = column.as_materialized_series();
+            let is_number = column.dtype().is_primitive_numeric();
+            let quantile = |share: f64| {
+                let found = column.quantile_reduce(share, QuantileMethod::Linear).ok()?;
+                found.value().try_extract::<f64>().ok()
+            };
+            let found = match is_number {
+                true => [
+                    series.mean(),
+                    series.std(1),
+                    quantile(0.0),
+                    quantile(0.25),
+                    quantile(0.5),
+                    quantile(0.75),
+                    quantile(1.0),
+                ],
+                false => [None; 7],
+            };
+            for (row, value) in rows.iter_mut().zip(found) {
+                row.push(value);
+            }
+        }
+        let [mean, std, min, lower, median, upper, max] = rows;
+        let count =
+            |of: fn(&Column) -> usize| columns.iter().map(|c| of(c) as u32).collect::<Vec<_>>();
+        Ok(polars::df!(
+            "column" => columns.iter().map(|c| c.name().as_str()).collect::<Vec<_>>(),
+            "count" => count(|c| c.len() - c.null_count()),
+            "null" => count(Column::null_count),
+            "mean" => mean,
+            "std" => std,
+            "min" => min,
+            "25 %" => lower,
+            "median" => median,
+            "75 %" => upper,
+            "max" => max,
+        )?)
+    }
+
+    fn count_by(&self, columns: &[&str]) -> Result<DataFrame> {
+        ensure!(!columns.is_empty(), "name at least one column to count by");
+        for name in columns {
+            known(self, name)?;
+        }
+        let by = columns.iter().map(|name| col(*name)).collect::<Vec<_>>();
+        let order = SortMultipleOptions::default()
+            .with_order_descending_multi([true].into_iter().chain(columns.iter().map(|_| false)));
+        let keys = ["count"].into_iter().chain(columns.iter().copied()).collect::<Vec<_>>();
+        Ok(self
+            .clone()
+            .lazy()
+            .group_by(by)
+            .agg([len().alias("count")])
+            .sort(keys, order)
+            .collect()?)
+    }
+
+    fn join_by(&self, column: &str, other: &DataFrame) -> Result<DataFrame> {
+        known(self, column)?;
+        known(other, column).context("in the other table")?;
+        let inner = JoinArgs::new(JoinType::Inner);
+        let args = JoinArgs { maintain_order: MaintainOrderJoin::Left, ..inner };
+        let by = [col(column)];
+        Ok(self.clone().lazy().join(other.clone().lazy(), &by, &by, args).collect()?)
+    }
+
+    fn write_csv(&self, path: impl AsRef<Path>) -> Result<()> {
+        let mut csv = csv::Writer::from_writer(vec![]);
+        csv.write_record(self.columns().iter().map(|column| column.name().as_str()))?;
+        for row in 0..self.height() {
+            let cells = self.columns().iter().map(|column| {
+                Ok(match column.get(row)? {
+                    AnyValue::Null => String::new(),
+                    AnyValue::String(text) => text.to_owned(),
+                    AnyValue::StringOwned(text) => text.to_string(),
+                    AnyValue::Float64(number) => number.to_string(),
+                    AnyValue::Float32(number) => number.to_string(),
+                    value => value.to_string(),
+                })
+            });
+            csv.write_record(cells.collect::<Result<Vec<String>>>()?)?;
+        }
+        files::write_bytes(path.as_ref(), &csv.into_inner()?)
+    }
+}
+
+/// Refuses a column that a table does not have.
+fn known(table: &DataFrame, column: &str) -> Result<()> {
+    let names = || table.columns().iter().map(|c| c.name().as_str()).collect::<Vec<_>>().join(", ");
+    ensure!(
+        table.column(column).is_ok(),
+        "there is no column `{column}`; the table has {}",
+        names()
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use polars::prelude::df;
+
+    use super::*;
+
+    fn table() -> DataFrame {
+        df![
+            "index" => [0u32, 1, 2, 3],
+            "age" => [Some(10u32), Some(20), None, Some(60)],
+            "race" => [Some("a, b"), Some("c"), Some("c"), None],
+        ]
+        .unwrap()
+    }
+
+    #[test]
+    fn summaries_are_those_of_the_values_there_are() {
+        let found = table().describe().unwrap();
+        let row = |name: &str| found[name].numbers().unwrap();
+        assert_eq!(row("count"), [4.0, 3.0, 3.0]);
+        assert_eq!(row("null"), [0.0, 1.0, 1.0]);
+        // Of the two columns of numbers.
+        assert_eq!(row("mean"), [1.5, 30.0]);
+        assert_eq!(row("median"), [1.5, 20.0]);
+        assert_eq!((row("min")[1], row("25 %")[1], row("max")[1]), (10.0, 15.0, 60.0));
+        assert!((row("std")[1] - 700f64.sqrt()).abs() < 1e-9);
+        assert_eq!(table()["age"].mean(), Some(30.0));
+        assert_eq!(table()["race"].mean(), None);
+        assert!(table()["race"].numbers().unwrap_err().to_string().contains("holds str"));
+    }
+
+    #[test]
+    fn counts_begin_with_the_most_frequent() {
+        let counts = table()["race"].value_counts().unwrap();
+        assert_eq!(counts["count"].numbers().unwrap(), [2.0, 1.0, 1.0]);
+        assert_eq!(counts["race"].texts().unwrap()[0], "c");
+        let error = table().count_by(&["sex"]).unwrap_err().to_string();
+        assert_eq!(error, "there is no column `sex`; the table has index, age, race");
+        assert!(table().count_by(&[]).is_err());
+    }
+
+    #[test]
+    fn joined_rows_agree_and_keep_their_order() {
+        let other = df!["index" => [3u32, 1], "years" => [61.5, 19.0]].unwrap();
+        let joined = table().join_by("index", &other).unwrap();
+        assert_eq!(joined["index"].numbers().unwrap(), [1.0, 3.0]);
+        assert_eq!(joined["years"].numbers().unwrap(), [19.0, 61.5]);
+        let wrong = format!("{:#}", table().join_by("race", &other).unwrap_err());
+        assert!(wrong.contains("other table") && wrong.contains("index, years"), "{wrong}");
+    }
+
+    #[test]
+    fn csv_quotes_what_needs_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("table.csv");
+        table().write_csv(&path).unwrap();
+        let text = std::fs::read_to_string(path).unwrap();
+        assert_eq!(text, "index,age,race\n0,10,\"a, b\"\n1,20,c\n2,,c\n3,60,\n");
+    }
+}
