@@ -46,6 +46,21 @@ fn evaluate_measures_any_folder_and_prints_json() {
 }
 
 #[test]
+fn evaluate_measures_corrupted_pictures() {
+    let (place, data) = (TempDir::new().unwrap(), faces_folder(12));
+    let output = with_models(&place, &data)
+        .args(["evaluate", "--corrupted", "--model", "gender-32px", "--data"])
+        .arg(data.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", words(&output));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("clean, of 12 pictures") && said.contains("| tighter | "), "{said}");
+    // A line for each, with three severities; and the mean of all.
+    assert_eq!(said.lines().filter(|line| line.matches(", ").count() == 4).count(), 11, "{said}");
+}
+
+#[test]
 fn predict_takes_files_and_folders_and_names_what_it_cannot_read() {
     let (place, data) = (TempDir::new().unwrap(), faces_folder(5));
     let broken = place.path().join("broken.jpg");

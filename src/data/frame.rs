@@ -70,13 +70,13 @@ pub trait Frame {
 /// # }
 /// ```
 pub trait Values {
-    /// The values as numbers, missing ones left out: what [`crate::plot::histogram`] takes.
+    /// The values as numbers, missing ones left out: what `plot::histogram` takes.
     ///
     /// # Errors
     /// A column that is not of numbers.
     fn numbers(&self) -> Result<Vec<f64>>;
 
-    /// The values as texts, missing ones as "": names for [`crate::plot::bars`].
+    /// The values as texts, missing ones as "": names for `plot::bars`.
     ///
     /// # Errors
     /// A column whose values can't be written as text.

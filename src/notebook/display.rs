@@ -300,10 +300,7 @@ impl Show for LabelledPrediction {
 
 impl Show for [LabelledPrediction] {
     fn evcxr_display(&self) {
-        let captioned = self.iter().map(|one| (one.caption(), one.picture.clone()));
-        let grid =
-            plot::picture_grid("Predictions, and what is true", &captioned.collect::<Vec<_>>(), 6);
-        grid.evcxr_display();
+        plot::predictions(self).evcxr_display();
     }
 }
 
@@ -317,17 +314,6 @@ impl LabelledPrediction {
             data_url(kind, &self.picture)
         );
         charts(&self.face, Some(&picture), Some((self.label.gender as usize, self.true_group())))
-    }
-
-    fn caption(&self) -> String {
-        let sign = |gender: crate::Gender| &gender.name()[..1];
-        format!(
-            "{} {:.0} (is {} {})",
-            sign(self.face.gender),
-            self.face.age,
-            sign(self.label.gender),
-            self.label.age
-        )
     }
 }
 

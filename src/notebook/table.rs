@@ -23,7 +23,7 @@ const MOST: usize = 600_000;
 const SCRIPT: &str = include_str!("table.js");
 /// Texts of more characters than this are cut to so many.
 const LONG: usize = 48;
-const SHORT: usize = 12;
+const SHORT: usize = 8;
 
 /// A table that notebooks show as HTML.
 ///
@@ -261,7 +261,7 @@ mod tests {
     fn long_texts_are_cut_but_kept_under_the_pointer() {
         let hash = "0123456789abcdef".repeat(4);
         let html = df!["content" => [hash.as_str()]].unwrap().to_html(12).unwrap();
-        assert!(html.contains(&format!("title=\"{hash}\">0123456789ab...</span>")));
+        assert!(html.contains(&format!("title=\"{hash}\">01234567...</span>")));
     }
 
     #[test]

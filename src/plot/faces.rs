@@ -1,15 +1,17 @@
-//! Faces of the data set with their labels.
+//! Faces of the data set with their labels, or with what is predicted for them.
 
 use anyhow::Result;
 use polars::prelude::DataFrame;
 
 use super::{Figure, picture_grid};
 use crate::data::Faces;
+use crate::predict::LabelledPrediction;
 use crate::support::hash::rank;
 use crate::task::Gender;
 
 /// A grid of `rows` x `columns` faces drawn at random from a table of records, each labelled
-/// such as "Male: 23". The seed decides which.
+/// such as "Male: 23". The seed decides which; a table of no more rows than that is shown whole and
+/// in its order.
 ///
 /// # Errors
 /// A table that is not of this set, no rows or columns, or a picture that can't be read.
@@ -32,8 +34,10 @@ pub fn faces(
     seed: u64,
 ) -> Result<Figure> {
     let mut indices = faces.indices(records)?;
-    indices.sort_by_cached_key(|index| rank(seed, &index.to_string()));
-    indices.truncate(rows * columns);
+    if indices.len() > rows * columns {
+        indices.sort_by_cached_key(|index| rank(seed, &index.to_string()));
+        indices.truncate(rows * columns);
+    }
     let pictures = indices
         .iter()
         .map(|index| {
@@ -47,4 +51,31 @@ pub fn faces(
         .collect::<Result<Vec<_>>>()?;
     let what = if faces.is_synthetic() { "Synthetic faces" } else { "Faces" };
     picture_grid(what, &pictures, columns)
+}
+
+/// A grid of faces, each with what is predicted and what is true: "female, 31 (is 33)", or
+/// "female, 31 (is male, 33)".
+///
+/// # Errors
+/// No predictions.
+///
+/// ```no_run
+/// use ror::prelude::*;
+///
+/// # fn main() -> anyhow::Result<()> {
+/// let some = [23, 230, 2300].map(pred_gender_age_group).into_iter().collect::<Result<Vec<_>>>()?;
+/// plot::predictions(&some)?.save("predictions.png")?;
+/// # Ok(())
+/// # }
+/// ```
+pub fn predictions(predictions: &[LabelledPrediction]) -> Result<Figure> {
+    let captioned = predictions.iter().map(|one| {
+        let (face, label) = (&one.face, one.label);
+        let truth = match face.gender == label.gender {
+            true => format!("is {}", label.age),
+            false => format!("is {}, {}", label.gender.name(), label.age),
+        };
+        (format!("{}, {:.0} ({truth})", face.gender.name(), face.age), one.picture.clone())
+    });
+    picture_grid("Predicted, and what is true", &captioned.collect::<Vec<_>>(), 6)
 }

@@ -24,11 +24,20 @@ const CAPTION: i32 = 24;
 /// # Errors
 /// A picture without pixels.
 pub fn picture(title: &str, picture: &RgbImage) -> Result<Figure> {
+    enlarged(title, picture, 1)
+}
+
+/// A picture whose pixels are shown as squares of `zoom` pixels, under a title.
+///
+/// # Errors
+/// A picture without pixels.
+pub(crate) fn enlarged(title: &str, picture: &RgbImage, zoom: u32) -> Result<Figure> {
     let (wide, high) = picture.dimensions();
     ensure!(wide > 0 && high > 0, "a picture without pixels can't be shown");
     let mut png = Cursor::new(vec![]);
     picture.write_to(&mut png, ImageFormat::Png).context("cannot encode the picture as PNG")?;
     let note = format!("{wide} x {high} px");
+    let (wide, high) = (wide * zoom, high * zoom);
     let size = (wide as i32 + 2 * MARGIN, high as i32 + MARGIN);
     let place = [MARGIN, header(&note), wide as i32, high as i32];
     let image = element(place, ImageFormat::Png, png.get_ref());
@@ -105,10 +114,11 @@ fn inspect(bytes: &[u8]) -> Result<(ImageFormat, DynamicImage)> {
     Ok((format, picture))
 }
 
-/// An SVG element that embeds a file.
+/// An SVG element that embeds a file; the pixels of a PNG stay squares.
 fn element([x, y, wide, high]: [i32; 4], format: ImageFormat, bytes: &[u8]) -> String {
+    let how = if format == ImageFormat::Png { "pixelated" } else { "auto" };
     format!(
-        "<image x=\"{x}\" y=\"{y}\" width=\"{wide}\" height=\"{high}\" href=\"data:{};base64,{}\"/>\n",
+        "<image x=\"{x}\" y=\"{y}\" width=\"{wide}\" height=\"{high}\" style=\"image-rendering:{how}\" href=\"data:{};base64,{}\"/>\n",
         format.to_mime_type(),
         STANDARD.encode(bytes)
     )

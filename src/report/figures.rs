@@ -14,7 +14,12 @@ impl Trained {
     /// # Errors
     /// A history without epochs.
     pub fn curves(&self) -> Result<Figure> {
-        plot::curves(&format!("Training: {}", self.card.task), &self.card.history)
+        let task = self.card.task;
+        let title = match self.name() {
+            Some(name) => format!("Training of {name}: {task}"),
+            None => format!("Training: {task}"),
+        };
+        plot::curves(&title, &self.card.history)
     }
 }
 

@@ -208,7 +208,7 @@ impl Frequencies {
     /// Pixels of 0 to 1, `[n, 3, side, side]`, of `[n, 3, side, side / 2 + 1, 2]`.
     fn pixels(&self, x: &Tensor) -> Result<Tensor> {
         let waves = x.f_mul(&self.scale)?.f_view_as_complex()?;
-        let plain = waves.f_fft_irfft2([self.side; 2].as_slice(), [2, 3], "ortho")?;
+        let plain = waves.f_fft_irfft2([self.side; 2].as_slice(), [2, 3], "backward")?;
         let coloured = self.colours.f_matmul(&plain.f_flatten(2, -1)?)?;
         Ok(coloured.f_view([-1, 3, self.side, self.side])?.f_sigmoid()?)
     }
@@ -230,24 +230,21 @@ fn tiles(title: &str, pictures: &Tensor) -> Result<Figure> {
     let levels: Vec<u8> = Vec::try_from(levels.f_reshape([-1])?)?;
 
     let columns = (n as f64).sqrt().ceil() as u32;
-    // Enlarged to whole multiples, so that a pixel stays a square, as far as the page is wide.
-    let zoom = (PAGE / (columns as i64 * height.max(width)).max(1)).clamp(1, 32) as u32;
-    let (tile_w, tile_h) = (width as u32 * zoom, height as u32 * zoom);
+    let (tile_w, tile_h) = (width as u32 + 1, height as u32 + 1);
     let rows = (n as u32).div_ceil(columns);
-    let mut grid = RgbImage::from_pixel(columns * (tile_w + 2), rows * (tile_h + 2), Rgb([255; 3]));
+    let mut grid = RgbImage::from_pixel(columns * tile_w, rows * tile_h, Rgb([255; 3]));
     for (x, y, pixel) in grid.enumerate_pixels_mut() {
-        let (tile, (u, v)) =
-            (y / (tile_h + 2) * columns + x / (tile_w + 2), (x % (tile_w + 2), y % (tile_h + 2)));
-        if i64::from(tile) < n && u < tile_w && v < tile_h {
-            let at = |colour: i64| {
-                levels[(((i64::from(tile) * colours + colour) * height + i64::from(v / zoom))
-                    * width
-                    + i64::from(u / zoom)) as usize]
-            };
+        let tile = i64::from(y / tile_h * columns + x / tile_w);
+        let (u, v) = (i64::from(x % tile_w), i64::from(y % tile_h));
+        if tile < n && u < width && v < height {
+            let at =
+                |colour| levels[(((tile * colours + colour) * height + v) * width + u) as usize];
             *pixel = Rgb(if colours == 3 { [at(0), at(1), at(2)] } else { [at(0); 3] });
         }
     }
-    plot::picture(title, &grid)
+    // Enlarged to whole multiples, so that a pixel stays a square, as far as the page is wide.
+    let zoom = (PAGE / i64::from(grid.width().max(grid.height()))).clamp(1, 32) as u32;
+    plot::enlarged(title, &grid, zoom)
 }
 
 /// Writes one PNG a layer into `folder`, numbered in the order a picture passes them, and

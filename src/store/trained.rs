@@ -99,6 +99,12 @@ impl Trained {
         Ok(())
     }
 
+    /// The name of a net that ships, or that was saved under a name; none of one in `models/runs/`.
+    pub fn name(&self) -> Option<String> {
+        let name = stem(&self.path);
+        (name != "card").then_some(name)
+    }
+
     /// A table of the net's layers.
     ///
     /// # Errors

@@ -84,14 +84,17 @@ impl Progress {
             return;
         };
         let elapsed = self.start.elapsed();
-        // The end is told by what comes next.
-        if elapsed < *next || done >= self.total as u64 {
+        if elapsed < *next {
             return;
         }
         *next = elapsed.mul_f64(1.6);
         drop(next);
         let share = done as f64 / self.total.max(1) as f64;
         let left = elapsed.as_secs_f64() * (1.0 / share - 1.0);
+        // The end is told by what comes next.
+        if left < 1.0 {
+            return;
+        }
         say(&format!(
             "{}: {} of {} ({:.0} %), about {left:.0} s left",
             self.what,
