@@ -54,6 +54,7 @@ pub use task::{Gender, Label, MAX_AGE, OLDEST, RACES, Task};
 
 // What cells use beside this crate, in the versions this crate is built with.
 pub use anyhow;
+pub use image;
 pub use plotters;
 pub use polars;
 pub use tch;
