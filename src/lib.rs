@@ -36,6 +36,7 @@
 #![warn(missing_docs)]
 
 pub mod data;
+pub mod detect;
 pub mod experiment;
 pub mod metrics;
 pub mod model;
@@ -64,12 +65,13 @@ pub mod prelude {
     pub use crate::data::{
         Balance, Faces, Frame, Part, Protocol, Records, Split, SplitSizes, Values,
     };
+    pub use crate::detect::Detector;
     pub use crate::experiment::{Ablation, Experiment, Training, Trials};
     pub use crate::metrics::{Evaluation, Interval, Metric, Metrics};
     pub use crate::model::{KerasBaselineConfig, Net, NetConfig, RorConfig};
     pub use crate::notebook::{Show, Table};
     pub use crate::plot::{self, Figure};
-    pub use crate::predict::{Predictor, pred_gender_age_group, pred_gender_age_group_with};
+    pub use crate::predict::{Photo, Predictor, pred_gender_age_group, pred_gender_age_group_with};
     pub use crate::report::{self, PublishedResults};
     pub use crate::store::{DEFAULT_MODEL, ModelStore, Trained};
     pub use crate::train::{Augment, Recipe, Schedule};

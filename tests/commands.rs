@@ -66,7 +66,7 @@ fn predict_takes_files_and_folders_and_names_what_it_cannot_read() {
     let broken = place.path().join("broken.jpg");
     fs::write(&broken, b"no picture").unwrap();
     let output = with_models(&place, &data)
-        .args(["predict", "--json"])
+        .args(["predict", "--aligned", "--json"])
         .arg(data.path())
         .arg(&broken)
         .output()

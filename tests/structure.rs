@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From low to high. Files and folders of `src/` by these names.
-const ORDER: [&str; 12] = [
+const ORDER: [&str; 13] = [
     "support",
     "task",
     "data",
@@ -13,6 +13,7 @@ const ORDER: [&str; 12] = [
     "train",
     "store",
     "experiment",
+    "detect",
     "predict",
     "plot",
     "report",

@@ -1,21 +1,31 @@
-//! `predict`: predictions for pictures.
+//! `predict`: predictions for photographs, for cropped faces, and for the data set.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use ror::Progress;
-use ror::predict::{FacePrediction, Predictor, pred_gender_age_group};
+use ror::detect::Detector;
+use ror::predict::{FacePrediction, PhotoFace, Predictor, pred_gender_age_group};
 use serde::Serialize;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Picture files (JPEG or PNG) of cropped and aligned faces, folders of such, or an index
-    /// of the data set, from 0 in byte order of the file names.
+    /// Photographs (JPEG, PNG or WebP), folders of them, or an index of the data set, from 0 in
+    /// byte order of the file names.
     #[arg(required = true, allow_negative_numbers = true)]
     what: Vec<String>,
     /// Nets to predict with, by name or card; several are averaged. [default: both-64px]
     #[arg(long)]
     model: Vec<String>,
+    /// The pictures are cropped and aligned faces already, as UTKFace's are: one prediction each.
+    #[arg(long)]
+    aligned: bool,
+    /// Look for faces from so many pixels on. [default: 40]
+    #[arg(long, value_name = "PIXELS", conflicts_with = "aligned")]
+    smallest: Option<f64>,
+    /// Take the pictures in folders below those that are named, too.
+    #[arg(long)]
+    recursive: bool,
     /// Print one JSON object a picture, a line each.
     #[arg(long)]
     json: bool,
@@ -50,8 +60,73 @@ pub fn run(args: &Args) -> Result<()> {
         true => Predictor::pretrained()?,
         false => Predictor::open(&names)?,
     };
+    let paths = pictures(&args.what, args.recursive)?;
+    let wrong = match args.aligned {
+        true => aligned(args, &predictor, &paths)?,
+        false => photos(args, &predictor, &paths)?,
+    };
+    ensure!(wrong == 0, "{wrong} of {} pictures could not be predicted", paths.len());
+    Ok(())
+}
+
+/// A line of `--json` for a file that is no photograph.
+#[derive(Serialize)]
+struct Unread<'a> {
+    path: &'a Path,
+    error: String,
+}
+
+/// Predicts all faces in photographs; returns how many photographs could not be read.
+fn photos(args: &Args, predictor: &Predictor, paths: &[PathBuf]) -> Result<usize> {
+    let mut detector = Detector::open()?;
+    if let Some(pixels) = args.smallest {
+        detector = detector.smallest(pixels)?;
+    }
+    let (mut wrong, mut empty) = (0, 0);
+    let progress = Progress::new("predicting, photos", paths.len());
+    for some in paths.chunks(256) {
+        let photos = predictor.predict_photos(&detector, some, || progress.step())?;
+        for (path, photo) in some.iter().zip(photos) {
+            wrong += usize::from(photo.is_err());
+            empty += usize::from(photo.as_ref().is_ok_and(|photo| photo.faces.is_empty()));
+            if args.json {
+                let line = match photo {
+                    Ok(photo) => serde_json::to_string(&photo)?,
+                    Err(error) => {
+                        serde_json::to_string(&Unread { path, error: format!("{error:#}") })?
+                    }
+                };
+                println!("{line}");
+                continue;
+            }
+            match photo {
+                Ok(photo) if photo.faces.is_empty() => {
+                    eprintln!("{}: no face was found", path.display());
+                }
+                Ok(photo) => photo.faces.iter().for_each(|face| print_face(path, face)),
+                Err(error) => eprintln!("{}: error: {error:#}", path.display()),
+            }
+        }
+    }
+    if empty > 0 && !args.json {
+        eprintln!("for pictures that are cropped faces already, say --aligned");
+    }
+    Ok(wrong)
+}
+
+fn print_face(path: &Path, face: &PhotoFace) {
+    let [x, y, width, height] = face.bounds;
+    let notes = match face.notes.is_empty() {
+        true => String::new(),
+        false => format!("; {}", face.notes.join(", ")),
+    };
+    let at = format!("{x:.0},{y:.0} {width:.0}x{height:.0}");
+    println!("{} [{at}]: {}{notes}", path.display(), face.face);
+}
+
+/// Predicts for cropped faces; returns for how many it could not.
+fn aligned(args: &Args, predictor: &Predictor, paths: &[PathBuf]) -> Result<usize> {
     let mut wrong = 0;
-    let paths = pictures(&args.what)?;
     let progress = Progress::new("predicting, pictures", paths.len());
     // So many that every core is busy, so few that lines come as they are found.
     for some in paths.chunks(2048) {
@@ -61,8 +136,7 @@ pub fn run(args: &Args) -> Result<()> {
             progress.step();
         }
     }
-    ensure!(wrong == 0, "{wrong} of {} pictures could not be predicted", paths.len());
-    Ok(())
+    Ok(wrong)
 }
 
 fn print(path: &str, face: Result<FacePrediction>, json: bool) -> Result<()> {
@@ -81,24 +155,42 @@ fn print(path: &str, face: Result<FacePrediction>, json: bool) -> Result<()> {
 }
 
 /// The files, and those in folders, in order of their names.
-fn pictures(what: &[String]) -> Result<Vec<PathBuf>> {
+fn pictures(what: &[String], recursive: bool) -> Result<Vec<PathBuf>> {
     let mut paths = vec![];
     for path in what {
-        if !Path::new(path).is_dir() {
-            paths.push(path.into());
+        let path = Path::new(path);
+        if !path.is_dir() {
+            paths.push(path.to_owned());
             continue;
         }
         let mut inside = vec![];
-        for entry in std::fs::read_dir(path).with_context(|| format!("cannot read {path}"))? {
-            let path = entry?.path();
-            let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-            if ["jpg", "jpeg", "png"].contains(&ending.to_lowercase().as_str()) {
-                inside.push(path);
-            }
-        }
-        ensure!(!inside.is_empty(), "there are no JPEG or PNG pictures in {path}");
+        add_pictures(path, recursive, &mut inside)?;
+        let below = if recursive { " or below it" } else { " (--recursive looks below it, too)" };
+        ensure!(
+            !inside.is_empty(),
+            "there are no JPEG, PNG or WebP pictures in {}{below}",
+            path.display()
+        );
         inside.sort_unstable();
         paths.extend(inside);
     }
     Ok(paths)
+}
+
+fn add_pictures(folder: &Path, recursive: bool, paths: &mut Vec<PathBuf>) -> Result<()> {
+    let why = || format!("cannot read {}", folder.display());
+    for entry in std::fs::read_dir(folder).with_context(why)? {
+        let path = entry.with_context(why)?.path();
+        if path.is_dir() {
+            if recursive && !path.is_symlink() {
+                add_pictures(&path, recursive, paths)?;
+            }
+            continue;
+        }
+        let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+        if ["jpg", "jpeg", "png", "webp"].contains(&ending.to_lowercase().as_str()) {
+            paths.push(path);
+        }
+    }
+    Ok(())
 }

@@ -26,7 +26,7 @@ pub use corruption::Corruption;
 pub use duplicates::Duplicates;
 pub use faces::Faces;
 pub use frame::{Frame, Values};
-pub use pictures::{Pictures, decode, resize};
+pub use pictures::{Pictures, decode, decode_photo, resize};
 pub use protocol::Protocol;
 pub use records::Record;
 pub use source::Source;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
 use imaging::Resizer;
-pub use imaging::{decode, resize};
+pub use imaging::{decode, decode_photo, resize};
 use rayon::prelude::*;
 use tch::{Device, Kind, Tensor};
 

@@ -147,7 +147,17 @@ impl Predictor {
         Ok(predicted.into_iter().flatten().collect())
     }
 
-    fn cards(&self) -> Vec<&Card> {
+    /// Predicts for chips at once.
+    pub(super) fn predict_all(&self, chips: &[RgbImage]) -> Result<Vec<FacePrediction>> {
+        predict(&self.cards(), &self.ready, chips)
+    }
+
+    /// The nets for inference, for another thread.
+    pub(super) fn ready_again(&self) -> Result<Vec<Inference>> {
+        inference(&self.nets)
+    }
+
+    pub(super) fn cards(&self) -> Vec<&Card> {
         self.nets.iter().map(|net| &net.card).collect()
     }
 }
@@ -158,7 +168,7 @@ fn inference(nets: &[Trained]) -> Result<Vec<Inference>> {
 }
 
 /// What nets with these cards predict for pictures of any size.
-fn predict(
+pub(super) fn predict(
     cards: &[&Card],
     ready: &[Inference],
     pictures: &[impl Borrow<RgbImage>],

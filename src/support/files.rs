@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -102,6 +102,15 @@ pub(crate) fn write_with(
 /// As [`write_whole`].
 pub(crate) fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     write_with(path, |file| Ok(file.write_all(bytes)?))
+}
+
+/// The bytes of a picture file.
+///
+/// # Errors
+/// A file that is missing, or that is a pipe or a device, which may never end.
+pub(crate) fn read_picture(path: &Path) -> Result<Vec<u8>> {
+    ensure!(fs::metadata(path).context("cannot be read")?.is_file(), "not a file");
+    fs::read(path).context("cannot be read")
 }
 
 /// Reads a text file.

@@ -8,7 +8,8 @@ use std::io::Cursor;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use fast_image_resize as fir;
-use image::RgbImage;
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, Rgb, RgbImage};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::{colorspace::ColorSpace, options::DecoderOptions};
 
@@ -30,6 +31,43 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage> {
     ensure!(ends_whole(bytes), "a cut-off JPEG: its end marker is missing");
     let (width, height) = decoder.dimensions().context("a JPEG without dimensions")?;
     RgbImage::from_raw(width as u32, height as u32, pixels).context("a JPEG with too few pixels")
+}
+
+/// The most pixels that a photograph may declare: 120 megapixels.
+pub const MOST_PIXELS: u64 = 120_000_000;
+
+/// Decodes a photograph as people have them (JPEG, PNG or WebP; grey, CMYK, 16 bit, with an alpha
+/// channel) to RGB: upright by its EXIF orientation, and over white where it is transparent.
+///
+/// # Errors
+/// Bytes that are not such a picture or are cut off, or a picture of more than [`MOST_PIXELS`].
+pub fn decode_photo(bytes: &[u8]) -> Result<RgbImage> {
+    let mut reader = image::ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
+    // Counted below, in pixels.
+    reader.no_limits();
+    let mut decoder = reader.into_decoder().context("not a JPEG, PNG or WebP picture")?;
+    let (width, height) = decoder.dimensions();
+    ensure!(
+        u64::from(width) * u64::from(height) <= MOST_PIXELS,
+        "a picture of {width} x {height} pixels: at most {} million are taken",
+        MOST_PIXELS / 1_000_000
+    );
+    ensure!(width > 0 && height > 0, "a picture of {width} x {height} pixels");
+    if bytes.starts_with(&[0xFF, 0xD8]) {
+        ensure!(ends_whole(bytes), "a cut-off JPEG: its end marker is missing");
+    }
+    // A damaged EXIF block says nothing about the picture.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut picture = DynamicImage::from_decoder(decoder).context("a damaged picture")?;
+    picture.apply_orientation(orientation);
+    if !picture.color().has_alpha() {
+        return Ok(picture.into_rgb8());
+    }
+    let picture = picture.into_rgba8();
+    Ok(RgbImage::from_fn(picture.width(), picture.height(), |x, y| {
+        let [r, g, b, alpha] = picture.get_pixel(x, y).0.map(u32::from);
+        Rgb([r, g, b].map(|level| ((level * alpha + 255 * (255 - alpha) + 127) / 255) as u8))
+    }))
 }
 
 /// Whether a JPEG has its end marker; some writers pad behind it.
@@ -71,10 +109,37 @@ impl Resizer {
     }
 }
 
+/// A part of a picture, `[left, top, width, height]` in pixels, resized to `width` x `height`: by
+/// the mean of what a pixel covers where it shrinks, bilinear where it grows.
+///
+/// # Errors
+/// A part that is not in the picture, or a picture or size of 0 pixels.
+pub fn resize_part(
+    picture: &RgbImage,
+    part: [f64; 4],
+    width: u32,
+    height: u32,
+) -> Result<RgbImage> {
+    let (wide, high) = picture.dimensions();
+    ensure!(
+        wide > 0 && high > 0 && width > 0 && height > 0,
+        "{wide} x {high} pixels can't be resized to {width} x {height}"
+    );
+    let [left, top, w, h] = part;
+    let from = fir::images::ImageRef::new(wide, high, picture.as_raw(), fir::PixelType::U8x3)?;
+    let mut out = RgbImage::new(width, height);
+    let mut to = fir::images::Image::from_slice_u8(width, height, &mut out, fir::PixelType::U8x3)?;
+    let options = fir::ResizeOptions::new()
+        .resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::Bilinear))
+        .crop(left, top, w, h);
+    fir::Resizer::new().resize(&from, &mut to, &options)?;
+    Ok(out)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::{ImageFormat, Rgb};
+    use image::ImageFormat;
 
     #[test]
     fn pictures_come_back_and_cut_ones_do_not() {

@@ -1,0 +1,165 @@
+//! A face cut from a photograph as UTKFace's chips are cut.
+
+use anyhow::Result;
+use image::{Rgb, RgbImage};
+use imaging::resize_part;
+
+/// Side of a chip, pixels: that of UTKFace's.
+pub const CHIP: u32 = 200;
+
+/// Where the detector sees the five points of a face in UTKFace's chips, pixels of [`CHIP`]: the
+/// mean of 900 chips, made symmetric. Eyes, nose, corners of the mouth.
+const TEMPLATE: [[f64; 2]; 5] =
+    [[60.21, 58.36], [138.79, 58.36], [99.50, 105.16], [64.39, 138.82], [134.61, 138.82]];
+
+/// A chip's place in a photograph: a turn, a scale and a shift.
+///
+/// It takes the point (x, y) of the chip to (a x - b y + left, b x + a y + top).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Chip {
+    a: f64,
+    b: f64,
+    left: f64,
+    top: f64,
+}
+
+impl Chip {
+    /// The place at which a face's five points come closest, in the sum of squares, to where they
+    /// are in UTKFace's chips.
+    pub fn of(points: &[[f64; 2]; 5]) -> Self {
+        let mean = |all: &[[f64; 2]; 5]| {
+            [0, 1].map(|axis| all.iter().map(|point| point[axis]).sum::<f64>() / 5.0)
+        };
+        let (from, to) = (mean(&TEMPLATE), mean(points));
+        let (mut a, mut b, mut spread) = (0.0, 0.0, 0.0);
+        for (chip, photo) in TEMPLATE.iter().zip(points) {
+            let [x, y] = [chip[0] - from[0], chip[1] - from[1]];
+            let [u, v] = [photo[0] - to[0], photo[1] - to[1]];
+            a += x * u + y * v;
+            b += x * v - y * u;
+            spread += x * x + y * y;
+        }
+        let (a, b) = (a / spread, b / spread);
+        let left = to[0] - (a * from[0] - b * from[1]);
+        let top = to[1] - (b * from[0] + a * from[1]);
+        Self { a, b, left, top }
+    }
+
+    /// The photograph's pixels in one pixel of a chip.
+    pub fn scale(&self) -> f64 {
+        self.a.hypot(self.b)
+    }
+
+    /// Where a point of the chip is in the photograph.
+    pub fn point(&self, [x, y]: [f64; 2]) -> [f64; 2] {
+        [self.a * x - self.b * y + self.left, self.b * x + self.a * y + self.top]
+    }
+
+    /// The chip's corners in the photograph: upper left, upper right, lower right, lower left.
+    pub fn corners(&self) -> [[f64; 2]; 4] {
+        let end = f64::from(CHIP - 1);
+        [[0.0, 0.0], [end, 0.0], [end, end], [0.0, end]].map(|corner| self.point(corner))
+    }
+
+    /// The chip, [`CHIP`] x [`CHIP`]: bilinear, after the mean of what a pixel covers where the
+    /// photograph is larger; black beyond it.
+    ///
+    /// # Errors
+    /// A photograph without pixels.
+    pub fn cut(&self, photo: &RgbImage) -> Result<RgbImage> {
+        let corners = self.corners();
+        let over = |axis: usize, pick: fn(f64, f64) -> f64, start: f64| {
+            corners.iter().map(|corner| corner[axis]).fold(start, pick)
+        };
+        // What of the photograph the chip needs, with a pixel of the chip around it.
+        let (wide, high) = (f64::from(photo.width()), f64::from(photo.height()));
+        let margin = self.scale() + 1.0;
+        let left = (over(0, f64::min, f64::INFINITY) - margin).floor().clamp(0.0, wide);
+        let top = (over(1, f64::min, f64::INFINITY) - margin).floor().clamp(0.0, high);
+        let right = (over(0, f64::max, 0.0) + margin).ceil().clamp(0.0, wide);
+        let bottom = (over(1, f64::max, 0.0) + margin).ceil().clamp(0.0, high);
+        if right <= left || bottom <= top || !self.scale().is_finite() {
+            return Ok(RgbImage::new(CHIP, CHIP));
+        }
+        let shrink = self.scale().max(1.0);
+        let size = |length: f64| (length / shrink).round().max(1.0) as u32;
+        let (width, height) = (size(right - left), size(bottom - top));
+        let part = resize_part(photo, [left, top, right - left, bottom - top], width, height)?;
+        // Pixels are areas: their middles are half a pixel in.
+        let (x_scale, y_scale) =
+            (f64::from(width) / (right - left), f64::from(height) / (bottom - top));
+        Ok(RgbImage::from_fn(CHIP, CHIP, |x, y| {
+            let [u, v] = self.point([f64::from(x), f64::from(y)]);
+            let u = (u + 0.5 - left) * x_scale - 0.5;
+            let v = (v + 0.5 - top) * y_scale - 0.5;
+            sample(&part, u, v)
+        }))
+    }
+}
+
+/// Bilinear; black beyond the edge.
+fn sample(picture: &RgbImage, x: f64, y: f64) -> Rgb<u8> {
+    let (left, top) = (x.floor(), y.floor());
+    let (x_share, y_share) = (x - left, y - top);
+    let mut levels = [0.0; 3];
+    for (dx, dy, share) in [
+        (0.0, 0.0, (1.0 - x_share) * (1.0 - y_share)),
+        (1.0, 0.0, x_share * (1.0 - y_share)),
+        (0.0, 1.0, (1.0 - x_share) * y_share),
+        (1.0, 1.0, x_share * y_share),
+    ] {
+        let (u, v) = (left + dx, top + dy);
+        if u < 0.0 || v < 0.0 {
+            continue;
+        }
+        if let Some(pixel) = picture.get_pixel_checked(u as u32, v as u32) {
+            for (level, own) in levels.iter_mut().zip(pixel.0) {
+                *level += share * f64::from(own);
+            }
+        }
+    }
+    Rgb(levels.map(|level| level.round() as u8))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Points that are the template turned, scaled and shifted give just that place.
+    #[test]
+    fn a_similarity_is_found_exactly() {
+        let chip = Chip { a: 0.9, b: 0.5, left: 40.0, top: -7.0 };
+        let found = Chip::of(&TEMPLATE.map(|point| chip.point(point)));
+        for (own, other) in chip.corners().iter().flatten().zip(found.corners().iter().flatten()) {
+            assert!((own - other).abs() < 1e-9);
+        }
+        assert!((found.scale() - 0.9f64.hypot(0.5)).abs() < 1e-12);
+        assert_eq!(found.corners()[0].map(f64::round), [40.0, -7.0]);
+    }
+
+    #[test]
+    fn a_chip_shows_what_is_there_and_black_beyond() {
+        let photo = RgbImage::from_fn(700, 500, |x, y| Rgb([(x / 4) as u8, (y / 4) as u8, 200]));
+        let level = |chip: &Chip, x: u32, y: u32, colour: usize| {
+            i32::from(chip.cut(&photo).unwrap().get_pixel(x, y).0[colour])
+        };
+        // As large as in the photograph, then twice as small, then twice as large.
+        for scale in [1.0, 2.0, 0.5] {
+            let chip = Chip { a: scale, b: 0.0, left: 60.0, top: 20.0 };
+            let at = |x: f64, y: f64| chip.point([x, y]).map(|v| (v / 4.0) as i32);
+            for (x, y) in [(10, 20), (150, 60), (199, 199)] {
+                let [u, v] = at(f64::from(x), f64::from(y));
+                assert!((level(&chip, x, y, 0) - u).abs() <= 1, "{scale} {x} {y}");
+                assert!((level(&chip, x, y, 1) - v).abs() <= 1, "{scale} {x} {y}");
+            }
+        }
+        let beyond = Chip { a: 1.0, b: 0.0, left: -50.0, top: -50.0 };
+        assert_eq!([level(&beyond, 0, 0, 2), level(&beyond, 60, 60, 2)], [0, 200]);
+        let nowhere = Chip { a: 1.0, b: 0.0, left: 9000.0, top: 0.0 };
+        assert_eq!(level(&nowhere, 100, 100, 2), 0);
+        // A quarter turn to the right: what is above in the photograph is to the right.
+        let turned = Chip { a: 0.0, b: -1.0, left: 100.0, top: 300.0 };
+        assert_eq!(level(&turned, 0, 0, 0), 25);
+        assert!((level(&turned, 100, 0, 1) - 50).abs() <= 1);
+    }
+}

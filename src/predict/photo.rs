@@ -1,0 +1,219 @@
+//! Whole photographs: every face found, cut, predicted.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use anyhow::{Context, Result};
+use image::RgbImage;
+use serde::Serialize;
+
+use super::{FacePrediction, Predictor};
+use crate::data::decode_photo;
+use crate::detect::{Chip, Detector, Found};
+use crate::support::device::device;
+use crate::support::files;
+use crate::support::threads::on_every_core;
+
+/// A face in a photograph, and what is predicted for it.
+///
+/// As JSON: `box` ([x, y, width, height]), `score`, `landmarks` (five [x, y]), `chip` (four corners
+/// [x, y] of the chip that was cut), all in the photograph's pixels; `notes`; and the fields of
+/// [`FacePrediction`].
+#[derive(Debug, Clone, Serialize)]
+pub struct PhotoFace {
+    /// Left, top, width and height, pixels.
+    #[serde(rename = "box")]
+    pub bounds: [f64; 4],
+    /// How sure the detector is that it is a face, 0 to 1.
+    pub score: f64,
+    /// Left and right eye (in the photograph), nose, left and right corner of the mouth.
+    pub landmarks: [[f64; 2]; 5],
+    /// Corners of the chip: upper left, upper right, lower right, lower left.
+    pub chip: [[f64; 2]; 4],
+    /// Why the prediction deserves less trust, where it does.
+    pub notes: Vec<String>,
+    /// What is predicted.
+    #[serde(flatten)]
+    pub face: FacePrediction,
+}
+
+/// A photograph with its faces, the largest first.
+///
+/// As JSON: `path`, `width`, `height` (upright, pixels), and `faces`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Photo {
+    /// Where it was read from.
+    pub path: PathBuf,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// Its faces.
+    pub faces: Vec<PhotoFace>,
+    /// The photograph itself, upright.
+    #[serde(skip)]
+    pub(crate) picture: Option<RgbImage>,
+}
+
+/// What is left of the photograph once its faces are predicted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keep {
+    Nothing,
+    Picture,
+}
+
+impl Photo {
+    /// Reads a photograph (JPEG, PNG or WebP, upright by its EXIF orientation), finds its faces and
+    /// predicts them with the net that ships. The nets are opened at the first call and stay.
+    ///
+    /// ```no_run
+    /// use ror::prelude::*;
+    ///
+    /// # fn main() -> anyhow::Result<()> {
+    /// let party = Photo::open("party.jpg")?;
+    /// for face in &party.faces {
+    ///     println!("{}", face.face); // female (98 %), 31 years (30 - 35)
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// A file that can't be read or is not a picture, weights that are missing (the message says
+    /// how they come), or the device failing.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        static READY: Mutex<Option<(Detector, Predictor)>> = Mutex::new(None);
+        let mut ready = READY
+            .lock()
+            .map_err(|_| anyhow::anyhow!("an earlier prediction panicked: restart the kernel"))?;
+        let (detector, predictor) = match ready.take() {
+            Some(ready) => ready,
+            None => (Detector::open()?, Predictor::pretrained()?),
+        };
+        let path = path.as_ref();
+        let photo = predictor.photo(&detector, path, Keep::Picture);
+        *ready = Some((detector, predictor));
+        photo.with_context(|| path.display().to_string())
+    }
+
+    /// The photograph itself, upright.
+    pub fn picture(&self) -> Option<&RgbImage> {
+        self.picture.as_ref()
+    }
+}
+
+impl Predictor {
+    /// Finds the faces in photographs and predicts them, on every core: one entry a file, in order;
+    /// for a file that is not a picture, what is wrong with it. Each photograph is read, used and
+    /// dropped.
+    ///
+    /// # Errors
+    /// The device failing.
+    pub fn predict_photos(
+        &self,
+        detector: &Detector,
+        files: &[PathBuf],
+        seen: impl Fn() + Sync,
+    ) -> Result<Vec<Result<Photo>>> {
+        self.photos(detector, files, Keep::Nothing, |photo| {
+            seen();
+            Ok(photo)
+        })
+    }
+
+    /// Each photograph goes through `then` on the core that read it.
+    pub(crate) fn photos<T: Send>(
+        &self,
+        detector: &Detector,
+        files: &[PathBuf],
+        keep: Keep,
+        then: impl Fn(Photo) -> Result<T> + Sync,
+    ) -> Result<Vec<Result<T>>> {
+        let cards = self.cards();
+        on_every_core(
+            device(),
+            || Ok((detector.share(), self.ready_again()?)),
+            files.len(),
+            |(detector, ready), job| {
+                let photo = read(&files[job]).and_then(|picture| {
+                    let found = detector.detect(&picture)?;
+                    assembled(&files[job], picture, found, keep, |chips| {
+                        super::predictor::predict(&cards, ready, chips)
+                    })
+                });
+                Ok(photo.and_then(&then))
+            },
+        )
+    }
+
+    fn photo(&self, detector: &Detector, path: &Path, keep: Keep) -> Result<Photo> {
+        let picture = read(path)?;
+        let found = detector.detect(&picture)?;
+        assembled(path, picture, found, keep, |chips| self.predict_all(chips))
+    }
+}
+
+fn read(path: &Path) -> Result<RgbImage> {
+    decode_photo(&files::read_picture(path)?)
+}
+
+/// A photograph with its faces predicted by `predict`, which takes all chips at once.
+fn assembled(
+    path: &Path,
+    picture: RgbImage,
+    found: Vec<Found>,
+    keep: Keep,
+    predict: impl FnOnce(&[RgbImage]) -> Result<Vec<FacePrediction>>,
+) -> Result<Photo> {
+    let (width, height) = picture.dimensions();
+    let chips: Vec<Chip> = found.iter().map(|face| Chip::of(&face.points)).collect();
+    let cut = chips.iter().map(|chip| chip.cut(&picture)).collect::<Result<Vec<_>>>()?;
+    let predicted = predict(&cut)?;
+    let rounded = |value: f64| (10.0 * value).round() / 10.0;
+    let faces = found.into_iter().zip(chips).zip(predicted).map(|((found, chip), face)| {
+        let notes = notes(&found, &chip, width, height);
+        let bounds = found.bounds;
+        PhotoFace {
+            bounds: [bounds.x, bounds.y, bounds.width, bounds.height].map(rounded),
+            score: (1e4 * found.score).round() / 1e4,
+            landmarks: found.points.map(|point| point.map(rounded)),
+            chip: chip.corners().map(|corner| corner.map(|at| (100.0 * at).round() / 100.0)),
+            notes,
+            face,
+        }
+    });
+    let faces = faces.collect();
+    let picture = Some(picture).filter(|_| keep == Keep::Picture);
+    Ok(Photo { path: path.to_owned(), width, height, faces, picture })
+}
+
+/// Faces of fewer pixels than this are small.
+const SMALL: f64 = 40.0;
+
+/// What makes a prediction doubtful: a small face, one turned away, one cut off by the edge.
+fn notes(found: &Found, chip: &Chip, width: u32, height: u32) -> Vec<String> {
+    let mut notes = vec![];
+    let side = found.bounds.width.max(found.bounds.height);
+    if side < SMALL {
+        notes.push(format!("small: {side:.0} px"));
+    }
+    let [left, right, nose, ..] = found.points;
+    // Along the line between the eyes, 0 at the left one and 1 at the right one.
+    let between = [right[0] - left[0], right[1] - left[1]];
+    let along = [nose[0] - left[0], nose[1] - left[1]];
+    let length = between[0].hypot(between[1]).max(1e-6);
+    let at = (along[0] * between[0] + along[1] * between[1]) / (length * length);
+    if !(0.2..=0.8).contains(&at) {
+        notes.push("turned away".to_owned());
+    }
+    // The face itself, without the chip's margin.
+    let (low, high) = (30.0, 170.0);
+    let inside = [[low, low], [high, low], [high, high], [low, high]].iter().all(|corner| {
+        let [x, y] = chip.point(*corner);
+        (0.0..=f64::from(width)).contains(&x) && (0.0..=f64::from(height)).contains(&y)
+    });
+    if !inside {
+        notes.push("cut off by the edge".to_owned());
+    }
+    notes
+}
