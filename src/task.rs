@@ -65,7 +65,7 @@ impl Label {
 /// let age = Task::age();
 /// assert_eq!(age.classes().len(), 12);
 /// assert_eq!(age.group_of(11), 2); // ages 11 to 15
-/// assert_eq!(age.classes()[2], "10 - 15");
+/// assert_eq!(age.classes()[2], "11-15");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -128,24 +128,21 @@ impl Task {
         }
     }
 
-    /// The classes' names in order of their numbers: as the original prints them, where
-    /// `10 - 15` is ages 11 to 15. Of [`Task::Both`], those of its heads in a row.
+    /// The classes' names in order of their numbers: `male`, `female`; `0-5`, `6-10`, ... Of
+    /// [`Task::Both`], those of its heads in a row.
     pub fn classes(self) -> Vec<String> {
-        let groups = |gap: u32, oldest: u32| {
+        let groups = |gap: u32, oldest: u32, last: u32| {
             (0..oldest.div_ceil(gap.max(1)))
-                .map(|i| format!("{} - {}", gap * i, gap * (i + 1)))
+                .map(|i| {
+                    let first = if i == 0 { 0 } else { gap * i + 1 };
+                    format!("{first}-{}", (gap * (i + 1)).min(last))
+                })
                 .collect()
         };
         match self {
             Task::Gender => [Gender::Male, Gender::Female].map(|g| g.name().to_owned()).to_vec(),
-            Task::AgeGroup { gap } => {
-                let mut names: Vec<String> = groups(gap, MAX_AGE);
-                if let Some(last) = names.last_mut() {
-                    *last = format!("{} - {MAX_AGE}", gap * (MAX_AGE.div_ceil(gap.max(1)) - 1));
-                }
-                names
-            }
-            Task::Years => groups(GAP, OLDEST),
+            Task::AgeGroup { gap } => groups(gap, MAX_AGE, MAX_AGE),
+            Task::Years => groups(GAP, OLDEST, u32::MAX),
             Task::Both => self.heads().into_iter().flat_map(Task::classes).collect(),
         }
     }
@@ -246,7 +243,7 @@ mod tests {
         }
         assert!(Task::AgeGroup { gap: 0 }.check().is_err());
         assert_eq!(Task::age().ages()[0], 3.0); // ages 1 to 5
-        assert_eq!(Task::AgeGroup { gap: 7 }.classes()[8], "56 - 60");
+        assert_eq!(Task::AgeGroup { gap: 7 }.classes()[8], "57-60");
     }
 
     #[test]
@@ -263,7 +260,7 @@ mod tests {
     #[test]
     fn years_have_a_group_each_and_both_has_two_heads() {
         assert_eq!(Task::Years.classes().len(), 24);
-        assert_eq!(Task::Years.classes()[17], "85 - 90");
+        assert_eq!(Task::Years.classes()[17], "86-90");
         for (age, group) in [(0, 0), (1, 0), (6, 1), (60, 11), (61, 12), (116, 23), (130, 23)] {
             assert_eq!(Task::Years.group_of(age), group, "age {age}");
         }

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use ror::Progress;
+use ror::data::Frame;
 use ror::detect::Detector;
-use ror::predict::{FacePrediction, PhotoFace, Predictor, pred_gender_age_group};
+use ror::predict::{FacePrediction, Photo, PhotoFace, Predictor, pred_gender_age_group};
+use ror::report::Gallery;
+use ror::{Progress, plot};
 use serde::Serialize;
 
 #[derive(clap::Args)]
@@ -23,6 +25,15 @@ pub struct Args {
     /// Look for faces from so many pixels on. [default: 40]
     #[arg(long, value_name = "PIXELS", conflicts_with = "aligned")]
     smallest: Option<f64>,
+    /// Write the photographs with boxes around their faces into this folder, as PNG.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "aligned")]
+    draw: Option<PathBuf>,
+    /// Write a page of all faces, sortable by age, gender and confidence.
+    #[arg(long, value_name = "FILE", conflicts_with = "aligned")]
+    html: Option<PathBuf>,
+    /// Write a table with a line a face: path, box, score, gender, age and the rest.
+    #[arg(long, value_name = "FILE", conflicts_with = "aligned")]
+    csv: Option<PathBuf>,
     /// Take the pictures in folders below those that are named, too.
     #[arg(long)]
     recursive: bool,
@@ -83,35 +94,65 @@ fn photos(args: &Args, predictor: &Predictor, paths: &[PathBuf]) -> Result<usize
         detector = detector.smallest(pixels)?;
     }
     let (mut wrong, mut empty) = (0, 0);
+    let (mut gallery, mut all) = (Gallery::default(), vec![]);
     let progress = Progress::new("predicting, photos", paths.len());
     for some in paths.chunks(256) {
-        let photos = predictor.predict_photos(&detector, some, || progress.step())?;
-        for (path, photo) in some.iter().zip(photos) {
-            wrong += usize::from(photo.is_err());
-            empty += usize::from(photo.as_ref().is_ok_and(|photo| photo.faces.is_empty()));
-            if args.json {
-                let line = match photo {
-                    Ok(photo) => serde_json::to_string(&photo)?,
-                    Err(error) => {
-                        serde_json::to_string(&Unread { path, error: format!("{error:#}") })?
-                    }
-                };
-                println!("{line}");
-                continue;
+        let photos = predictor.predict_photos(&detector, some, |photo| {
+            if let Some(folder) = &args.draw {
+                let name = photo.path.with_extension("png");
+                plot::photo(photo)?.save(folder.join(name.file_name().unwrap_or_default()))?;
             }
+            let tiles = if args.html.is_some() { Gallery::tiles(photo)? } else { vec![] };
+            progress.step();
+            Ok(tiles)
+        })?;
+        for (path, photo) in some.iter().zip(photos) {
             match photo {
-                Ok(photo) if photo.faces.is_empty() => {
-                    eprintln!("{}: no face was found", path.display());
+                Ok((photo, tiles)) => {
+                    empty += usize::from(photo.faces.is_empty());
+                    print_photo(&photo, args.json)?;
+                    gallery.add(tiles);
+                    all.extend(args.csv.is_some().then_some(photo));
                 }
-                Ok(photo) => photo.faces.iter().for_each(|face| print_face(path, face)),
-                Err(error) => eprintln!("{}: error: {error:#}", path.display()),
+                Err(error) => {
+                    wrong += 1;
+                    gallery.add_unread(path, &error);
+                    print_unread(path, &error, args.json)?;
+                }
             }
         }
+    }
+    if let Some(path) = &args.html {
+        gallery.write(path)?;
+    }
+    if let Some(path) = &args.csv {
+        Photo::table(&all)?.write_csv(path)?;
     }
     if empty > 0 && !args.json {
         eprintln!("for pictures that are cropped faces already, say --aligned");
     }
     Ok(wrong)
+}
+
+fn print_photo(photo: &Photo, json: bool) -> Result<()> {
+    if json {
+        println!("{}", serde_json::to_string(photo)?);
+    } else if photo.faces.is_empty() {
+        eprintln!("{}: no face was found", photo.path.display());
+    } else {
+        photo.faces.iter().for_each(|face| print_face(&photo.path, face));
+    }
+    Ok(())
+}
+
+fn print_unread(path: &Path, error: &anyhow::Error, json: bool) -> Result<()> {
+    let error = format!("{error:#}");
+    if json {
+        println!("{}", serde_json::to_string(&Unread { path, error })?);
+    } else {
+        eprintln!("{}: error: {error}", path.display());
+    }
+    Ok(())
 }
 
 fn print_face(path: &Path, face: &PhotoFace) {

@@ -45,6 +45,13 @@ impl Chip {
         Self { a, b, left, top }
     }
 
+    /// The chip whose upper left and upper right corner are here.
+    pub fn at(upper_left: [f64; 2], upper_right: [f64; 2]) -> Self {
+        let end = f64::from(CHIP - 1);
+        let [a, b] = [0, 1].map(|axis| (upper_right[axis] - upper_left[axis]) / end);
+        Self { a, b, left: upper_left[0], top: upper_left[1] }
+    }
+
     /// The photograph's pixels in one pixel of a chip.
     pub fn scale(&self) -> f64 {
         self.a.hypot(self.b)
@@ -135,6 +142,9 @@ mod tests {
         }
         assert!((found.scale() - 0.9f64.hypot(0.5)).abs() < 1e-12);
         assert_eq!(found.corners()[0].map(f64::round), [40.0, -7.0]);
+        let [upper_left, upper_right, lower_right, _] = chip.corners();
+        let again = Chip::at(upper_left, upper_right).corners()[2];
+        assert!((again[0] - lower_right[0]).hypot(again[1] - lower_right[1]) < 1e-9);
     }
 
     #[test]

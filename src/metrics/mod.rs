@@ -16,6 +16,5 @@ pub use evaluation::{Evaluation, HeadEvaluation};
 pub use labelled::LabelledPredictions;
 pub use metrics::{ConstantBaseline, Metric, Metrics};
 pub use predictions::Predictions;
-pub(crate) use predictions::most_likely;
 pub use slices::{By, Slice};
 pub(crate) use temperature::fit_temperatures;

@@ -17,7 +17,7 @@ use crate::metrics::{Evaluation, Metrics};
 use crate::model::{Net, NetConfig, RorConfig, Summary};
 use crate::plot::style::escape;
 use crate::plot::{self, Figure};
-use crate::predict::{FacePrediction, LabelledPrediction};
+use crate::predict::{FacePrediction, LabelledPrediction, Photo};
 use crate::report::PublishedResults;
 use crate::store::Trained;
 use crate::support::progress::thousands;
@@ -301,6 +301,27 @@ impl Show for LabelledPrediction {
 impl Show for [LabelledPrediction] {
     fn evcxr_display(&self) {
         plot::predictions(self).evcxr_display();
+    }
+}
+
+impl Show for Photo {
+    /// The photograph with boxes, and a line for each face.
+    fn evcxr_display(&self) {
+        let lines = self.faces.iter().enumerate().map(|(i, one)| {
+            let notes = match one.notes.is_empty() {
+                true => String::new(),
+                false => format!("; {}", one.notes.join(", ")),
+            };
+            format!("{}: {}{notes}", i + 1, one.face)
+        });
+        let lines = lines.collect::<Vec<_>>();
+        match plot::photo(self) {
+            Ok(figure) => {
+                let rows = lines.iter().map(|line| row(&[line])).collect::<String>();
+                blocks(lines.join("\n"), figure.html() + &table(&rows));
+            }
+            Err(error) => eprintln!("the photograph can't be shown: {error:#}"),
+        }
     }
 }
 

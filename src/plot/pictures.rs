@@ -115,7 +115,7 @@ fn inspect(bytes: &[u8]) -> Result<(ImageFormat, DynamicImage)> {
 }
 
 /// An SVG element that embeds a file; the pixels of a PNG stay squares.
-fn element([x, y, wide, high]: [i32; 4], format: ImageFormat, bytes: &[u8]) -> String {
+pub(super) fn element([x, y, wide, high]: [i32; 4], format: ImageFormat, bytes: &[u8]) -> String {
     let how = if format == ImageFormat::Png { "pixelated" } else { "auto" };
     format!(
         "<image x=\"{x}\" y=\"{y}\" width=\"{wide}\" height=\"{high}\" style=\"image-rendering:{how}\" href=\"data:{};base64,{}\"/>\n",

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use anyhow::{Context, Result};
 use image::RgbImage;
+use polars::prelude::{DataFrame, df};
 use serde::Serialize;
 
 use super::{FacePrediction, Predictor};
@@ -55,13 +56,6 @@ pub struct Photo {
     pub(crate) picture: Option<RgbImage>,
 }
 
-/// What is left of the photograph once its faces are predicted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Keep {
-    Nothing,
-    Picture,
-}
-
 impl Photo {
     /// Reads a photograph (JPEG, PNG or WebP, upright by its EXIF orientation), finds its faces and
     /// predicts them with the net that ships. The nets are opened at the first call and stay.
@@ -72,7 +66,7 @@ impl Photo {
     /// # fn main() -> anyhow::Result<()> {
     /// let party = Photo::open("party.jpg")?;
     /// for face in &party.faces {
-    ///     println!("{}", face.face); // female (98 %), 31 years (30 - 35)
+    ///     println!("{}", face.face); // female (98 %), 31 years (31-35)
     /// }
     /// # Ok(())
     /// # }
@@ -91,12 +85,41 @@ impl Photo {
             None => (Detector::open()?, Predictor::pretrained()?),
         };
         let path = path.as_ref();
-        let photo = predictor.photo(&detector, path, Keep::Picture);
+        let photo = predictor.photo(&detector, path);
         *ready = Some((detector, predictor));
         photo.with_context(|| path.display().to_string())
     }
 
-    /// The photograph itself, upright.
+    /// One row a face of some photographs: `path`, `face` (its number in the photograph, from 1), `x`,
+    /// `y`, `width`, `height` (pixels), `score`, `gender`, `female`, `age`, `age_group`, `notes`.
+    ///
+    /// # Errors
+    /// None that photographs can cause.
+    pub fn table(photos: &[Self]) -> Result<DataFrame> {
+        let all =
+            || photos.iter().flat_map(|photo| photo.faces.iter().map(move |face| (photo, face)));
+        let numbers =
+            |value: fn(&PhotoFace) -> f64| all().map(|(_, f)| value(f)).collect::<Vec<_>>();
+        let texts =
+            |value: fn(&PhotoFace) -> String| all().map(|(_, f)| value(f)).collect::<Vec<_>>();
+        let places = photos.iter().flat_map(|photo| 1..=photo.faces.len() as u32);
+        Ok(df!(
+            "path" => all().map(|(photo, _)| photo.path.display().to_string()).collect::<Vec<_>>(),
+            "face" => places.collect::<Vec<_>>(),
+            "x" => numbers(|face| face.bounds[0]),
+            "y" => numbers(|face| face.bounds[1]),
+            "width" => numbers(|face| face.bounds[2]),
+            "height" => numbers(|face| face.bounds[3]),
+            "score" => numbers(|face| face.score),
+            "gender" => texts(|face| face.face.gender.name().to_owned()),
+            "female" => numbers(|face| face.face.female),
+            "age" => numbers(|face| face.face.age),
+            "age_group" => texts(|face| face.face.age_group.clone()),
+            "notes" => texts(|face| face.notes.join("; ")),
+        )?)
+    }
+
+    /// The photograph itself, upright; none once it was dropped.
     pub fn picture(&self) -> Option<&RgbImage> {
         self.picture.as_ref()
     }
@@ -104,31 +127,19 @@ impl Photo {
 
 impl Predictor {
     /// Finds the faces in photographs and predicts them, on every core: one entry a file, in order;
-    /// for a file that is not a picture, what is wrong with it. Each photograph is read, used and
-    /// dropped.
+    /// for a file that is not a picture, what is wrong with it.
+    ///
+    /// Each photograph goes through `then` while its picture is there, and is dropped afterwards:
+    /// what `then` returns is what remains of it.
     ///
     /// # Errors
     /// The device failing.
-    pub fn predict_photos(
+    pub fn predict_photos<T: Send>(
         &self,
         detector: &Detector,
         files: &[PathBuf],
-        seen: impl Fn() + Sync,
-    ) -> Result<Vec<Result<Photo>>> {
-        self.photos(detector, files, Keep::Nothing, |photo| {
-            seen();
-            Ok(photo)
-        })
-    }
-
-    /// Each photograph goes through `then` on the core that read it.
-    pub(crate) fn photos<T: Send>(
-        &self,
-        detector: &Detector,
-        files: &[PathBuf],
-        keep: Keep,
-        then: impl Fn(Photo) -> Result<T> + Sync,
-    ) -> Result<Vec<Result<T>>> {
+        then: impl Fn(&Photo) -> Result<T> + Sync,
+    ) -> Result<Vec<Result<(Photo, T)>>> {
         let cards = self.cards();
         on_every_core(
             device(),
@@ -137,19 +148,23 @@ impl Predictor {
             |(detector, ready), job| {
                 let photo = read(&files[job]).and_then(|picture| {
                     let found = detector.detect(&picture)?;
-                    assembled(&files[job], picture, found, keep, |chips| {
+                    assembled(&files[job], picture, found, |chips| {
                         super::predictor::predict(&cards, ready, chips)
                     })
                 });
-                Ok(photo.and_then(&then))
+                Ok(photo.and_then(|mut photo| {
+                    let kept = then(&photo)?;
+                    photo.picture = None;
+                    Ok((photo, kept))
+                }))
             },
         )
     }
 
-    fn photo(&self, detector: &Detector, path: &Path, keep: Keep) -> Result<Photo> {
+    fn photo(&self, detector: &Detector, path: &Path) -> Result<Photo> {
         let picture = read(path)?;
         let found = detector.detect(&picture)?;
-        assembled(path, picture, found, keep, |chips| self.predict_all(chips))
+        assembled(path, picture, found, |chips| self.predict_all(chips))
     }
 }
 
@@ -162,7 +177,6 @@ fn assembled(
     path: &Path,
     picture: RgbImage,
     found: Vec<Found>,
-    keep: Keep,
     predict: impl FnOnce(&[RgbImage]) -> Result<Vec<FacePrediction>>,
 ) -> Result<Photo> {
     let (width, height) = picture.dimensions();
@@ -183,8 +197,7 @@ fn assembled(
         }
     });
     let faces = faces.collect();
-    let picture = Some(picture).filter(|_| keep == Keep::Picture);
-    Ok(Photo { path: path.to_owned(), width, height, faces, picture })
+    Ok(Photo { path: path.to_owned(), width, height, faces, picture: Some(picture) })
 }
 
 /// Faces of fewer pixels than this are small.

@@ -2,12 +2,14 @@
 //! numbers beside others', and of what a net sees.
 
 mod figures;
+mod gallery;
 mod published;
 mod remeasure;
 mod rivals;
 mod robustness;
 mod visualize;
 
+pub use gallery::Gallery;
 pub use published::{PublishedResults, Row};
 pub use rivals::{Rival, rivals};
 pub use robustness::{Corrupted, Robustness};

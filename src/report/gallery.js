@@ -1,0 +1,15 @@
+// Sorts the faces of the page by a button's field; a second click turns the order around.
+const main = document.querySelector("main");
+const faces = [...main.children];
+faces.forEach((face, place) => { face.dataset.place = place; });
+let last = "", down = false;
+document.querySelectorAll("button").forEach((button) => {
+  button.onclick = () => {
+    const by = button.dataset.by;
+    down = by === last && !down;
+    last = by;
+    const sign = down ? -1 : 1;
+    faces.sort((a, b) => sign * (a.dataset[by] - b.dataset[by]) || a.dataset.place - b.dataset.place);
+    main.append(...faces);
+  };
+});

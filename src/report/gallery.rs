@@ -1,0 +1,112 @@
+//! Faces of many photographs on one HTML page.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use image::RgbImage;
+use image::codecs::jpeg::JpegEncoder;
+use image::imageops::FilterType;
+
+use crate::detect::Chip;
+use crate::plot::style::escape;
+use crate::predict::{Photo, PhotoFace};
+use crate::support::files;
+use crate::support::progress::thousands;
+
+/// Side of a face on the page, pixels.
+const SIDE: u32 = 112;
+const SCRIPT: &str = include_str!("gallery.js");
+const STYLE: &str = "body{font:14px sans-serif;margin:24px;color:#212931}\
+    figure{display:inline-block;margin:0 12px 16px 0;width:112px;vertical-align:top}\
+    img{display:block;border-radius:4px}figcaption{font-size:12px;overflow-wrap:anywhere}\
+    small{color:#5c6772;display:block}button{margin-right:6px;cursor:pointer}";
+
+/// A page of faces, sortable by age, gender and how sure the prediction is: one file, without
+/// anything from elsewhere.
+///
+/// Photographs are added one by one, each with its picture, of which only small faces are kept.
+#[derive(Debug, Default)]
+pub struct Gallery {
+    faces: Vec<String>,
+    photos: usize,
+    unread: Vec<String>,
+}
+
+impl Gallery {
+    /// Adds the faces of a photograph, as [`Gallery::tiles`] made them.
+    pub fn add(&mut self, tiles: Vec<String>) {
+        self.photos += 1;
+        self.faces.extend(tiles);
+    }
+
+    /// Names a file that is no photograph, and why.
+    pub fn add_unread(&mut self, path: &Path, error: &anyhow::Error) {
+        self.unread.push(format!("{}: {error:#}", path.display()));
+    }
+
+    /// The faces of a photograph as HTML, while its picture is there.
+    ///
+    /// # Errors
+    /// A photograph without its picture.
+    pub fn tiles(photo: &Photo) -> Result<Vec<String>> {
+        let picture = photo.picture().context("the photograph's picture was not kept")?;
+        photo.faces.iter().map(|face| tile(photo, face, picture)).collect()
+    }
+
+    /// The page.
+    pub fn html(&self) -> String {
+        let mut html = format!(
+            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Faces</title>\
+             <style>{STYLE}</style></head><body>\n<h1>Faces</h1>\n<p>{} faces in {} photographs. \
+             Sort by <button data-by=\"place\">photograph</button><button data-by=\"age\">age</button>\
+             <button data-by=\"female\">gender</button><button data-by=\"sure\">confidence</button></p>\n\
+             <main>\n{}\n</main>\n",
+            thousands(self.faces.len()),
+            thousands(self.photos),
+            self.faces.join("\n")
+        );
+        if !self.unread.is_empty() {
+            html += "<h2>Not read</h2>\n<ul>";
+            for line in &self.unread {
+                html += &format!("<li>{}</li>", escape(line));
+            }
+            html += "</ul>\n";
+        }
+        html + "<script>" + SCRIPT + "</script></body></html>\n"
+    }
+
+    /// Writes the page, whole or not at all.
+    ///
+    /// # Errors
+    /// A path that can't be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        files::write_bytes(path, self.html().as_bytes())
+    }
+}
+
+fn tile(photo: &Photo, face: &PhotoFace, picture: &RgbImage) -> Result<String> {
+    let chip = Chip::at(face.chip[0], face.chip[1]).cut(picture)?;
+    let small = image::imageops::resize(&chip, SIDE, SIDE, FilterType::Triangle);
+    let mut jpeg = vec![];
+    small.write_with_encoder(JpegEncoder::new_with_quality(&mut jpeg, 80))?;
+    let sure = face.face.female.max(1.0 - face.face.female);
+    let name = photo.path.file_name().unwrap_or_default().to_string_lossy();
+    let mut notes = String::new();
+    for note in &face.notes {
+        write!(notes, "<small>{}</small>", escape(note))?;
+    }
+    Ok(format!(
+        "<figure data-age=\"{:.2}\" data-female=\"{:.4}\" data-sure=\"{sure:.4}\">\
+         <img width=\"{SIDE}\" height=\"{SIDE}\" alt=\"a face\" src=\"data:image/jpeg;base64,{}\">\
+         <figcaption>{}<small title=\"{}\">{}</small>{notes}</figcaption></figure>",
+        face.face.age,
+        face.face.female,
+        STANDARD.encode(&jpeg),
+        escape(&face.face.to_string()),
+        escape(&photo.path.display().to_string()),
+        escape(&name)
+    ))
+}
