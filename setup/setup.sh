@@ -62,6 +62,13 @@ fi
 torch=$("$python" -c 'import importlib.util as u; print(u.find_spec("torch").submodule_search_locations[0])')
 [ "$(readlink .libtorch || true)" = "$torch" ] || ln -sfn "$torch" .libtorch
 
+# --- the face detector's weights ---
+detector=models/detector/mtcnn.safetensors
+if [ ! -e "$detector" ] || [ setup/detector.py -nt "$detector" ]; then
+    "$python" setup/detector.py "$detector" ||
+        fail "the face detector's weights could not be written to $detector." "See above; then run make setup again."
+fi
+
 # --- the kernel ---
 if ! grep -qs "\"evcxr_jupyter $evcxr " "$env/.crates.toml" || [ ! -x "$env/bin/evcxr_jupyter" ]; then
     # Less optimised it compiles in two thirds of the time, and starts 0.7 s later.

@@ -1,18 +1,163 @@
-//! Photographs with known faces, where `ROR_PHOTOS` names a folder of them: `labels.csv` with the
-//! columns `photo`, `age`, `gender` (0 male, 1 female) and the corners of the true chip, `x0`, `y0`
-//! to `x3`, `y3`.
+//! Photographs: in every form that people have them, with faces and without; and those with known
+//! faces, where `ROR_PHOTOS` names a folder of them.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use ror::data::decode_photo;
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, Rgb, RgbImage, RgbaImage, imageops};
+use ror::data::{Faces, decode_photo};
 use ror::detect::{Chip, Detector};
 use ror::predict::Predictor;
 
-/// Age, 1 for female, and the chip's corners.
+fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// One synthetic face in a larger picture, as a file in `tests/photos/`.
+fn file(name: &str) -> Vec<u8> {
+    std::fs::read(project().join("tests/photos").join(name)).unwrap()
+}
+
+fn detector() -> Detector {
+    Detector::at(&project().join("models/detector/mtcnn.safetensors")).unwrap()
+}
+
+fn png(picture: &DynamicImage) -> Vec<u8> {
+    let mut bytes = Cursor::new(vec![]);
+    picture.write_to(&mut bytes, ImageFormat::Png).unwrap();
+    bytes.into_inner()
+}
+
+fn mean_change(a: &RgbImage, b: &RgbImage) -> f64 {
+    assert_eq!(a.dimensions(), b.dimensions());
+    let apart = a.iter().zip(b.iter()).map(|(a, b)| f64::from(a.abs_diff(*b)));
+    apart.sum::<f64>() / a.len() as f64
+}
+
+#[test]
+fn every_form_of_a_picture_is_the_plain_one() {
+    let plain = decode_photo(&file("plain.jpg")).unwrap();
+    for name in ["progressive.jpg", "cmyk.jpg", "lossy.webp"] {
+        let change = mean_change(&decode_photo(&file(name)).unwrap(), &plain);
+        assert!(change < 3.0, "{name}: {change}");
+    }
+    let dynamic = DynamicImage::from(plain.clone());
+    for same in [dynamic.clone(), dynamic.to_rgba8().into(), dynamic.to_rgb16().into()] {
+        assert!(decode_photo(&png(&same)).unwrap() == plain, "{:?}", same.color());
+    }
+    let grey = decode_photo(&png(&dynamic.to_luma8().into())).unwrap();
+    assert!(grey == DynamicImage::from(dynamic.to_luma8()).to_rgb8());
+    let sixteen: ImageBuffer<Luma<u16>, Vec<u16>> = dynamic.to_luma16();
+    let apart = mean_change(&decode_photo(&png(&sixteen.into())).unwrap(), &grey);
+    assert!(apart < 1.0, "{apart}");
+    // Transparent is white, whatever colour hides there.
+    let clear =
+        RgbaImage::from_fn(8, 8, |x, _| image::Rgba([200, 0, 0, if x < 4 { 0 } else { 255 }]));
+    let white = decode_photo(&png(&clear.into())).unwrap();
+    assert_eq!((white.get_pixel(0, 0).0, white.get_pixel(7, 0).0), ([255; 3], [200, 0, 0]));
+}
+
+/// A JPEG with an EXIF block that says how it is turned.
+fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
+    let mut exif = b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
+    exif.extend([orientation, 0, 0, 0, 0, 0, 0]);
+    let length = (exif.len() as u16 + 2).to_be_bytes();
+    let start = [&jpeg[..2], &[0xFF, 0xE1], &length, &exif].concat();
+    [&start, &jpeg[2..]].concat()
+}
+
+#[test]
+fn a_picture_is_upright_by_its_exif() {
+    let jpeg = file("plain.jpg");
+    let plain = decode_photo(&jpeg).unwrap();
+    for exif in 1..=8 {
+        let mut upright = DynamicImage::from(plain.clone());
+        upright.apply_orientation(Orientation::from_exif(exif).unwrap());
+        let found = decode_photo(&with_orientation(&jpeg, exif)).unwrap();
+        assert!(found == upright.to_rgb8(), "orientation {exif}");
+    }
+    // Nonsense there says nothing about the picture.
+    assert!(decode_photo(&with_orientation(&jpeg, 77)).unwrap() == plain);
+}
+
+#[test]
+fn a_face_is_found_and_cut_wherever_it_is() {
+    let detector = detector();
+    let photo = decode_photo(&file("plain.jpg")).unwrap();
+    let found = detector.detect(&photo).unwrap();
+    assert_eq!(found.len(), 1, "{found:?}");
+    let corners = Chip::of(&found[0].points).corners();
+    // The same twice as large and moved, and in a photograph of 12 megapixels.
+    for (scale, width, height, x, y) in [(2, 900, 800, 100, 150), (4, 4000, 3000, 1900, 700)] {
+        let (wide, high) = (photo.width() * scale, photo.height() * scale);
+        let larger = imageops::resize(&photo, wide, high, imageops::FilterType::CatmullRom);
+        let mut large = RgbImage::from_pixel(width, height, Rgb([120, 150, 170]));
+        imageops::replace(&mut large, &larger, x, y);
+        let found = detector.detect(&large).unwrap();
+        assert_eq!(found.len(), 1, "{found:?}");
+        let chip = Chip::of(&found[0].points);
+        let side = 200.0 * chip.scale();
+        for (own, small) in chip.corners().iter().zip(corners) {
+            let expected =
+                [small[0] * f64::from(scale) + x as f64, small[1] * f64::from(scale) + y as f64];
+            let off = apart(*own, expected) / side;
+            assert!(off < 0.05, "off by {off} of the chip: {own:?}, {expected:?}");
+        }
+        assert_eq!(chip.cut(&large).unwrap().dimensions(), (200, 200));
+    }
+}
+
+#[test]
+fn what_holds_no_face_gives_none_and_what_is_no_picture_an_error() {
+    let detector = detector();
+    for (width, height) in [(1, 1), (11, 700), (300, 200)] {
+        let blank = RgbImage::from_pixel(width, height, Rgb([90, 120, 90]));
+        assert!(detector.detect(&blank).unwrap().is_empty(), "{width} x {height}");
+    }
+    assert!(detector.detect(&RgbImage::new(0, 0)).is_err());
+    assert!(detector.smallest(4.0).unwrap_err().to_string().contains("12 or more"));
+
+    let missing = Detector::at(Path::new("/no/such.safetensors")).unwrap_err();
+    assert!(format!("{missing:#}").contains("make setup"), "{missing:#}");
+    let other = project().join("models/gender-32px.safetensors");
+    let other = format!("{:#}", Detector::at(&other).unwrap_err());
+    assert!(other.contains("conv1.weight is missing"), "{other}");
+
+    // It declares 65,535 x 65,535 pixels: refused before a byte of them is made.
+    let mut huge = file("plain.jpg");
+    let frame = huge.windows(2).position(|pair| pair == [0xFF, 0xC0]).unwrap();
+    huge[frame + 5..frame + 9].fill(0xFF);
+    let start = Instant::now();
+    let error = format!("{:#}", decode_photo(&huge).unwrap_err());
+    assert!(error.contains("65535 x 65535") && start.elapsed().as_secs_f64() < 0.5, "{error}");
+    let cut = file("plain.jpg");
+    assert!(decode_photo(&cut[..cut.len() / 2]).is_err());
+    assert!(decode_photo(b"no picture").is_err());
+}
+
+#[test]
+fn many_faces_are_found_at_once() {
+    let faces = Faces::synthetic(200, 5).unwrap();
+    let mut crowd = RgbImage::from_pixel(20 * 80, 10 * 80, Rgb([120, 150, 170]));
+    for i in 0..200 {
+        let face = imageops::thumbnail(&faces.picture(i).unwrap(), 72, 72);
+        imageops::replace(&mut crowd, &face, (i % 20 * 80) as i64, (i / 20 * 80) as i64);
+    }
+    let found = detector().smallest(24.0).unwrap().detect(&crowd).unwrap();
+    assert!(found.len() > 100, "{}", found.len());
+    for face in &found {
+        assert!(face.score > 0.7 && face.bounds.area() > 0.0);
+    }
+}
+
+/// Age, 1 for female, and the chip's corners: the columns `age`, `gender`, and `x0`, `y0` to `x3`,
+/// `y3` of `labels.csv`, which names each picture in the column `photo`.
 type Truth = (f64, f64, [[f64; 2]; 4]);
 
-fn truths(folder: &std::path::Path) -> Vec<(PathBuf, Truth)> {
+fn truths(folder: &Path) -> Vec<(PathBuf, Truth)> {
     let mut rows = csv::Reader::from_path(folder.join("labels.csv")).unwrap();
     let rows = rows.deserialize::<HashMap<String, String>>().map(Result::unwrap);
     rows.map(|row| {

@@ -37,9 +37,12 @@ const LARGEST: f64 = 1280.0;
 /// Most pieces that go on to the second net.
 const PIECES: usize = 2000;
 
-/// Where the weights are: `models/detector/mtcnn.safetensors` in the project, made by `make setup`.
+/// Where the weights are: `detector/mtcnn.safetensors` in `$ROR_MODELS`, or else in the project's
+/// `models/`, where `make setup` writes them.
 pub fn weights_path() -> PathBuf {
-    files::home().join("models").join("detector").join("mtcnn.safetensors")
+    let below = |models: PathBuf| models.join("detector").join("mtcnn.safetensors");
+    let own = below(files::models());
+    if own.exists() { own } else { below(files::home().join("models")) }
 }
 
 /// Finds faces.
