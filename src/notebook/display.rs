@@ -18,7 +18,7 @@ use crate::model::{Net, NetConfig, RorConfig, Summary};
 use crate::plot::style::escape;
 use crate::plot::{self, Figure};
 use crate::predict::{FacePrediction, LabelledPrediction, Photo};
-use crate::report::PublishedResults;
+use crate::report::{Explanation, PublishedResults};
 use crate::store::Trained;
 use crate::support::progress::thousands;
 use crate::train::Recipe;
@@ -232,6 +232,12 @@ impl Show for PublishedResults {
             Ok(html) => blocks(self, html),
             Err(error) => eprintln!("the numbers can't be shown: {error:#}"),
         }
+    }
+}
+
+impl Show for Explanation {
+    fn evcxr_display(&self) {
+        self.figure().evcxr_display();
     }
 }
 

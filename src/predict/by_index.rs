@@ -18,7 +18,7 @@ use crate::train::Recipe;
 /// What is predicted for a picture of a data set, beside its label.
 ///
 /// As JSON: `index`, `path`, `true_gender`, `true_age`, and the fields of [`FacePrediction`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct LabelledPrediction {
     /// Where the picture is in its set.
     pub index: usize,
@@ -37,6 +37,18 @@ impl LabelledPrediction {
     pub(crate) fn true_group(&self) -> Option<usize> {
         let group = Task::Years.group_of(self.label.age);
         (group < self.face.groups.len()).then_some(group)
+    }
+}
+
+impl fmt::Debug for LabelledPrediction {
+    /// Without the picture's bytes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LabelledPrediction")
+            .field("index", &self.index)
+            .field("file", &self.file)
+            .field("label", &self.label)
+            .field("face", &self.face)
+            .finish_non_exhaustive()
     }
 }
 

@@ -27,7 +27,7 @@ use crate::task::Task;
 /// # fn main() -> anyhow::Result<()> {
 /// let predictor = Predictor::pretrained()?;
 /// for face in predictor.predict_files(&["anna.jpg".into(), "ben.jpg".into()])? {
-///     println!("{}", face?); // female (98 %), 31 years (31-35)
+///     println!("{}", face?); // female (98 %), 31 years (80 %: 25 to 38)
 /// }
 /// # Ok(())
 /// # }

@@ -1,6 +1,7 @@
 //! Tables and figures of results: of evaluations, trainings and searches, of the published
 //! numbers beside others', and of what a net sees.
 
+mod explain;
 mod figures;
 mod gallery;
 mod published;
@@ -9,6 +10,7 @@ mod rivals;
 mod robustness;
 mod visualize;
 
+pub use explain::Explanation;
 pub use gallery::Gallery;
 pub use published::{PublishedResults, Row};
 pub use rivals::{Rival, rivals};
