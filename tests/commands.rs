@@ -61,6 +61,50 @@ fn evaluate_measures_corrupted_pictures() {
 }
 
 #[test]
+fn predict_finds_the_faces_in_photographs() {
+    let (place, data) = (TempDir::new().unwrap(), faces_folder(1));
+    let photos = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/photos");
+    let blank = place.path().join("blank.png");
+    image::RgbImage::from_pixel(300, 200, image::Rgb([90, 120, 90])).save(&blank).unwrap();
+    let out = |name: &str| place.path().join(name);
+    let mut predict = with_models(&place, &data);
+    predict.args(["predict", "--json"]).arg(photos.join("group.jpg")).arg(photos.join("plain.jpg"));
+    predict.arg(&blank).arg(out("missing.jpg"));
+    predict.arg("--csv").arg(out("faces.csv")).arg("--html").arg(out("faces.html"));
+    let output = predict.arg("--draw").arg(out("drawn")).output().unwrap();
+    assert!(!output.status.success(), "one file is missing");
+    let lines: Vec<Value> = String::from_utf8(output.stdout.clone())
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 4, "{}", words(&output));
+    let faces = |line: &Value| line["faces"].as_array().map(Vec::len);
+    assert_eq!((faces(&lines[0]), faces(&lines[1]), faces(&lines[2])), (Some(7), Some(1), Some(0)));
+    assert!(lines[3]["error"].as_str().unwrap().contains("cannot be read"));
+    assert_eq!((&lines[1]["width"], &lines[1]["height"]), (&360.into(), &300.into()));
+    let face = &lines[1]["faces"][0];
+    // The face was pasted at 80, 50 in 200 x 200 pixels.
+    let corners = face["chip"].as_array().unwrap();
+    for (axis, middle) in [(0, 180.0), (1, 150.0)] {
+        let at = corners.iter().map(|corner| corner[axis].as_f64().unwrap()).sum::<f64>() / 4.0;
+        assert!((at - middle).abs() < 40.0, "{corners:?}");
+    }
+    let [low, high] = [0, 1].map(|i| face["age_range"][i].as_f64().unwrap());
+    let age = face["age"].as_f64().unwrap();
+    assert!(low < age && age < high && face["score"].as_f64().unwrap() > 0.7);
+    assert_eq!(face["landmarks"].as_array().unwrap().len(), 5);
+    assert!(face["notes"].as_array().unwrap().is_empty());
+
+    let table = fs::read_to_string(out("faces.csv")).unwrap();
+    assert_eq!(table.lines().count(), 9, "{table}");
+    let page = fs::read_to_string(out("faces.html")).unwrap();
+    assert_eq!(page.matches("<figure ").count(), 8);
+    assert!(page.contains("missing.jpg: cannot be read") && !page.contains("http"));
+    assert!(out("drawn").join("group.png").is_file() && out("drawn").join("blank.png").is_file());
+}
+
+#[test]
 fn predict_takes_files_and_folders_and_names_what_it_cannot_read() {
     let (place, data) = (TempDir::new().unwrap(), faces_folder(5));
     let broken = place.path().join("broken.jpg");

@@ -4,6 +4,7 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -96,11 +97,11 @@ fn every_cards_command_runs() {
     let (place, data) = (TempDir::new().unwrap(), faces_folder(320));
     let mut models = models();
     // Starts before what starts from them.
+    let starts: HashMap<String, Option<String>> =
+        models.iter().map(|model| (model.card.key.clone(), model.card.start.clone())).collect();
     models.sort_by_key(|model| {
-        ["shared-96px", "shared-64px", "gender-32px"]
-            .iter()
-            .position(|name| *name == model.name)
-            .unwrap_or(9)
+        let next = |key: &String| starts.get(key).cloned().flatten();
+        std::iter::successors(model.card.start.clone(), next).count()
     });
     for model in models {
         let mut args: Vec<String> = model

@@ -173,6 +173,16 @@ mod tests {
         assert_eq!((baseline.net.architecture(), baseline.net.outputs()), ("keras_baseline", 1));
     }
 
+    /// The file of the fast training is what its method does.
+    #[test]
+    fn the_fast_training_is_the_same_as_a_file() {
+        let path = files::home().join("experiments").join("fast-32px.toml");
+        let experiment = Experiment::read(&path).unwrap();
+        assert_eq!(experiment.recipe, Recipe::fast(Task::Gender));
+        let net = RorConfig { survival: 1.0, ..RorConfig::new(1) };
+        assert_eq!(experiment.net, net.into());
+    }
+
     #[test]
     fn mistakes_are_named() {
         let wrong = |text: &str| format!("{:#}", Experiment::parse(text).unwrap_err());

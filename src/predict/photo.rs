@@ -97,10 +97,9 @@ impl Photo {
             Some(ready) => ready,
             None => (Detector::open()?, Predictor::pretrained()?),
         };
-        let path = path.as_ref();
-        let photo = predictor.photo(&detector, path);
+        let photo = predictor.predict_photo(&detector, path);
         *ready = Some((detector, predictor));
-        photo.with_context(|| path.display().to_string())
+        photo
     }
 
     /// One row a face of some photographs: `path`, `face` (its number in the photograph, from 1), `x`,
@@ -184,6 +183,15 @@ impl Predictor {
                 }))
             },
         )
+    }
+
+    /// Finds the faces in one photograph and predicts them; the photograph keeps its picture.
+    ///
+    /// # Errors
+    /// A file that can't be read or is not a picture, or the device failing.
+    pub fn predict_photo(&self, detector: &Detector, path: impl AsRef<Path>) -> Result<Photo> {
+        let path = path.as_ref();
+        self.photo(detector, path).with_context(|| path.display().to_string())
     }
 
     fn photo(&self, detector: &Detector, path: &Path) -> Result<Photo> {
