@@ -147,6 +147,24 @@ impl Task {
         }
     }
 
+    /// Years in one of its age groups; those that ages in years are counted by for gender, too.
+    pub(crate) fn gap(self) -> u32 {
+        match self {
+            Task::AgeGroup { gap } => gap.max(1),
+            _ => GAP,
+        }
+    }
+
+    /// An age group in the original's words: `10 - 15` is ages 11 to 15.
+    pub(crate) fn original_name(self, group: usize) -> String {
+        let (gap, group) = (self.gap(), group as u32);
+        let last = match self {
+            Task::AgeGroup { .. } => MAX_AGE,
+            _ => u32::MAX,
+        };
+        format!("{} - {}", gap * group, (gap * (group + 1)).min(last))
+    }
+
     /// The group (from 0) that an age falls into; beyond the last, the last. 0 for gender.
     pub fn group_of(self, age: u32) -> usize {
         let group =
@@ -244,6 +262,11 @@ mod tests {
         assert!(Task::AgeGroup { gap: 0 }.check().is_err());
         assert_eq!(Task::age().ages()[0], 3.0); // ages 1 to 5
         assert_eq!(Task::AgeGroup { gap: 7 }.classes()[8], "57-60");
+        assert_eq!(Task::AgeGroup { gap: 7 }.original_name(8), "56 - 60");
+        assert_eq!(
+            (Task::age().original_name(0), Task::Years.original_name(17)),
+            ("0 - 5".into(), "85 - 90".into())
+        );
     }
 
     #[test]

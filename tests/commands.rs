@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use common::{faces_folder, program, words};
 use serde_json::Value;
@@ -15,6 +15,12 @@ fn with_models(place: &TempDir, data: &TempDir) -> Command {
     let mut program = program(place.path(), data.path());
     program.env("ROR_MODELS", PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("models"));
     program
+}
+
+/// What `--json` prints, an object a line.
+fn objects(output: &Output) -> Vec<Value> {
+    let text = std::str::from_utf8(&output.stdout).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 #[test]
@@ -73,11 +79,7 @@ fn predict_finds_the_faces_in_photographs() {
     predict.arg("--csv").arg(out("faces.csv")).arg("--html").arg(out("faces.html"));
     let output = predict.arg("--draw").arg(out("drawn")).output().unwrap();
     assert!(!output.status.success(), "one file is missing");
-    let lines: Vec<Value> = String::from_utf8(output.stdout.clone())
-        .unwrap()
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let lines = objects(&output);
     assert_eq!(lines.len(), 4, "{}", words(&output));
     let faces = |line: &Value| line["faces"].as_array().map(Vec::len);
     assert_eq!((faces(&lines[0]), faces(&lines[1]), faces(&lines[2])), (Some(7), Some(1), Some(0)));
@@ -116,11 +118,7 @@ fn predict_takes_files_and_folders_and_names_what_it_cannot_read() {
         .output()
         .unwrap();
     assert!(!output.status.success(), "one could not be predicted");
-    let lines: Vec<Value> = String::from_utf8(output.stdout.clone())
-        .unwrap()
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let lines = objects(&output);
     assert_eq!(lines.len(), 6, "{}", words(&output));
     for line in &lines[..5] {
         assert!(["male", "female"].contains(&line["gender"].as_str().unwrap()));

@@ -153,7 +153,7 @@ fn corrupted(
     if publish {
         let path = ModelStore::local().folder().join("corruptions.csv");
         found.write_csv(&path)?;
-        eprintln!("written to {}; next: results --write", path.display());
+        eprintln!("written to {}", path.display());
     }
     Ok(())
 }

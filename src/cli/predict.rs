@@ -42,14 +42,19 @@ pub struct Args {
     json: bool,
 }
 
-/// A line of `--json`: the prediction, or what was wrong.
+/// A line of `--json` for a cropped face.
 #[derive(Serialize)]
 struct Line<'a> {
     path: &'a str,
     #[serde(flatten)]
-    face: Option<FacePrediction>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
+    face: FacePrediction,
+}
+
+/// A line of `--json` for a file that is no picture.
+#[derive(Serialize)]
+struct Unread<'a> {
+    path: &'a str,
+    error: String,
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -78,13 +83,6 @@ pub fn run(args: &Args) -> Result<()> {
     };
     ensure!(wrong == 0, "{wrong} of {} pictures could not be predicted", paths.len());
     Ok(())
-}
-
-/// A line of `--json` for a file that is no photograph.
-#[derive(Serialize)]
-struct Unread<'a> {
-    path: &'a Path,
-    error: String,
 }
 
 /// Predicts all faces in photographs; returns how many photographs could not be read.
@@ -146,23 +144,17 @@ fn print_photo(photo: &Photo, json: bool) -> Result<()> {
 }
 
 fn print_unread(path: &Path, error: &anyhow::Error, json: bool) -> Result<()> {
-    let error = format!("{error:#}");
-    if json {
-        println!("{}", serde_json::to_string(&Unread { path, error })?);
-    } else {
-        eprintln!("{}: error: {error}", path.display());
+    let (path, error) = (&path.display().to_string(), format!("{error:#}"));
+    match json {
+        true => println!("{}", serde_json::to_string(&Unread { path, error })?),
+        false => eprintln!("{path}: error: {error}"),
     }
     Ok(())
 }
 
 fn print_face(path: &Path, face: &PhotoFace) {
     let [x, y, width, height] = face.bounds;
-    let notes = match face.notes.is_empty() {
-        true => String::new(),
-        false => format!("; {}", face.notes.join(", ")),
-    };
-    let at = format!("{x:.0},{y:.0} {width:.0}x{height:.0}");
-    println!("{} [{at}]: {}{notes}", path.display(), face.face);
+    println!("{} [{x:.0},{y:.0} {width:.0}x{height:.0}]: {face}", path.display());
 }
 
 /// Predicts for cropped faces; returns for how many it could not.
@@ -172,27 +164,21 @@ fn aligned(args: &Args, predictor: &Predictor, paths: &[PathBuf]) -> Result<usiz
     // So many that every core is busy, so few that lines come as they are found.
     for some in paths.chunks(2048) {
         for (path, face) in some.iter().zip(predictor.predict_files(some)?) {
-            wrong += usize::from(face.is_err());
-            print(&path.display().to_string(), face, args.json)?;
+            match face {
+                Ok(face) if args.json => {
+                    let path = &path.display().to_string();
+                    println!("{}", serde_json::to_string(&Line { path, face })?);
+                }
+                Ok(face) => println!("{}: {face}", path.display()),
+                Err(error) => {
+                    wrong += 1;
+                    print_unread(path, &error, args.json)?;
+                }
+            }
             progress.step();
         }
     }
     Ok(wrong)
-}
-
-fn print(path: &str, face: Result<FacePrediction>, json: bool) -> Result<()> {
-    match face {
-        face if json => {
-            let (face, error) = match face {
-                Ok(face) => (Some(face), None),
-                Err(error) => (None, Some(format!("{error:#}"))),
-            };
-            println!("{}", serde_json::to_string(&Line { path, face, error })?);
-        }
-        Ok(face) => println!("{path}: {face}"),
-        Err(error) => eprintln!("{path}: error: {error:#}"),
-    }
-    Ok(())
 }
 
 /// The files, and those in folders, in order of their names.

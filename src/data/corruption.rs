@@ -1,11 +1,10 @@
 //! Pictures as other people take them: grey, blurred, noisy, compressed, dark, badly cut.
 
 use std::fmt;
-use std::io::Cursor;
 
 use anyhow::{Context, Result, ensure};
-use image::codecs::jpeg::JpegEncoder;
-use image::{ImageFormat, Rgb, RgbImage, imageops};
+use image::{Rgb, RgbImage, imageops};
+use imaging::{bilinear, encode_jpeg, encode_png};
 
 use super::{Faces, Record, Source, decode};
 use crate::support::hash::rank;
@@ -110,14 +109,7 @@ impl Corruption {
                 let deviation = pick([15.0, 30.0, 60.0]);
                 pixels(picture, |levels| levels.map(|level| level + deviation * chance.normal()))
             }
-            Self::Jpeg => {
-                let mut bytes = vec![];
-                let quality = pick([40.0, 20.0, 10.0]) as u8;
-                picture
-                    .write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, quality))
-                    .context("cannot encode a picture as JPEG")?;
-                decode(&bytes)?
-            }
+            Self::Jpeg => decode(&encode_jpeg(picture, pick([40.0, 20.0, 10.0]) as u8)?)?,
             Self::Dark => pixels(picture, |levels| levels.map(|l| l * pick([0.8, 0.65, 0.5]))),
             Self::Bright => pixels(picture, |levels| levels.map(|l| l * pick([1.2, 1.35, 1.5]))),
             Self::Turned => {
@@ -169,9 +161,7 @@ impl Source for CorruptedSource {
     }
 
     fn bytes(&self, index: usize) -> Result<Vec<u8>> {
-        let mut png = Cursor::new(vec![]);
-        self.picture(index)?.write_to(&mut png, ImageFormat::Png)?;
-        Ok(png.into_inner())
+        encode_png(&self.picture(index)?)
     }
 
     fn picture(&self, index: usize) -> Result<RgbImage> {
@@ -224,25 +214,7 @@ fn moved(picture: &RgbImage, angle: f64, cut: f64, by: [f64; 2]) -> RgbImage {
         let (x, y) = (f64::from(x) - middle[0], f64::from(y) - middle[1]);
         let x_from = cos * x - sin * y + middle[0] + by[0];
         let y_from = sin * x + cos * y + middle[1] + by[1];
-        let (left, top) = (x_from.floor(), y_from.floor());
-        let (right_share, low_share) = (x_from - left, y_from - top);
-        let at = |x: f64, y: f64| picture.get_pixel(reflected(x, width), reflected(y, height)).0;
-        let corners =
-            [at(left, top), at(left + 1.0, top), at(left, top + 1.0), at(left + 1.0, top + 1.0)];
-        let shares = [
-            (1.0 - right_share) * (1.0 - low_share),
-            right_share * (1.0 - low_share),
-            (1.0 - right_share) * low_share,
-            right_share * low_share,
-        ];
-        let level = |colour: usize| -> f64 {
-            corners
-                .iter()
-                .zip(shares)
-                .map(|(corner, share)| share * f64::from(corner[colour]))
-                .sum()
-        };
-        Rgb([0, 1, 2].map(|colour| level(colour).round() as u8))
+        bilinear(picture, x_from, y_from, |at, length| Some(reflected(at, length)))
     })
 }
 

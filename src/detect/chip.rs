@@ -1,8 +1,8 @@
 //! A face cut from a photograph as UTKFace's chips are cut.
 
 use anyhow::Result;
-use image::{Rgb, RgbImage};
-use imaging::resize_part;
+use image::RgbImage;
+use imaging::{bilinear, resize_part};
 
 /// Side of a chip, pixels: that of UTKFace's.
 pub const CHIP: u32 = 200;
@@ -99,37 +99,20 @@ impl Chip {
             let [u, v] = self.point([f64::from(x), f64::from(y)]);
             let u = (u + 0.5 - left) * x_scale - 0.5;
             let v = (v + 0.5 - top) * y_scale - 0.5;
-            sample(&part, u, v)
+            bilinear(&part, u, v, inside)
         }))
     }
 }
 
-/// Bilinear; black beyond the edge.
-fn sample(picture: &RgbImage, x: f64, y: f64) -> Rgb<u8> {
-    let (left, top) = (x.floor(), y.floor());
-    let (x_share, y_share) = (x - left, y - top);
-    let mut levels = [0.0; 3];
-    for (dx, dy, share) in [
-        (0.0, 0.0, (1.0 - x_share) * (1.0 - y_share)),
-        (1.0, 0.0, x_share * (1.0 - y_share)),
-        (0.0, 1.0, (1.0 - x_share) * y_share),
-        (1.0, 1.0, x_share * y_share),
-    ] {
-        let (u, v) = (left + dx, top + dy);
-        if u < 0.0 || v < 0.0 {
-            continue;
-        }
-        if let Some(pixel) = picture.get_pixel_checked(u as u32, v as u32) {
-            for (level, own) in levels.iter_mut().zip(pixel.0) {
-                *level += share * f64::from(own);
-            }
-        }
-    }
-    Rgb(levels.map(|level| level.round() as u8))
+/// The place itself, as long as it is along a side of `length` pixels.
+fn inside(at: f64, length: u32) -> Option<u32> {
+    (0.0..f64::from(length)).contains(&at).then_some(at as u32)
 }
 
 #[cfg(test)]
 mod tests {
+    use image::Rgb;
+
     use super::*;
 
     /// Points that are the template turned, scaled and shifted give just that place.

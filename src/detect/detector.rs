@@ -31,8 +31,7 @@ const SURE: [f64; 3] = [0.6, 0.7, 0.7];
 /// P-Net's pieces, and their step.
 const CELL: f64 = 12.0;
 const STRIDE: f64 = 2.0;
-/// Photographs are looked at in at most so many pixels a side: no face fills less than a
-/// thirtieth of what people call a photo of someone.
+/// Photographs are looked at in at most so many pixels a side.
 const LARGEST: f64 = 1280.0;
 /// Most pieces that go on to the second net.
 const PIECES: usize = 2000;
@@ -126,11 +125,12 @@ impl Detector {
     pub fn detect(&self, photo: &RgbImage) -> Result<Vec<Found>> {
         let (width, height) = photo.dimensions();
         ensure!(width > 0 && height > 0, "a photograph of {width} x {height} pixels");
-        // The nets' small nets would spend their time in a large photograph on waking threads and
-        // on faces that no one means.
+        // In a large photograph most of the time would go to faces that no one means.
         let scale = (LARGEST / f64::from(width.max(height))).min(1.0);
         let smaller = match scale < 1.0 {
-            true => Some(part(photo, whole(photo), scaled(width, scale), scaled(height, scale))?),
+            true => {
+                Some(resize_part(photo, whole(photo), scaled(width, scale), scaled(height, scale))?)
+            }
             false => None,
         };
         let photo = smaller.as_ref().unwrap_or(photo);
@@ -154,7 +154,7 @@ impl Detector {
         let mut scale = CELL / self.smallest;
         while f64::from(width.min(height)) * scale >= CELL {
             let (w, h) = (scaled(width, scale), scaled(height, scale));
-            let copy = part(photo, whole(photo), w, h)?;
+            let copy = resize_part(photo, whole(photo), w, h)?;
             let Answers { face, edges, .. } = self.proposal.forward(&pixels(&[copy])?)?;
             let [rows, columns] = face.size()[1..] else { anyhow::bail!("P-Net's shape") };
             let faces: Vec<f32> = Vec::try_from(face.f_flatten(0, -1)?)?;
@@ -191,7 +191,7 @@ impl Detector {
     fn refined(&self, photo: &RgbImage, pieces: &[(Bounds, f64)]) -> Result<Vec<(Bounds, f64)>> {
         let mut found = vec![];
         for some in pieces.chunks(256) {
-            let Some((faces, edges, _)) = answers(&self.refine, photo, some, 24)? else { continue };
+            let (faces, edges, _) = answers(&self.refine, photo, some, 24)?;
             for (i, (bounds, _)) in some.iter().enumerate() {
                 if faces[i] > SURE[1] {
                     found.push((*bounds, faces[i], edges[i]));
@@ -207,9 +207,7 @@ impl Detector {
     fn final_faces(&self, photo: &RgbImage, pieces: &[(Bounds, f64)]) -> Result<Vec<Found>> {
         let mut found = vec![];
         for some in pieces.chunks(128) {
-            let Some((faces, edges, points)) = answers(&self.output, photo, some, 48)? else {
-                continue;
-            };
+            let (faces, edges, points) = answers(&self.output, photo, some, 48)?;
             for (i, (bounds, _)) in some.iter().enumerate() {
                 if faces[i] > SURE[2] {
                     let at = |k: usize| {
@@ -232,15 +230,7 @@ impl Detector {
 type Said = (Vec<f64>, Vec<[f64; 4]>, Vec<[f64; 10]>);
 
 /// What a net says of pieces of a photograph, cut to its size.
-fn answers(
-    net: &Stage,
-    photo: &RgbImage,
-    pieces: &[(Bounds, f64)],
-    side: u32,
-) -> Result<Option<Said>> {
-    if pieces.is_empty() {
-        return Ok(None);
-    }
+fn answers(net: &Stage, photo: &RgbImage, pieces: &[(Bounds, f64)], side: u32) -> Result<Said> {
     let cut = pieces.iter().map(|(bounds, _)| piece(photo, bounds, side));
     let said = net.forward(&pixels(&cut.collect::<Result<Vec<_>>>()?)?)?;
     let rows = |tensor: &Tensor| -> Result<Vec<Vec<f64>>> {
@@ -253,7 +243,7 @@ fn answers(
     };
     let points = points.into_iter().map(|row| std::array::from_fn(|k| row[k]));
     let faces = Vec::<f64>::try_from(said.face.f_to_kind(Kind::Double)?)?;
-    Ok(Some((faces, edges.collect(), points.collect())))
+    Ok((faces, edges.collect(), points.collect()))
 }
 
 fn whole(photo: &RgbImage) -> [f64; 4] {
@@ -262,10 +252,6 @@ fn whole(photo: &RgbImage) -> [f64; 4] {
 
 fn scaled(side: u32, by: f64) -> u32 {
     (f64::from(side) * by).round().max(1.0) as u32
-}
-
-fn part(photo: &RgbImage, part: [f64; 4], width: u32, height: u32) -> Result<RgbImage> {
-    resize_part(photo, part, width, height)
 }
 
 /// A square piece in `side` x `side` pixels; black where it reaches beyond the photograph.
@@ -283,7 +269,7 @@ fn piece(photo: &RgbImage, bounds: &Bounds, side: u32) -> Result<RgbImage> {
     if right - left < 1.0 || bottom - top < 1.0 || x_end <= x || y_end <= y {
         return Ok(out);
     }
-    let inside = part(photo, [left, top, right - left, bottom - top], x_end - x, y_end - y)?;
+    let inside = resize_part(photo, [left, top, right - left, bottom - top], x_end - x, y_end - y)?;
     if inside.dimensions() == (side, side) {
         return Ok(inside);
     }

@@ -1,11 +1,9 @@
 //! `evcxr_display` of this crate's types, and of others' that cells end in.
 
 use std::fmt::{Debug, Display};
-use std::io::Cursor;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use image::{ImageFormat, RgbImage};
+use image::RgbImage;
+use imaging::encode_png;
 use polars::prelude::{Column, DataFrame, IntoColumn, LazyFrame, Series};
 use serde::Serialize;
 use serde_json::Value;
@@ -15,7 +13,7 @@ use crate::data::{Duplicates, Faces, Split};
 use crate::experiment::Search;
 use crate::metrics::{Evaluation, Metrics};
 use crate::model::{Net, NetConfig, RorConfig, Summary};
-use crate::plot::style::escape;
+use crate::plot::style::{data_url, escape};
 use crate::plot::{self, Figure};
 use crate::predict::{FacePrediction, LabelledPrediction, Photo};
 use crate::report::{Explanation, PublishedResults};
@@ -195,23 +193,15 @@ impl Show for LazyFrame {
 
 impl Show for RgbImage {
     fn evcxr_display(&self) {
-        let (wide, high) = self.dimensions();
-        let mut png = Cursor::new(vec![]);
-        match self.write_to(&mut png, ImageFormat::Png) {
-            Ok(()) => blocks(
-                format!("a picture of {wide} x {high} pixels"),
-                format!(
-                    "<img alt='{wide} x {high} pixels' src='{}'>",
-                    data_url("png", png.get_ref())
-                ),
+        let size = format!("{} x {} pixels", self.width(), self.height());
+        match encode_png(self) {
+            Ok(png) => blocks(
+                format!("a picture of {size}"),
+                format!("<img alt='{size}' src='{}'>", data_url("image/png", &png)),
             ),
-            Err(error) => eprintln!("a picture of {wide} x {high} pixels can't be shown: {error}"),
+            Err(error) => eprintln!("a picture of {size} can't be shown: {error:#}"),
         }
     }
-}
-
-fn data_url(kind: &str, bytes: &[u8]) -> String {
-    format!("data:image/{kind};base64,{}", STANDARD.encode(bytes))
 }
 
 impl Show for Figure {
@@ -288,8 +278,8 @@ impl Show for [FacePrediction] {
     fn evcxr_display(&self) {
         let lines = self.iter().enumerate().map(|(i, face)| format!("{i}: {face}\n"));
         let rows = self.iter().enumerate().map(|(i, face)| {
-            let [sure, age] = [100.0 * face.female.max(1.0 - face.female), face.age];
-            let (sure, age) = (format!("{sure:.0} %"), format!("{age:.0} years"));
+            let sure = format!("{:.0} %", 100.0 * face.confidence());
+            let age = format!("{:.0} years", face.age);
             row(&[&i.to_string(), face.gender.name(), &sure, &age, &face.age_group])
         });
         blocks(lines.collect::<String>().trim_end(), table(&rows.collect::<String>()));
@@ -313,13 +303,7 @@ impl Show for [LabelledPrediction] {
 impl Show for Photo {
     /// The photograph with boxes, and a line for each face.
     fn evcxr_display(&self) {
-        let lines = self.faces.iter().enumerate().map(|(i, one)| {
-            let notes = match one.notes.is_empty() {
-                true => String::new(),
-                false => format!("; {}", one.notes.join(", ")),
-            };
-            format!("{}: {}{notes}", i + 1, one.face)
-        });
+        let lines = self.faces.iter().enumerate().map(|(i, face)| format!("{}: {face}", i + 1));
         let lines = lines.collect::<Vec<_>>();
         match plot::photo(self) {
             Ok(figure) => {
@@ -334,11 +318,11 @@ impl Show for Photo {
 impl LabelledPrediction {
     /// The picture and the probabilities as HTML.
     pub fn to_html(&self) -> String {
-        let kind = if self.picture.starts_with(&[0xFF, 0xD8]) { "jpeg" } else { "png" };
+        let jpeg = self.picture.starts_with(&[0xFF, 0xD8]);
         let picture = format!(
             "<img width='200' height='200' alt='picture {}' src='{}'>",
             self.index,
-            data_url(kind, &self.picture)
+            data_url(if jpeg { "image/jpeg" } else { "image/png" }, &self.picture)
         );
         charts(&self.face, Some(&picture), Some((self.label.gender as usize, self.true_group())))
     }
@@ -359,12 +343,8 @@ fn charts(
     // A table, because a notebook that is not trusted yet drops flexible boxes.
     let cell =
         |content: &str| format!("<td style='vertical-align:top;text-align:left'>{content}</td>");
-    let left = picture.unwrap_or_default().to_owned()
-        + &chart("Gender", &gender, truth.map(|(gender, _)| gender));
+    let genders = chart("Gender", &gender, truth.map(|(gender, _)| gender));
+    let left = picture.map_or(String::new(), |picture| format!("{picture}<br>")) + &genders;
     let right = chart("Age group", &face.groups, truth.and_then(|(_, group)| group));
-    format!(
-        "<table><tr style='background:none'>{}{}</tr></table>",
-        cell(&left.replacen("><img", "><br><img", 1)),
-        cell(&right)
-    )
+    format!("<table><tr style='background:none'>{}{}</tr></table>", cell(&left), cell(&right))
 }

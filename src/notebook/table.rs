@@ -1,7 +1,6 @@
 //! Data frames as HTML tables, which page and sort where scripts run.
 
-use std::fmt::Write as _;
-use std::io::Write as _;
+use std::fmt::Write;
 
 use anyhow::{Context, Result};
 use base64::Engine;
@@ -9,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use polars::prelude::{AnyValue, Column, DataFrame};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::plot::style::escape;
 use crate::support::progress::thousands;
@@ -132,12 +131,16 @@ fn packed(table: &DataFrame) -> Result<String> {
     }
     let numeric: Vec<bool> = table.columns().iter().map(is_numeric).collect();
     let mut packer = GzEncoder::new(vec![], Compression::best());
-    serde_json::to_writer(
-        &mut packer,
-        &json!({ "columns": columns, "numeric": numeric, "size": PAGE }),
-    )?;
-    packer.flush()?;
+    serde_json::to_writer(&mut packer, &Packed { columns, numeric, size: PAGE })?;
     Ok(STANDARD.encode(packer.finish()?))
+}
+
+/// What the script unpacks.
+#[derive(Serialize)]
+struct Packed {
+    columns: Vec<Vec<Option<String>>>,
+    numeric: Vec<bool>,
+    size: usize,
 }
 
 /// A long text, such as a hash, by its beginning.

@@ -146,7 +146,7 @@ impl Figure {
             "<img width=\"{}\" style=\"max-width:100%\" alt=\"{}\" src=\"{}\">",
             self.width,
             title.map_or("", |(title, _)| title),
-            data_url(&self.svg)
+            svg_url(&self.svg)
         )
     }
 
@@ -164,7 +164,7 @@ impl Figure {
 
 /// An SVG document as the address of a picture. Not base64, which makes it a third longer; quotes
 /// become single ones, so that they need no escape in HTML and in a notebook's JSON.
-fn data_url(svg: &str) -> String {
+fn svg_url(svg: &str) -> String {
     let mut url = String::with_capacity(svg.len() + svg.len() / 8 + 32);
     url += "data:image/svg+xml,";
     for c in svg.chars() {

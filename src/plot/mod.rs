@@ -35,7 +35,7 @@ pub use figure::{Figure, draw};
 pub use heat_map::{confusion, score_map};
 pub use intervals::{breakdown, intervals};
 pub use photo::photo;
-pub(crate) use pictures::enlarged;
+pub(crate) use pictures::{enlarged, small_jpeg};
 pub use pictures::{picture, picture_grid};
 pub use probabilities::probabilities;
 pub use reliability::reliability;

@@ -4,11 +4,9 @@ use std::fmt::Write;
 
 use anyhow::{Context, Result};
 use image::ImageFormat;
-use image::codecs::jpeg::JpegEncoder;
-use image::imageops::FilterType;
 
 use super::figure::Figure;
-use super::pictures::element;
+use super::pictures::{element, small_jpeg};
 use super::style::{FEMALE, MALE, MARGIN, counted, escape, header, page, text_width};
 use crate::predict::Photo;
 use crate::task::Gender;
@@ -29,11 +27,7 @@ pub fn photo(photo: &Photo) -> Result<Figure> {
     let (wide, high) = (f64::from(photo.width), f64::from(photo.height));
     let scale = (LONGEST / wide.max(high)).min(1.0);
     let [width, height] = [wide, high].map(|side| (side * scale).round().max(1.0) as u32);
-    let small = image::imageops::resize(picture, width, height, FilterType::Triangle);
-    let mut jpeg = vec![];
-    small
-        .write_with_encoder(JpegEncoder::new_with_quality(&mut jpeg, 85))
-        .context("cannot encode the photograph as JPEG")?;
+    let jpeg = small_jpeg(picture, (width, height), 85)?;
     let title = photo.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let note = counted(photo.faces.len(), "face");
     let top = header(&note);

@@ -1,17 +1,13 @@
 //! Pictures under a title: one in its own pixels, or many with captions.
 
-use std::io::Cursor;
-
 use anyhow::{Context, Result, ensure};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use image::codecs::jpeg::JpegEncoder;
 use image::imageops::FilterType;
-use image::{DynamicImage, GenericImageView, ImageFormat, RgbImage};
+use image::{DynamicImage, GenericImageView, ImageFormat, RgbImage, imageops};
+use imaging::{encode_jpeg, encode_png};
 use plotters::style::text_anchor::HPos;
 
 use super::figure::Figure;
-use super::style::{INK, MARGIN, TEXT, counted, header, page, shrunk, text};
+use super::style::{INK, MARGIN, TEXT, counted, data_url, header, page, shrunk, text};
 
 /// Edge of the square that a picture is fitted into, in pixels.
 const EDGE: i32 = 124;
@@ -34,13 +30,12 @@ pub fn picture(title: &str, picture: &RgbImage) -> Result<Figure> {
 pub(crate) fn enlarged(title: &str, picture: &RgbImage, zoom: u32) -> Result<Figure> {
     let (wide, high) = picture.dimensions();
     ensure!(wide > 0 && high > 0, "a picture without pixels can't be shown");
-    let mut png = Cursor::new(vec![]);
-    picture.write_to(&mut png, ImageFormat::Png).context("cannot encode the picture as PNG")?;
+    let png = encode_png(picture)?;
     let note = format!("{wide} x {high} px");
     let (wide, high) = (wide * zoom, high * zoom);
     let size = (wide as i32 + 2 * MARGIN, high as i32 + MARGIN);
     let place = [MARGIN, header(&note), wide as i32, high as i32];
-    let image = element(place, ImageFormat::Png, png.get_ref());
+    let image = element(place, ImageFormat::Png, &png);
     Ok(page(size, title, &note, |_| Ok(()))?.with_elements(&image))
 }
 
@@ -73,7 +68,10 @@ pub fn picture_grid(title: &str, pictures: &[(String, Vec<u8>)], columns: usize)
         let scale = f64::from(EDGE) / f64::from(wide.max(high));
         let [wide, high] = [wide, high].map(|side| (f64::from(side) * scale) as i32);
         let (format, bytes) = match scale < 1.0 {
-            true => (ImageFormat::Jpeg, &small(&picture, wide, high)?),
+            true => {
+                let size = (wide.max(1) as u32, high.max(1) as u32);
+                (ImageFormat::Jpeg, &small_jpeg(&picture.into_rgb8(), size, 85)?)
+            }
             false => (format, bytes),
         };
         let (left, top) = corner(i);
@@ -93,13 +91,13 @@ pub fn picture_grid(title: &str, pictures: &[(String, Vec<u8>)], columns: usize)
     Ok(figure.with_elements(&images))
 }
 
-/// A picture of this size as JPEG.
-fn small(picture: &DynamicImage, wide: i32, high: i32) -> Result<Vec<u8>> {
-    let small = picture.resize_exact(wide.max(1) as u32, high.max(1) as u32, FilterType::Triangle);
-    let mut bytes = vec![];
-    let encoder = JpegEncoder::new_with_quality(&mut bytes, 85);
-    small.into_rgb8().write_with_encoder(encoder).context("cannot encode a picture as JPEG")?;
-    Ok(bytes)
+/// A picture as JPEG of this size and quality.
+pub(crate) fn small_jpeg(
+    picture: &RgbImage,
+    (width, height): (u32, u32),
+    quality: u8,
+) -> Result<Vec<u8>> {
+    encode_jpeg(&imageops::resize(picture, width, height, FilterType::Triangle), quality)
 }
 
 /// Format and pixels of a picture file that can be decoded.
@@ -118,14 +116,15 @@ fn inspect(bytes: &[u8]) -> Result<(ImageFormat, DynamicImage)> {
 pub(super) fn element([x, y, wide, high]: [i32; 4], format: ImageFormat, bytes: &[u8]) -> String {
     let how = if format == ImageFormat::Png { "pixelated" } else { "auto" };
     format!(
-        "<image x=\"{x}\" y=\"{y}\" width=\"{wide}\" height=\"{high}\" style=\"image-rendering:{how}\" href=\"data:{};base64,{}\"/>\n",
-        format.to_mime_type(),
-        STANDARD.encode(bytes)
+        "<image x=\"{x}\" y=\"{y}\" width=\"{wide}\" height=\"{high}\" style=\"image-rendering:{how}\" href=\"{}\"/>\n",
+        data_url(format.to_mime_type(), bytes)
     )
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
     use image::Rgb;
 
     use super::*;

@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 use anyhow::Result;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use indicatif::HumanCount;
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::BoldPoints;
@@ -257,6 +259,11 @@ pub(crate) fn text_width(text: &str, size: f64) -> f64 {
 /// The font size of at most `size` pixels at which the text fits into `room`.
 pub(crate) fn shrunk(text: &str, size: f64, room: f64) -> f64 {
     size.min(size * room / text_width(text, size).max(1.0))
+}
+
+/// The bytes of a picture file as an address that HTML and SVG take.
+pub(crate) fn data_url(mime: &str, bytes: &[u8]) -> String {
+    format!("data:{mime};base64,{}", STANDARD.encode(bytes))
 }
 
 /// Text as it may stand in XML and HTML, also within quotes.

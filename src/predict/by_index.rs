@@ -58,15 +58,7 @@ impl fmt::Display for LabelledPrediction {
         writeln!(f, "True gender: {}", self.label.gender.name())?;
         writeln!(f, "Predict gender: {}", self.face.gender.name())?;
         writeln!(f, "True Age: {}", self.label.age)?;
-        // In its words, 10 - 15 is ages 11 to 15.
-        let ends = self.face.age_group.split_once('-').and_then(|(first, last)| {
-            let first: u32 = first.parse().ok()?;
-            Some((first.saturating_sub(1), last))
-        });
-        match ends {
-            Some((first, last)) => write!(f, "Predict age group: {first} - {last}"),
-            None => write!(f, "Predict age group: {}", self.face.age_group),
-        }
+        write!(f, "Predict age group: {}", self.face.task.original_name(self.face.group))
     }
 }
 

@@ -26,6 +26,9 @@ pub struct FacePrediction {
     pub age_group: String,
     /// Name and probability of each group.
     pub groups: Vec<(String, f64)>,
+    /// What predicted the age: its groups.
+    #[serde(skip)]
+    pub(super) task: Task,
 }
 
 impl FacePrediction {
@@ -55,19 +58,24 @@ impl FacePrediction {
                     group,
                     age_group: names[group].clone(),
                     groups: names.iter().cloned().zip(groups.iter().copied()).collect(),
+                    task,
                 }
             })
             .collect())
     }
 }
 
+impl FacePrediction {
+    /// How sure the likelier gender is, 0.5 to 1.
+    pub fn confidence(&self) -> f64 {
+        self.female.max(1.0 - self.female)
+    }
+}
+
 /// The age below which a share of a distribution over age groups lies, years; within a group ages
 /// are equally likely.
 fn quantile(task: Task, groups: &[f64], share: f64) -> f64 {
-    let gap = match task {
-        Task::AgeGroup { gap } => f64::from(gap),
-        _ => 5.0,
-    };
+    let gap = f64::from(task.gap());
     let mut below = 0.0;
     for (i, own) in groups.iter().enumerate() {
         if below + own >= share {
@@ -85,7 +93,7 @@ fn quantile(task: Task, groups: &[f64], share: f64) -> f64 {
 impl fmt::Display for FacePrediction {
     /// One line: `female (98 %), 31 years (80 %: 25 to 38)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sure = self.female.max(1.0 - self.female) * 100.0;
+        let sure = 100.0 * self.confidence();
         write!(
             f,
             "{} ({sure:.0} %), {:.0} years (80 %: {:.0} to {:.0})",

@@ -9,6 +9,7 @@ use image::RgbImage;
 use polars::prelude::{DataFrame, df};
 use serde::Serialize;
 
+use super::predictor::predict;
 use super::{FacePrediction, Predictor};
 use crate::data::decode_photo;
 use crate::detect::{Chip, Detector, Found};
@@ -37,6 +38,17 @@ pub struct PhotoFace {
     /// What is predicted.
     #[serde(flatten)]
     pub face: FacePrediction,
+}
+
+impl fmt::Display for PhotoFace {
+    /// The prediction, and what makes it doubtful.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.face)?;
+        match self.notes.is_empty() {
+            true => Ok(()),
+            false => write!(f, "; {}", self.notes.join(", ")),
+        }
+    }
 }
 
 /// A photograph with its faces, the largest first.
@@ -170,12 +182,7 @@ impl Predictor {
             || Ok((detector.share(), self.ready_again()?)),
             files.len(),
             |(detector, ready), job| {
-                let photo = read(&files[job]).and_then(|picture| {
-                    let found = detector.detect(&picture)?;
-                    assembled(&files[job], picture, found, |chips| {
-                        super::predictor::predict(&cards, ready, chips)
-                    })
-                });
+                let photo = photo(detector, &files[job], |chips| predict(&cards, ready, chips));
                 Ok(photo.and_then(|mut photo| {
                     let kept = then(&photo)?;
                     photo.picture = None;
@@ -191,41 +198,32 @@ impl Predictor {
     /// A file that can't be read or is not a picture, or the device failing.
     pub fn predict_photo(&self, detector: &Detector, path: impl AsRef<Path>) -> Result<Photo> {
         let path = path.as_ref();
-        self.photo(detector, path).with_context(|| path.display().to_string())
+        photo(detector, path, |chips| self.predict_all(chips))
+            .with_context(|| path.display().to_string())
     }
-
-    fn photo(&self, detector: &Detector, path: &Path) -> Result<Photo> {
-        let picture = read(path)?;
-        let found = detector.detect(&picture)?;
-        assembled(path, picture, found, |chips| self.predict_all(chips))
-    }
-}
-
-fn read(path: &Path) -> Result<RgbImage> {
-    decode_photo(&files::read_picture(path)?)
 }
 
 /// A photograph with its faces predicted by `predict`, which takes all chips at once.
-fn assembled(
+fn photo(
+    detector: &Detector,
     path: &Path,
-    picture: RgbImage,
-    found: Vec<Found>,
     predict: impl FnOnce(&[RgbImage]) -> Result<Vec<FacePrediction>>,
 ) -> Result<Photo> {
+    let picture = decode_photo(&files::read_picture(path)?)?;
     let (width, height) = picture.dimensions();
+    let found = detector.detect(&picture)?;
     let chips: Vec<Chip> = found.iter().map(|face| Chip::of(&face.points)).collect();
     let cut = chips.iter().map(|chip| chip.cut(&picture)).collect::<Result<Vec<_>>>()?;
     let predicted = predict(&cut)?;
     let rounded = |value: f64| (10.0 * value).round() / 10.0;
     let faces = found.into_iter().zip(chips).zip(predicted).map(|((found, chip), face)| {
-        let notes = notes(&found, &chip, width, height);
         let bounds = found.bounds;
         PhotoFace {
             bounds: [bounds.x, bounds.y, bounds.width, bounds.height].map(rounded),
             score: (1e4 * found.score).round() / 1e4,
             landmarks: found.points.map(|point| point.map(rounded)),
             chip: chip.corners().map(|corner| corner.map(|at| (100.0 * at).round() / 100.0)),
-            notes,
+            notes: notes(&found, &chip, width, height),
             face,
         }
     });

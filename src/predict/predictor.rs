@@ -75,7 +75,7 @@ impl Predictor {
     /// # Errors
     /// A picture of no pixels, or the device failing.
     pub fn predict(&self, picture: &RgbImage) -> Result<FacePrediction> {
-        predict(&self.cards(), &self.ready, std::slice::from_ref(picture))?
+        self.predict_all(std::slice::from_ref(picture))?
             .pop()
             .context("no prediction for a picture")
     }

@@ -2,8 +2,10 @@
 
 use anyhow::{Context, Result, ensure};
 use image::{Rgb, RgbImage};
+use imaging::encode_png;
 use tch::{Kind, Tensor, no_grad};
 
+use super::visualize::tapped;
 use crate::data::resize;
 use crate::model::Net;
 use crate::plot::{self, Figure};
@@ -78,14 +80,8 @@ fn answers(task: Task) -> Vec<(&'static str, Answer)> {
 fn grad_cam(net: &Net, x: &Tensor, answer: &Answer) -> Result<Tensor> {
     // From the picture on, so that every layer has a gradient.
     let x = x.f_detach()?.f_set_requires_grad(true)?;
-    let mut activation = None;
-    let logits = net.forward(&x, false, &mut |name, output| {
-        if name == "groups.1" {
-            activation = Some(output.shallow_clone());
-        }
-        Ok(())
-    })?;
-    let activation = activation.context("the net has no groups of blocks to look at")?;
+    let (activation, logits) =
+        tapped(net, "groups.1", &x).context("the net has no groups of blocks to look at")?;
     let score = answer(&logits)?.f_sum(Kind::Float)?;
     let gradient = Tensor::f_run_backward(&[score], &[&activation], false, false)?
         .pop()
@@ -138,7 +134,7 @@ impl Explanation {
     /// A figure that can't be drawn.
     pub fn figure(&self) -> Result<Figure> {
         ensure!(!self.maps.is_empty(), "nothing was explained");
-        let mut shown = vec![("The face".to_owned(), encoded(&self.picture)?)];
+        let mut shown = vec![("The face".to_owned(), encode_png(&self.picture)?)];
         for (title, map) in &self.maps {
             let values: Vec<f32> = Vec::try_from(map.f_contiguous()?.f_view([-1])?)?;
             let mut lit = self.picture.clone();
@@ -146,16 +142,10 @@ impl Explanation {
                 let share = 0.3 + 0.7 * f64::from(*value).clamp(0.0, 1.0);
                 *pixel = Rgb(pixel.0.map(|level| (f64::from(level) * share).round() as u8));
             }
-            shown.push((title.clone(), encoded(&lit)?));
+            shown.push((title.clone(), encode_png(&lit)?));
         }
         plot::picture_grid("What decided", &shown, shown.len())
     }
-}
-
-fn encoded(picture: &RgbImage) -> Result<Vec<u8>> {
-    let mut bytes = std::io::Cursor::new(vec![]);
-    picture.write_to(&mut bytes, image::ImageFormat::Png).context("cannot encode a picture")?;
-    Ok(bytes.into_inner())
 }
 
 #[cfg(test)]

@@ -3,16 +3,11 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use anyhow::{Context, Result};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use image::RgbImage;
-use image::codecs::jpeg::JpegEncoder;
-use image::imageops::FilterType;
+use anyhow::Result;
 
-use crate::detect::Chip;
-use crate::plot::style::escape;
-use crate::predict::{Photo, PhotoFace};
+use crate::plot::small_jpeg;
+use crate::plot::style::{data_url, escape};
+use crate::predict::Photo;
 use crate::support::files;
 use crate::support::progress::thousands;
 
@@ -52,8 +47,7 @@ impl Gallery {
     /// # Errors
     /// A photograph without its picture.
     pub fn tiles(photo: &Photo) -> Result<Vec<String>> {
-        let picture = photo.picture().context("the photograph's picture was not kept")?;
-        photo.faces.iter().map(|face| tile(photo, face, picture)).collect()
+        (0..photo.faces.len()).map(|face| tile(photo, face)).collect()
     }
 
     /// The page.
@@ -87,12 +81,10 @@ impl Gallery {
     }
 }
 
-fn tile(photo: &Photo, face: &PhotoFace, picture: &RgbImage) -> Result<String> {
-    let chip = Chip::at(face.chip[0], face.chip[1]).cut(picture)?;
-    let small = image::imageops::resize(&chip, SIDE, SIDE, FilterType::Triangle);
-    let mut jpeg = vec![];
-    small.write_with_encoder(JpegEncoder::new_with_quality(&mut jpeg, 80))?;
-    let sure = face.face.female.max(1.0 - face.face.female);
+fn tile(photo: &Photo, number: usize) -> Result<String> {
+    let jpeg = small_jpeg(&photo.chip(number)?, (SIDE, SIDE), 80)?;
+    let face = &photo.faces[number];
+    let sure = face.face.confidence();
     let name = photo.path.file_name().unwrap_or_default().to_string_lossy();
     let mut notes = String::new();
     for note in &face.notes {
@@ -100,11 +92,11 @@ fn tile(photo: &Photo, face: &PhotoFace, picture: &RgbImage) -> Result<String> {
     }
     Ok(format!(
         "<figure data-age=\"{:.2}\" data-female=\"{:.4}\" data-sure=\"{sure:.4}\">\
-         <img width=\"{SIDE}\" height=\"{SIDE}\" alt=\"a face\" src=\"data:image/jpeg;base64,{}\">\
+         <img width=\"{SIDE}\" height=\"{SIDE}\" alt=\"a face\" src=\"{}\">\
          <figcaption>{}<small title=\"{}\">{}</small>{notes}</figcaption></figure>",
         face.face.age,
         face.face.female,
-        STANDARD.encode(&jpeg),
+        data_url("image/jpeg", &jpeg),
         escape(&face.face.to_string()),
         escape(&photo.path.display().to_string()),
         escape(&name)

@@ -211,3 +211,61 @@ fn row(
         mae: heads.iter().find_map(|head| head.mae()).map(rounded),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Grey costs nothing but at severity 3, all else ever more.
+    fn rows(model: &str) -> Robustness {
+        let row = |corruption: &str, severity, gender, mae| Corrupted {
+            model: model.to_owned(),
+            corruption: corruption.to_owned(),
+            severity,
+            n: 100,
+            gender: Some(gender),
+            mae: Some(mae),
+        };
+        let mut rows = vec![row("clean", 0, 0.9, 5.0)];
+        for corruption in Corruption::ALL {
+            for severity in 1..=3 {
+                let lost =
+                    if corruption == Corruption::Grey && severity < 3 { 0 } else { severity };
+                let lost = lost as f64;
+                rows.push(row(corruption.name(), severity, 0.9 - 0.01 * lost, 5.0 + lost));
+            }
+        }
+        Robustness(rows)
+    }
+
+    #[test]
+    fn losses_are_against_clean_pictures() {
+        let found = rows("a");
+        let (points, years) = found.lost(2).unwrap();
+        // Nine of ten lose 2 points and 2 years.
+        assert!((points - 1.8).abs() < 1e-9 && (years - 1.8).abs() < 1e-9, "{points} {years}");
+        assert!(found.lost(0).is_err() && found.lost(4).is_err());
+        let text = found.to_string();
+        assert!(text.contains("| grey | 0.0, 0.0, 3.0 | 0.00, 0.00, 3.00 |"), "{text}");
+        assert!(text.ends_with("| mean | 0.9, 1.8, 3.0 | 0.90, 1.80, 3.00 |"), "{text}");
+        assert_eq!(found.table().unwrap().height(), 31);
+        for metric in [Metric::Accuracy, Metric::Mae] {
+            let figure = found.plot("What is lost", metric).unwrap();
+            assert!(figure.svg().contains("tighter") && figure.svg().contains("severity 1 to 3"));
+        }
+        assert!(found.plot("Nothing", Metric::Ece).is_err());
+    }
+
+    #[test]
+    fn a_file_holds_each_model_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("corruptions.csv");
+        for model in ["a", "b", "a"] {
+            rows(model).write_csv(&path).unwrap();
+        }
+        assert_eq!(Robustness::read(&path, "a").unwrap(), rows("a"));
+        assert_eq!(Robustness::read(&path, "b").unwrap(), rows("b"));
+        let missing = Robustness::read(&path, "c").unwrap_err().to_string();
+        assert!(missing.contains("no model c"), "{missing}");
+    }
+}

@@ -91,7 +91,7 @@ pub fn filter_patterns(net: &Net, layer: &str) -> Result<Figure> {
         let moved = Tensor::f_randint_low(-reach, reach + 1, [2], (Kind::Int64, Device::Cpu))?;
         let moved = [moved.f_int64_value(&[0])?, moved.f_int64_value(&[1])?];
         let pixels = frequencies.pixels(&input)?.f_sub_scalar(0.5)?.f_mul_scalar(255.0 / 64.0)?;
-        let response = response(net, layer, &pixels.f_roll(moved, [2, 3])?)?;
+        let (response, _) = tapped(net, layer, &pixels.f_roll(moved, [2, 3])?)?;
         let response = response.f_reshape([filters, filters, -1])?;
         let score = response.f_mean_dim(2i64, false, Kind::Float)?.f_gather(1, &own, false)?;
         let gradient =
@@ -142,7 +142,7 @@ pub fn exciting_faces(
     for some in indices.chunks(BATCH) {
         let rows: Vec<i64> = some.iter().map(|index| *index as i64).collect();
         let pixels = pictures.f_index_select(0, &Tensor::f_from_slice(&rows)?)?;
-        let response = no_grad(|| response(net, layer, &net.normalise(&pixels, Kind::Float)?))?;
+        let (response, _) = no_grad(|| tapped(net, layer, &net.normalise(&pixels, Kind::Float)?))?;
         let response = response.f_flatten(2, -1)?.f_index_select(1, &chosen)?;
         scores.push(response.f_amax([2i64].as_slice(), false)?.f_to_device(Device::Cpu)?);
         some.iter().for_each(|_| progress.step());
@@ -169,16 +169,16 @@ fn channels_of(net: &Net, layer: &str) -> Result<i64> {
         [0])
 }
 
-/// What a layer gives for normalised pictures.
-fn response(net: &Net, layer: &str, x: &Tensor) -> Result<Tensor> {
-    let mut response = None;
-    let _logits = net.forward(x, false, &mut |name, output| {
+/// What a layer gives for normalised pictures, and what the whole net does.
+pub(super) fn tapped(net: &Net, layer: &str, x: &Tensor) -> Result<(Tensor, Tensor)> {
+    let mut found = None;
+    let logits = net.forward(x, false, &mut |name, output| {
         if name == layer {
-            response = Some(output.shallow_clone());
+            found = Some(output.shallow_clone());
         }
         Ok(())
     })?;
-    response.context("the layer gave no output")
+    Ok((found.context("the layer gave no output")?, logits))
 }
 
 /// Pictures as spatial frequencies.

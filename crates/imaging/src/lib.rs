@@ -8,8 +8,9 @@ use std::io::Cursor;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use fast_image_resize as fir;
+use image::codecs::jpeg::JpegEncoder;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, Rgb, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageFormat, Rgb, RgbImage};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::{colorspace::ColorSpace, options::DecoderOptions};
 
@@ -73,6 +74,54 @@ pub fn decode_photo(bytes: &[u8]) -> Result<RgbImage> {
 /// Whether a JPEG has its end marker; some writers pad behind it.
 fn ends_whole(bytes: &[u8]) -> bool {
     bytes.windows(2).rev().take(4096).any(|pair| pair == [0xFF, 0xD9])
+}
+
+/// Encodes a picture as PNG.
+///
+/// # Errors
+/// A picture without pixels.
+pub fn encode_png(picture: &RgbImage) -> Result<Vec<u8>> {
+    let mut bytes = Cursor::new(vec![]);
+    picture.write_to(&mut bytes, ImageFormat::Png).context("cannot encode a picture as PNG")?;
+    Ok(bytes.into_inner())
+}
+
+/// Encodes a picture as JPEG of a quality of 1 to 100.
+///
+/// # Errors
+/// A picture without pixels.
+pub fn encode_jpeg(picture: &RgbImage, quality: u8) -> Result<Vec<u8>> {
+    let mut bytes = vec![];
+    let encoder = JpegEncoder::new_with_quality(&mut bytes, quality);
+    picture.write_with_encoder(encoder).context("cannot encode a picture as JPEG")?;
+    Ok(bytes)
+}
+
+/// The level of each colour at a place between pixels, bilinear. `beyond` says which pixel stands at
+/// a place along a side of so many pixels; none is black.
+pub fn bilinear(
+    picture: &RgbImage,
+    x: f64,
+    y: f64,
+    beyond: impl Fn(f64, u32) -> Option<u32>,
+) -> Rgb<u8> {
+    let (left, top) = (x.floor(), y.floor());
+    let (x_share, y_share) = (x - left, y - top);
+    let mut levels = [0.0; 3];
+    for (dx, dy, share) in [
+        (0.0, 0.0, (1.0 - x_share) * (1.0 - y_share)),
+        (1.0, 0.0, x_share * (1.0 - y_share)),
+        (0.0, 1.0, (1.0 - x_share) * y_share),
+        (1.0, 1.0, x_share * y_share),
+    ] {
+        let at = (beyond(left + dx, picture.width()), beyond(top + dy, picture.height()));
+        if let (Some(u), Some(v)) = at {
+            for (level, own) in levels.iter_mut().zip(picture.get_pixel(u, v).0) {
+                *level += share * f64::from(own);
+            }
+        }
+    }
+    Rgb(levels.map(|level| level.round() as u8))
 }
 
 /// Resizes to `size` x `size` with a Lanczos filter of three lobes, as Pillow's LANCZOS.
@@ -139,7 +188,6 @@ pub fn resize_part(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::ImageFormat;
 
     #[test]
     fn pictures_come_back_and_cut_ones_do_not() {
