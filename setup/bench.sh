@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Times what a user waits for, beside rivals in an environment of the benchmark's own.
 #   make bench                       decode load train predict folder kernel
+#   make bench WAITS="photo photos"  photographs, from the folder that ROR_PHOTOS names
 #   make bench WAITS="decode train"  some of them
 #   make bench WAITS=nothing         make run from nothing, about 13 minutes
 #   make bench WAITS=make            make run and make test when all is compiled, about 8 minutes
@@ -18,6 +19,8 @@ if [ ! -x "$rivals/bin/python" ] || ! cmp -s benches/requirements.txt "$rivals/r
     "$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' >"$("$rivals/bin/python" -c \
         'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
     "$rivals/bin/python" -m pip install --quiet --no-cache-dir -r benches/requirements.txt
+    # Its own list asks for a PyTorch of 2024.
+    "$rivals/bin/python" -m pip install --quiet --no-cache-dir --no-deps facenet-pytorch==2.6.0
     cp benches/requirements.txt "$rivals/"
 fi
 # torch.compile keeps what it has compiled.

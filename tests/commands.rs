@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use common::{faces_folder, program, words};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::RowAccessor;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -77,6 +79,7 @@ fn predict_finds_the_faces_in_photographs() {
     predict.args(["predict", "--json"]).arg(photos.join("group.jpg")).arg(photos.join("plain.jpg"));
     predict.arg(&blank).arg(out("missing.jpg"));
     predict.arg("--csv").arg(out("faces.csv")).arg("--html").arg(out("faces.html"));
+    predict.arg("--parquet").arg(out("faces.parquet"));
     let output = predict.arg("--draw").arg(out("drawn")).output().unwrap();
     assert!(!output.status.success(), "one file is missing");
     let lines = objects(&output);
@@ -100,6 +103,13 @@ fn predict_finds_the_faces_in_photographs() {
 
     let table = fs::read_to_string(out("faces.csv")).unwrap();
     assert_eq!(table.lines().count(), 9, "{table}");
+    let parquet = SerializedFileReader::new(fs::File::open(out("faces.parquet")).unwrap()).unwrap();
+    let rows = parquet.get_row_iter(None).unwrap().map(Result::unwrap).collect::<Vec<_>>();
+    assert_eq!(rows.len(), 8);
+    for (row, line) in rows.iter().zip(table.lines().skip(1)) {
+        let path = row.get_string(0).unwrap();
+        assert!(line.starts_with(&format!("{path},{},", row.get_long(1).unwrap())), "{line}");
+    }
     let page = fs::read_to_string(out("faces.html")).unwrap();
     assert_eq!(page.matches("<figure ").count(), 8);
     assert!(page.contains("missing.jpg: cannot be read") && !page.contains("http"));
@@ -115,6 +125,8 @@ fn predict_takes_files_and_folders_and_names_what_it_cannot_read() {
         .args(["predict", "--aligned", "--json"])
         .arg(data.path())
         .arg(&broken)
+        .arg("--csv")
+        .arg(place.path().join("chips.csv"))
         .output()
         .unwrap();
     assert!(!output.status.success(), "one could not be predicted");
@@ -128,6 +140,9 @@ fn predict_takes_files_and_folders_and_names_what_it_cannot_read() {
     }
     assert!(lines[5]["error"].as_str().unwrap().contains("JPEG"));
     assert!(words(&output).contains("1 of 6 pictures"));
+    let table = fs::read_to_string(place.path().join("chips.csv")).unwrap();
+    assert!(table.starts_with("path,gender,female,age,age_low,age_high,age_group\n"), "{table}");
+    assert_eq!(table.lines().count(), 6, "what could not be read has no row");
 
     let picture = lines[0]["path"].as_str().unwrap();
     let output = with_models(&place, &data).args(["predict", picture]).output().unwrap();

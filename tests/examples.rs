@@ -73,6 +73,31 @@ fn fine_tuning_and_prediction_take_a_folder() {
     assert_eq!(words(&output).lines().count(), 200);
 }
 
+/// Photographs become chips that a net can be trained on.
+#[test]
+fn photographs_are_aligned_into_a_data_set() {
+    let (place, data) = (TempDir::new().unwrap(), faces_folder(60));
+    with_models(place.path());
+    let detector = place.path().join("models/detector");
+    fs::create_dir(&detector).unwrap();
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let weights = "mtcnn.safetensors";
+    fs::copy(root.join("models/detector").join(weights), detector.join(weights)).unwrap();
+    let chips = place.path().join("chips");
+    let output = example("align", place.path(), &[data.path(), &chips]);
+    check(&output, &[" chips in "]);
+    let faces = ror::data::Faces::at(&chips).unwrap();
+    assert!((45..=60).contains(&faces.len()), "{faces}");
+    for index in [0, faces.len() - 1] {
+        assert_eq!(faces.picture(index).unwrap().dimensions(), (200, 200));
+        // The label is that of the photograph, whose number is the chip's name.
+        let number = faces.record(index).unwrap().file.trim_end_matches(".png").parse().unwrap();
+        let own = ror::data::Faces::at(data.path()).unwrap();
+        let (cut, whole) = (&faces.record(index).unwrap().label, own.labels(&[number]).unwrap());
+        assert_eq!((cut.age, cut.gender), (whole[0].age, whole[0].gender));
+    }
+}
+
 /// Sixty lines each: a story that is read at a glance.
 #[test]
 fn examples_are_short() {

@@ -23,7 +23,7 @@ const RUNS: usize = 5;
 /// The waits by name, in the order of the table; those behind `make bench` without a name.
 const WAITS: [&str; 6] = ["decode", "load", "train", "predict", "folder", "kernel"];
 /// Those that must be named: they take long, or write figures.
-const MORE: [&str; 5] = ["nothing", "make", "growth", "figures", "resize"];
+const MORE: [&str; 7] = ["photo", "photos", "nothing", "make", "growth", "figures", "resize"];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> =
@@ -107,9 +107,20 @@ impl Bench {
         Ok(cache)
     }
 
-    fn ours(&self, cache: Option<&Path>, wait: &str, arguments: &[String]) -> Result<Measured> {
+    fn own_command(&self, wait: &str, arguments: &[String]) -> Command {
         let mut command = Command::new(&self.own);
         command.arg("--measure").arg(wait).args(arguments);
+        command
+    }
+
+    fn rival_command(&self, script: &str, arguments: &[String]) -> Command {
+        let mut command = Command::new(&self.python);
+        command.arg(project::home().join("benches").join("rivals").join(script)).args(arguments);
+        command
+    }
+
+    fn ours(&self, cache: Option<&Path>, wait: &str, arguments: &[String]) -> Result<Measured> {
+        let mut command = self.own_command(wait, arguments);
         if let Some(cache) = cache {
             command.env("ROR_CACHE", cache);
         }
@@ -117,8 +128,36 @@ impl Bench {
     }
 
     fn rival(&self, script: &str, arguments: &[String]) -> Result<Measured> {
-        let script = project::home().join("benches").join("rivals").join(script);
-        measured(Command::new(&self.python).arg(script).args(arguments))
+        measured(&mut self.rival_command(script, arguments))
+    }
+
+    /// Photographs of 640 x 480, made of those in the folder that `ROR_PHOTOS` names: scaled to
+    /// fill them, every other time around mirrored.
+    fn photos(&self, n: usize) -> Result<Vec<String>> {
+        let from = std::env::var_os("ROR_PHOTOS")
+            .context("set ROR_PHOTOS to a folder of photographs with faces")?;
+        let mut sources: Vec<PathBuf> =
+            std::fs::read_dir(from)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+        sources.retain(|path| path.extension().is_some_and(|ending| ending == "jpg"));
+        sources.sort_unstable();
+        ensure!(!sources.is_empty(), "there are no .jpg files in the folder ROR_PHOTOS names");
+        let folder = self.temporary.path().join("photos");
+        std::fs::create_dir_all(&folder)?;
+        let filter = image::imageops::FilterType::CatmullRom;
+        (0..n)
+            .map(|i| {
+                let picture =
+                    ror::data::decode_photo(&std::fs::read(&sources[i % sources.len()])?)?;
+                let mut photo =
+                    image::DynamicImage::from(picture).resize_to_fill(640, 480, filter).into_rgb8();
+                if i / sources.len() % 2 == 1 {
+                    image::imageops::flip_horizontal_in_place(&mut photo);
+                }
+                let path = folder.join(format!("{i:04}.jpg"));
+                photo.save(&path)?;
+                Ok(path.to_string_lossy().into_owned())
+            })
+            .collect()
     }
 
     fn wait(&self, name: &str) -> Result<Vec<Row>> {
@@ -215,6 +254,36 @@ impl Bench {
                     close(row, "female", 0.005)?;
                     close(row, "years", 0.2)?;
                 }
+                rows
+            }
+            "photo" => {
+                let files = self.photos(200)?;
+                let own: Vec<String> = ["200".into()].into_iter().chain(files).collect();
+                let arguments: Vec<String> =
+                    [card("both-64px")].into_iter().chain(own.clone()).collect();
+                let rows = in_turn(
+                    "predict the faces of a photo of 640 x 480, on one core",
+                    || measured(&mut on_one_core(&self.own_command("photo", &own))),
+                    &[&|| {
+                        measured(&mut on_one_core(
+                            &self.rival_command("predict_photo.py", &arguments),
+                        ))
+                    }],
+                )?;
+                same_faces(&rows)?;
+                rows
+            }
+            "photos" => {
+                self.photos(1000)?;
+                let folder = self.temporary.path().join("photos");
+                let own = words(&[&folder.to_string_lossy()]);
+                let arguments = words(&[&card("both-64px"), &own[0]]);
+                let rows = in_turn(
+                    "predict the faces of a folder of 1,000 photos of 640 x 480",
+                    || self.ours(None, "photos", &own),
+                    &[&|| self.rival("predict_photos.py", &arguments)],
+                )?;
+                same_faces(&rows)?;
                 rows
             }
             "kernel" => {
@@ -320,6 +389,24 @@ fn timed(command: &mut Command) -> Result<Measured> {
 
 fn alone(wait: &str, ours: Measured) -> Row {
     Row { wait: wait.to_owned(), ours: vec![ours], rival: vec![] }
+}
+
+/// The same command, on the first core alone.
+fn on_one_core(command: &Command) -> Command {
+    let mut one = Command::new("taskset");
+    one.args(["-c", "0"]).arg(command.get_program()).args(command.get_args());
+    one.env("OMP_NUM_THREADS", "1");
+    one
+}
+
+/// Refuses rows whose sides did not find the same faces and answer alike.
+fn same_faces(rows: &[Row]) -> Result<()> {
+    for row in rows {
+        close(row, "faces", 0.05)?;
+        close(row, "female", 0.03)?;
+        close(row, "years", 0.5)?;
+    }
+    Ok(())
 }
 
 type Rival<'a> = &'a dyn Fn() -> Result<Measured>;

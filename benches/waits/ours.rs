@@ -8,9 +8,10 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use ror::Task;
 use ror::data::{Faces, SplitSizes, decode};
+use ror::detect::Detector;
 use ror::experiment::Training;
 use ror::model::RorConfig;
-use ror::predict::Predictor;
+use ror::predict::{FacePrediction, Photo, Predictor};
 use ror::tch::{Kind, Tensor};
 use ror::train::{Augment, Recipe};
 
@@ -82,10 +83,7 @@ pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
         }
         "folder" => {
             let start = Instant::now();
-            let mut files: Vec<PathBuf> = std::fs::read_dir(argument(0)?)?
-                .map(|entry| Ok(entry?.path()))
-                .collect::<Result<_>>()?;
-            files.sort_unstable();
+            let files = files_in(argument(0)?)?;
             let faces: Vec<_> = Predictor::pretrained()?
                 .predict_files(&files)?
                 .into_iter()
@@ -97,6 +95,34 @@ pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
             check.insert("years", faces.iter().map(|f| f.age).sum::<f64>() / n);
             seconds
         }
+        "photo" => {
+            let times = number(0)?;
+            let files = &arguments[1..];
+            let (predictor, detector) = (Predictor::pretrained()?, Detector::open()?);
+            let (mut seconds, mut photos) = (vec![], vec![]);
+            for i in 0..times + 20 {
+                let start = Instant::now();
+                let photo = predictor.predict_photo(&detector, &files[i % files.len()])?;
+                if i >= 20 {
+                    seconds.push(start.elapsed().as_secs_f64());
+                    photos.push(photo);
+                }
+            }
+            check.extend(what_was_found(&photos));
+            median(&seconds)
+        }
+        "photos" => {
+            let start = Instant::now();
+            let files = files_in(argument(0)?)?;
+            let photos: Vec<Photo> = Predictor::pretrained()?
+                .predict_photos(&Detector::open()?, &files, |_| Ok(()))?
+                .into_iter()
+                .map(|photo| Ok(photo?.0))
+                .collect::<Result<_>>()?;
+            let seconds = start.elapsed().as_secs_f64();
+            check.extend(what_was_found(&photos));
+            seconds
+        }
         other => bail!("there is no wait {other}"),
     };
     Ok(Measured {
@@ -105,6 +131,25 @@ pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
         peak_mb: if peak.is_nan() { peak_mb() } else { peak },
         check: check.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
     })
+}
+
+fn files_in(folder: &str) -> Result<Vec<PathBuf>> {
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    files.sort_unstable();
+    Ok(files)
+}
+
+/// Faces a photograph, and the mean of what is predicted for them.
+fn what_was_found(photos: &[Photo]) -> [(&'static str, f64); 3] {
+    let faces: Vec<_> = photos.iter().flat_map(|photo| &photo.faces).collect();
+    let n = faces.len() as f64;
+    let mean = |of: fn(&FacePrediction) -> f64| faces.iter().map(|f| of(&f.face)).sum::<f64>() / n;
+    [
+        ("faces", n / photos.len() as f64),
+        ("female", mean(|face| face.female)),
+        ("years", mean(|face| face.age)),
+    ]
 }
 
 /// The mean of u8 pictures, a thousand at a time: as floats they would take four times the memory.

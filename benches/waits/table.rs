@@ -147,13 +147,15 @@ pub fn keep(rows: &[Row]) -> Result<()> {
 }
 
 /// How the rows are ordered, by how their waits begin.
-const ORDER: [&str; 10] = [
+const ORDER: [&str; 12] = [
     "decode",
     "second load",
     "training step, 32",
     "training step, 64",
     "predict one",
     "predict a folder",
+    "predict the faces of a photo",
+    "predict the faces of a folder",
     "fresh kernel",
     "a plain cell",
     "make run",

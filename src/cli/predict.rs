@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use ror::data::Frame;
 use ror::detect::Detector;
+use ror::polars::prelude::{DataFrame, df};
 use ror::predict::{FacePrediction, Photo, PhotoFace, Predictor, pred_gender_age_group};
 use ror::report::Gallery;
 use ror::{Progress, plot};
@@ -32,8 +33,11 @@ pub struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "aligned")]
     html: Option<PathBuf>,
     /// Write a table with a line a face: path, box, score, gender, age and the rest.
-    #[arg(long, value_name = "FILE", conflicts_with = "aligned")]
+    #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
+    /// Write the same table as Parquet.
+    #[arg(long, value_name = "FILE")]
+    parquet: Option<PathBuf>,
     /// Take the pictures in folders below those that are named, too.
     #[arg(long)]
     recursive: bool,
@@ -42,12 +46,29 @@ pub struct Args {
     json: bool,
 }
 
+impl Args {
+    /// Whether a table is to be written.
+    fn table(&self) -> bool {
+        self.csv.is_some() || self.parquet.is_some()
+    }
+
+    /// Writes the table where one is to be written.
+    fn write(&self, make: impl FnOnce() -> Result<DataFrame>) -> Result<()> {
+        if !self.table() {
+            return Ok(());
+        }
+        let table = make()?;
+        self.csv.as_ref().map_or(Ok(()), |path| table.write_csv(path))?;
+        self.parquet.as_ref().map_or(Ok(()), |path| table.write_parquet(path))
+    }
+}
+
 /// A line of `--json` for a cropped face.
 #[derive(Serialize)]
 struct Line<'a> {
     path: &'a str,
     #[serde(flatten)]
-    face: FacePrediction,
+    face: &'a FacePrediction,
 }
 
 /// A line of `--json` for a file that is no picture.
@@ -110,7 +131,7 @@ fn photos(args: &Args, predictor: &Predictor, paths: &[PathBuf]) -> Result<usize
                     empty += usize::from(photo.faces.is_empty());
                     print_photo(&photo, args.json)?;
                     gallery.add(tiles);
-                    all.extend(args.csv.is_some().then_some(photo));
+                    all.extend(args.table().then_some(photo));
                 }
                 Err(error) => {
                     wrong += 1;
@@ -123,9 +144,7 @@ fn photos(args: &Args, predictor: &Predictor, paths: &[PathBuf]) -> Result<usize
     if let Some(path) = &args.html {
         gallery.write(path)?;
     }
-    if let Some(path) = &args.csv {
-        Photo::table(&all)?.write_csv(path)?;
-    }
+    args.write(|| Photo::table(&all))?;
     if empty > 0 && !args.json {
         eprintln!("for pictures that are cropped faces already, say --aligned");
     }
@@ -159,17 +178,26 @@ fn print_face(path: &Path, face: &PhotoFace) {
 
 /// Predicts for cropped faces; returns for how many it could not.
 fn aligned(args: &Args, predictor: &Predictor, paths: &[PathBuf]) -> Result<usize> {
-    let mut wrong = 0;
+    let (mut wrong, mut answered, mut faces) = (0, vec![], vec![]);
     let progress = Progress::new("predicting, pictures", paths.len());
     // So many that every core is busy, so few that lines come as they are found.
     for some in paths.chunks(2048) {
         for (path, face) in some.iter().zip(predictor.predict_files(some)?) {
+            let path_text = path.display().to_string();
             match face {
-                Ok(face) if args.json => {
-                    let path = &path.display().to_string();
-                    println!("{}", serde_json::to_string(&Line { path, face })?);
+                Ok(face) => {
+                    match args.json {
+                        true => {
+                            let line = Line { path: &path_text, face: &face };
+                            println!("{}", serde_json::to_string(&line)?);
+                        }
+                        false => println!("{path_text}: {face}"),
+                    }
+                    if args.table() {
+                        answered.push(path_text);
+                        faces.push(face);
+                    }
                 }
-                Ok(face) => println!("{}: {face}", path.display()),
                 Err(error) => {
                     wrong += 1;
                     print_unread(path, &error, args.json)?;
@@ -178,6 +206,11 @@ fn aligned(args: &Args, predictor: &Predictor, paths: &[PathBuf]) -> Result<usiz
             progress.step();
         }
     }
+    args.write(|| {
+        let mut table = df!("path" => answered)?;
+        table.hstack_mut(FacePrediction::table(&faces)?.columns())?;
+        Ok(table)
+    })?;
     Ok(wrong)
 }
 

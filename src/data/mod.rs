@@ -12,6 +12,7 @@ mod faces;
 mod folder;
 mod frame;
 mod labels;
+mod parquet;
 mod pictures;
 mod protocol;
 mod records;

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use anyhow::{Context, Result};
 use image::RgbImage;
 use polars::prelude::{DataFrame, df};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::predictor::predict;
 use super::{FacePrediction, Predictor};
@@ -56,7 +56,8 @@ impl fmt::Display for PhotoFace {
 /// As JSON: `path`, `width`, `height` (upright, pixels), and `faces`.
 #[derive(Clone, Serialize)]
 pub struct Photo {
-    /// Where it was read from.
+    /// Where it was read from; as JSON with U+FFFD for what is not UTF-8.
+    #[serde(serialize_with = "as_text")]
     pub path: PathBuf,
     /// Width in pixels.
     pub width: u32,
@@ -115,32 +116,31 @@ impl Photo {
     }
 
     /// One row a face of some photographs: `path`, `face` (its number in the photograph, from 1), `x`,
-    /// `y`, `width`, `height` (pixels), `score`, `gender`, `female`, `age`, `age_group`, `notes`.
+    /// `y`, `width`, `height` (pixels), `score`, `notes`, and the columns of
+    /// [`FacePrediction::table`].
     ///
     /// # Errors
     /// None that photographs can cause.
     pub fn table(photos: &[Self]) -> Result<DataFrame> {
-        let all =
-            || photos.iter().flat_map(|photo| photo.faces.iter().map(move |face| (photo, face)));
-        let numbers =
-            |value: fn(&PhotoFace) -> f64| all().map(|(_, f)| value(f)).collect::<Vec<_>>();
-        let texts =
-            |value: fn(&PhotoFace) -> String| all().map(|(_, f)| value(f)).collect::<Vec<_>>();
+        let faces: Vec<&PhotoFace> = photos.iter().flat_map(|photo| &photo.faces).collect();
+        let paths = photos.iter().flat_map(|photo| {
+            std::iter::repeat_n(photo.path.display().to_string(), photo.faces.len())
+        });
         let places = photos.iter().flat_map(|photo| 1..=photo.faces.len() as u32);
-        Ok(df!(
-            "path" => all().map(|(photo, _)| photo.path.display().to_string()).collect::<Vec<_>>(),
+        let bound = |at: usize| faces.iter().map(|face| face.bounds[at]).collect::<Vec<_>>();
+        let mut table = df!(
+            "path" => paths.collect::<Vec<_>>(),
             "face" => places.collect::<Vec<_>>(),
-            "x" => numbers(|face| face.bounds[0]),
-            "y" => numbers(|face| face.bounds[1]),
-            "width" => numbers(|face| face.bounds[2]),
-            "height" => numbers(|face| face.bounds[3]),
-            "score" => numbers(|face| face.score),
-            "gender" => texts(|face| face.face.gender.name().to_owned()),
-            "female" => numbers(|face| face.face.female),
-            "age" => numbers(|face| face.face.age),
-            "age_group" => texts(|face| face.face.age_group.clone()),
-            "notes" => texts(|face| face.notes.join("; ")),
-        )?)
+            "x" => bound(0),
+            "y" => bound(1),
+            "width" => bound(2),
+            "height" => bound(3),
+            "score" => faces.iter().map(|face| face.score).collect::<Vec<_>>(),
+            "notes" => faces.iter().map(|face| face.notes.join("; ")).collect::<Vec<_>>(),
+        )?;
+        let predicted = FacePrediction::table(faces.iter().map(|face| &face.face))?;
+        table.hstack_mut(predicted.columns())?;
+        Ok(table)
     }
 
     /// The chip of a face, by its number from 0: 200 x 200 pixels, as UTKFace's.
@@ -229,6 +229,10 @@ fn photo(
     });
     let faces = faces.collect();
     Ok(Photo { path: path.to_owned(), width, height, faces, picture: Some(picture) })
+}
+
+fn as_text<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&path.display())
 }
 
 /// Faces of fewer pixels than this are small.

@@ -14,6 +14,7 @@ use crate::metrics::Predictions;
 use crate::model::{Inference, batch};
 use crate::store::{Card, DEFAULT_MODEL, ModelStore, Trained};
 use crate::support::device::{device, inference_kind};
+use crate::support::files::read_picture;
 use crate::support::progress::Progress;
 use crate::support::threads::on_every_core;
 use crate::task::Task;
@@ -86,15 +87,12 @@ impl Predictor {
     /// # Errors
     /// The device failing.
     pub fn predict_files(&self, files: &[PathBuf]) -> Result<Vec<Result<FacePrediction>>> {
-        self.predict_each(files.len(), |i| {
-            decode(&std::fs::read(&files[i]).context("cannot be read")?)
-        })
+        self.predict_each(files.len(), |i| decode(&read_picture(&files[i])?))
     }
 
     /// Predicts for the pictures of a table of records, on every core. One row a picture, in the
-    /// table's order: `index`, `predicted_gender`, `female` (its probability, 0 to 1),
-    /// `predicted_age` (the expected age, years), `age_group`; a join by `index` puts them beside
-    /// the records.
+    /// table's order: `index`, `predicted_gender`, `predicted_age` and the other columns of
+    /// [`FacePrediction::table`]; a join by `index` puts them beside the records.
     ///
     /// # Errors
     /// A table that is not of this set, a picture that can't be read or decoded, or the device
@@ -108,13 +106,14 @@ impl Predictor {
             picture
         })?;
         let predicted = predicted.into_iter().collect::<Result<Vec<FacePrediction>>>()?;
-        Ok(df!(
-            "index" => indices.iter().map(|index| *index as u32).collect::<Vec<_>>(),
-            "predicted_gender" => predicted.iter().map(|face| face.gender.name()).collect::<Vec<_>>(),
-            "female" => predicted.iter().map(|face| face.female).collect::<Vec<_>>(),
-            "predicted_age" => predicted.iter().map(|face| face.age).collect::<Vec<_>>(),
-            "age_group" => predicted.iter().map(|face| face.age_group.as_str()).collect::<Vec<_>>(),
-        )?)
+        let mut columns = FacePrediction::table(&predicted)?;
+        // Records have a gender and an age of their own.
+        columns.rename("gender", "predicted_gender".into())?;
+        columns.rename("age", "predicted_age".into())?;
+        let indices = indices.iter().map(|index| *index as u32).collect::<Vec<_>>();
+        let mut table = df!("index" => indices)?;
+        table.hstack_mut(columns.columns())?;
+        Ok(table)
     }
 
     /// Predicts for `n` pictures that `read` gives, in order, on every core.

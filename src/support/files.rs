@@ -87,7 +87,7 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 /// As [`write_whole`].
 pub(crate) fn write_with(
     path: &Path,
-    fill: impl FnOnce(&mut dyn Write) -> Result<()>,
+    fill: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>,
 ) -> Result<()> {
     write_whole(path, |half| {
         let mut file = BufWriter::new(File::create(half)?);
