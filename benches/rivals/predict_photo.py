@@ -1,8 +1,9 @@
-"""Answers for single photographs, file to answer: python predict_photo.py CARD TIMES FILE...
+"""Answers for single photographs, file to answer: python predict_photo.py CARD TIMES FOLDER
 
 Prints the median seconds of TIMES answers behind 20 that warm up.
 """
 
+import os
 import statistics
 import sys
 import time
@@ -10,7 +11,8 @@ import time
 from photo import Photographs
 from report import report
 
-card, times, files = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
+card, times, folder = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+files = [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
 photographs = Photographs(card)
 seconds, faces = [], []
 for i in range(times + 20):

@@ -14,7 +14,8 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
-use ror::data::Faces;
+use image::{DynamicImage, RgbImage, imageops};
+use ror::data::{Faces, decode_photo};
 use table::{Measured, Row, close};
 
 /// Times each thing is done, in turn with its rivals.
@@ -131,9 +132,9 @@ impl Bench {
         measured(&mut self.rival_command(script, arguments))
     }
 
-    /// Photographs of 640 x 480, made of those in the folder that `ROR_PHOTOS` names: scaled to
-    /// fill them, every other time around mirrored.
-    fn photos(&self, n: usize) -> Result<Vec<String>> {
+    /// A folder of `n` photographs of 640 x 480, each made of two in the folder that `ROR_PHOTOS`
+    /// names, side by side.
+    fn photos(&self, n: usize) -> Result<String> {
         let from = std::env::var_os("ROR_PHOTOS")
             .context("set ROR_PHOTOS to a folder of photographs with faces")?;
         let mut sources: Vec<PathBuf> =
@@ -141,23 +142,23 @@ impl Bench {
         sources.retain(|path| path.extension().is_some_and(|ending| ending == "jpg"));
         sources.sort_unstable();
         ensure!(!sources.is_empty(), "there are no .jpg files in the folder ROR_PHOTOS names");
-        let folder = self.temporary.path().join("photos");
-        std::fs::create_dir_all(&folder)?;
-        let filter = image::imageops::FilterType::CatmullRom;
-        (0..n)
-            .map(|i| {
-                let picture =
-                    ror::data::decode_photo(&std::fs::read(&sources[i % sources.len()])?)?;
-                let mut photo =
-                    image::DynamicImage::from(picture).resize_to_fill(640, 480, filter).into_rgb8();
-                if i / sources.len() % 2 == 1 {
-                    image::imageops::flip_horizontal_in_place(&mut photo);
-                }
-                let path = folder.join(format!("{i:04}.jpg"));
-                photo.save(&path)?;
-                Ok(path.to_string_lossy().into_owned())
-            })
-            .collect()
+        let folder = self.temporary.path().join(format!("photos-{n}"));
+        std::fs::create_dir(&folder)?;
+        let filter = imageops::FilterType::CatmullRom;
+        let half = |i: usize| -> Result<RgbImage> {
+            let picture = decode_photo(&std::fs::read(&sources[i % sources.len()])?)?;
+            let half = DynamicImage::from(picture).resize_to_fill(320, 480, filter);
+            // Every other time around mirrored.
+            let mirrored = i / sources.len() % 2 == 1;
+            Ok(if mirrored { half.fliph() } else { half }.into_rgb8())
+        };
+        for i in 0..n {
+            let mut photo = RgbImage::new(640, 480);
+            imageops::replace(&mut photo, &half(2 * i)?, 0, 0);
+            imageops::replace(&mut photo, &half(2 * i + 1)?, 320, 0);
+            photo.save(folder.join(format!("{i:04}.jpg")))?;
+        }
+        Ok(folder.to_string_lossy().into_owned())
     }
 
     fn wait(&self, name: &str) -> Result<Vec<Row>> {
@@ -257,26 +258,21 @@ impl Bench {
                 rows
             }
             "photo" => {
-                let files = self.photos(200)?;
-                let own: Vec<String> = ["200".into()].into_iter().chain(files).collect();
-                let arguments: Vec<String> =
-                    [card("both-64px")].into_iter().chain(own.clone()).collect();
+                let own = words(&["200", &self.photos(200)?]);
+                let arguments = words(&[&card("both-64px"), &own[0], &own[1]]);
                 let rows = in_turn(
                     "predict the faces of a photo of 640 x 480, on one core",
                     || measured(&mut on_one_core(&self.own_command("photo", &own))),
                     &[&|| {
-                        measured(&mut on_one_core(
-                            &self.rival_command("predict_photo.py", &arguments),
-                        ))
+                        let rival = self.rival_command("predict_photo.py", &arguments);
+                        measured(&mut on_one_core(&rival))
                     }],
                 )?;
                 same_faces(&rows)?;
                 rows
             }
             "photos" => {
-                self.photos(1000)?;
-                let folder = self.temporary.path().join("photos");
-                let own = words(&[&folder.to_string_lossy()]);
+                let own = words(&[&self.photos(1000)?]);
                 let arguments = words(&[&card("both-64px"), &own[0]]);
                 let rows = in_turn(
                     "predict the faces of a folder of 1,000 photos of 640 x 480",

@@ -97,7 +97,7 @@ pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
         }
         "photo" => {
             let times = number(0)?;
-            let files = &arguments[1..];
+            let files = files_in(argument(1)?)?;
             let (predictor, detector) = (Predictor::pretrained()?, Detector::open()?);
             let (mut seconds, mut photos) = (vec![], vec![]);
             for i in 0..times + 20 {

@@ -2,8 +2,9 @@
 const main = document.querySelector("main");
 const faces = [...main.children];
 faces.forEach((face, place) => { face.dataset.place = place; });
-let last = "", down = false;
-document.querySelectorAll("button").forEach((button) => {
+const buttons = [...document.querySelectorAll("button")];
+let last = "place", down = false;
+buttons.forEach((button) => {
   button.onclick = () => {
     const by = button.dataset.by;
     down = by === last && !down;
@@ -11,5 +12,9 @@ document.querySelectorAll("button").forEach((button) => {
     const sign = down ? -1 : 1;
     faces.sort((a, b) => sign * (a.dataset[by] - b.dataset[by]) || a.dataset.place - b.dataset.place);
     main.append(...faces);
+    buttons.forEach((other) => {
+      other.setAttribute("aria-pressed", other === button);
+      other.dataset.order = other === button ? (down ? "\u25bc" : "\u25b2") : "";
+    });
   };
 });

@@ -15,9 +15,11 @@ use crate::support::progress::thousands;
 const SIDE: u32 = 112;
 const SCRIPT: &str = include_str!("gallery.js");
 const STYLE: &str = "body{font:14px sans-serif;margin:24px;color:#212931}\
-    figure{display:inline-block;margin:0 12px 16px 0;width:112px;vertical-align:top}\
-    img{display:block;border-radius:4px}figcaption{font-size:12px;overflow-wrap:anywhere}\
-    small{color:#5c6772;display:block}button{margin-right:6px;cursor:pointer}";
+    main{display:grid;grid-template-columns:repeat(auto-fill,minmax(124px,1fr));gap:16px 12px}\
+    figure{margin:0}img{display:block;border-radius:4px}figcaption{margin-top:4px;overflow-wrap:anywhere}\
+    span{display:block}small{color:#5c6772;display:block;font-size:12px}li{overflow-wrap:anywhere}\
+    button{margin:0 6px 6px 0;cursor:pointer}button[aria-pressed=true]{font-weight:bold}\
+    button::after{content:attr(data-order);margin-left:4px}";
 
 /// A page of faces, sortable by age, gender and how sure the prediction is: one file, without
 /// anything from elsewhere.
@@ -53,9 +55,10 @@ impl Gallery {
     /// The page.
     pub fn html(&self) -> String {
         let mut html = format!(
-            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Faces</title>\
+            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+             <meta name=\"viewport\" content=\"width=device-width\"><title>Faces</title>\
              <style>{STYLE}</style></head><body>\n<h1>Faces</h1>\n<p>{} faces in {} photographs. \
-             Sort by <button data-by=\"place\">photograph</button><button data-by=\"age\">age</button>\
+             Sort by <button data-by=\"place\" aria-pressed=\"true\" data-order=\"\u{25b2}\">photograph</button><button data-by=\"age\">age</button>\
              <button data-by=\"female\">gender</button><button data-by=\"sure\">confidence</button></p>\n\
              <main>\n{}\n</main>\n",
             thousands(self.faces.len()),
@@ -86,18 +89,24 @@ fn tile(photo: &Photo, number: usize) -> Result<String> {
     let face = &photo.faces[number];
     let sure = face.face.confidence();
     let name = photo.path.file_name().unwrap_or_default().to_string_lossy();
-    let mut notes = String::new();
+    let mut caption = format!(
+        "<span>{} ({:.0} %)</span><span>{:.0} years</span><span>80 %: {:.0} to {:.0}</span>",
+        face.face.gender.name(),
+        100.0 * sure,
+        face.face.age,
+        face.face.age_range[0],
+        face.face.age_range[1]
+    );
     for note in &face.notes {
-        write!(notes, "<small>{}</small>", escape(note))?;
+        write!(caption, "<small>{}</small>", escape(note))?;
     }
     Ok(format!(
         "<figure data-age=\"{:.2}\" data-female=\"{:.4}\" data-sure=\"{sure:.4}\">\
          <img width=\"{SIDE}\" height=\"{SIDE}\" alt=\"a face\" src=\"{}\">\
-         <figcaption>{}<small title=\"{}\">{}</small>{notes}</figcaption></figure>",
+         <figcaption>{caption}<small title=\"{}\">{}</small></figcaption></figure>",
         face.face.age,
         face.face.female,
         data_url("image/jpeg", &jpeg),
-        escape(&face.face.to_string()),
         escape(&photo.path.display().to_string()),
         escape(&name)
     ))

@@ -1,0 +1,78 @@
+//! Pages as a browser shows them: the page of faces, and the notebooks in JupyterLab before they are
+//! trusted. Where there is no Chromium it says what is skipped.
+
+mod common;
+
+use std::fs;
+use std::io::{Write, stderr};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::{faces_folder, program, words};
+use tempfile::TempDir;
+
+/// What a script in `tests/browser/` ends with where there is no Chromium.
+const SKIPPED: i32 = 77;
+
+fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// What a script in `tests/browser/` says of files, run by the project's Python; nothing without
+/// Chromium.
+fn look(script: &str, files: &[PathBuf]) -> Option<String> {
+    let output = Command::new("bash")
+        .args(["-c", "source setup/env.sh && exec \"$python\" \"$@\"", "bash"])
+        .arg(Path::new("tests/browser").join(script))
+        .args(files)
+        .current_dir(project())
+        .output()
+        .unwrap();
+    if output.status.code() == Some(SKIPPED) {
+        let missing = words(&output);
+        let line = format!(
+            "SKIPPED {script} of tests/browser.rs: {}; apt-get install chromium, or set CHROMIUM to one\n",
+            missing.trim()
+        );
+        // Not eprintln, which a test that passes does not show.
+        stderr().write_all(line.as_bytes()).unwrap();
+        return None;
+    }
+    assert!(output.status.success(), "{}", words(&output));
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn the_page_of_faces_shows_and_sorts_them() {
+    let (place, data) = (TempDir::new().unwrap(), faces_folder(1));
+    let at = |name: &str| place.path().join(name);
+    let broken = at(&format!("{}.jpg", "broken".repeat(30)));
+    fs::write(&broken, b"no picture").unwrap();
+    let photos = project().join("tests/photos");
+    let output = program(place.path(), data.path())
+        .env("ROR_MODELS", project().join("models"))
+        .args(["predict", "--json", "--html"])
+        .args([at("page.html"), photos.join("group.jpg"), photos.join("plain.jpg")])
+        .arg(&broken)
+        .output()
+        .unwrap();
+    assert!(!output.status.success(), "one file is no picture");
+    fs::write(at("faces.jsonl"), &output.stdout).unwrap();
+    if let Some(said) = look("gallery.py", &["--phone".into(), at("page.html"), at("faces.jsonl")])
+    {
+        assert!(said.starts_with("8 faces") && said.contains("1 files not read"), "{said}");
+    }
+}
+
+#[test]
+fn notebooks_show_all_they_hold_in_jupyterlab_without_trust() {
+    let entries = fs::read_dir(project().join("notebooks")).unwrap();
+    let mut notebooks: Vec<PathBuf> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "ipynb"))
+        .collect();
+    notebooks.sort();
+    if let Some(said) = look("lab.py", &notebooks) {
+        assert_eq!(said.lines().count(), notebooks.len(), "{said}");
+    }
+}
