@@ -29,7 +29,7 @@ fn main() -> Result<()> {
     let (mut files, mut ages, mut genders) = (vec![], vec![], vec![]);
     for index in 0..faces.len() {
         let photo = decode_photo(&faces.bytes(index)?)?;
-        progress.step();
+        progress.step()?;
         let Some(face) = detector.detect(&photo)?.into_iter().next() else {
             println!("no face in {}", faces.record(index)?.file);
             continue;

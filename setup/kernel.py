@@ -3,10 +3,11 @@
     python setup/kernel.py CONNECTION_FILE
     python setup/kernel.py --install    # write the kernel.json of this clone
 
-evcxr, the kernel, compiles every cell with cargo, in target/kernel/N, the first folder that no
-other kernel uses. Nothing but cells is compiled there: what they know as `ror` is a crate of two
-lines that names the shared library `cargo build` makes. The library is copied when the kernel
-starts, so an edit in src/ reaches the kernel with a restart, and never while its cells run.
+The process stays as the front of the kernel, which front.py describes. Behind it, evcxr compiles
+every cell with cargo, in target/kernel/N, the first folder that no other kernel uses. Nothing but
+cells is compiled there: what they know as `ror` is a crate of two lines that names the shared
+library `cargo build` makes. The library is copied when the kernel starts, so an edit in src/
+reaches the kernel with a restart, and never while its cells run.
 
 To learn the types of variables, evcxr has rust-analyzer read the sources of all dependencies and
 of Rust's library: 240 crates and 140 MB, which is most of a kernel's start. So it is shown only
@@ -21,6 +22,8 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import front
 
 ROOT = Path(__file__).resolve().parent.parent
 SLOTS = ROOT / "target" / "kernel"
@@ -64,7 +67,7 @@ PRELUDE = """\
 :efmt {{:?}}
 :dep ror = {{ package = "ror-in-cells", path = "{slot}/ror" }}
 use ror::prelude::*;
-ror::notebook::short_panics();
+ror::notebook::start();
 let _ready = Ok::<(), std::fmt::Error>(())?;
 """
 
@@ -77,7 +80,7 @@ def write(path: Path, content: str) -> None:
 
 
 def take_slot() -> Path:
-    """Locks the first free slot for the life of this process, which becomes the kernel."""
+    """Locks the first free slot for the life of this process and of evcxr, which inherits the lock."""
     number = 0
     while True:
         slot = SLOTS / str(number)
@@ -210,7 +213,7 @@ def start(connection_file: str) -> None:
     for name in ["CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "RUSTC_WORKSPACE_WRAPPER"]:
         os.environ.pop(name, None)  # would go before evcxr's own, or lint cells
     kernel = str(bin / "evcxr_jupyter")
-    os.execv(kernel, [kernel, "--control_file", connection_file])
+    sys.exit(front.run(connection_file, [kernel, "--control_file"]))
 
 
 if __name__ == "__main__":

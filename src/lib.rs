@@ -50,6 +50,7 @@ mod task;
 pub mod train;
 
 pub use support::device::{device, device_named, hardware};
+pub use support::live::keep_going;
 pub use support::progress::Progress;
 pub use task::{Gender, Label, MAX_AGE, OLDEST, RACES, Task};
 

@@ -122,7 +122,7 @@ fn photos(args: &Args, predictor: &Predictor, paths: &[PathBuf]) -> Result<usize
                 plot::photo(photo)?.save(folder.join(name.file_name().unwrap_or_default()))?;
             }
             let tiles = if args.html.is_some() { Gallery::tiles(photo)? } else { vec![] };
-            progress.step();
+            progress.step()?;
             Ok(tiles)
         })?;
         for (path, photo) in some.iter().zip(photos) {
@@ -203,7 +203,7 @@ fn aligned(args: &Args, predictor: &Predictor, paths: &[PathBuf]) -> Result<usiz
                     print_unread(path, &error, args.json)?;
                 }
             }
-            progress.step();
+            progress.step()?;
         }
     }
     args.write(|| {

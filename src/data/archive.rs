@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use crate::support::files::cache;
+use crate::support::live::keep_going;
 use crate::support::progress::Progress;
 
 /// The folder with the archive's pictures: unpacked now, or by an earlier call. A changed
@@ -69,7 +70,7 @@ impl<R: Read> Read for Counted<R> {
         let n = self.inner.read(buffer)?;
         let before = self.bytes >> 20;
         self.bytes += n;
-        (before..self.bytes >> 20).for_each(|_| self.progress.step());
+        (before..self.bytes >> 20).for_each(|_| self.progress.count());
         Ok(n)
     }
 }
@@ -83,6 +84,7 @@ fn unpack(archive: &Path, bytes: u64, folder: &Path) -> Result<()> {
     let damaged = "the archive is cut off or damaged: download it again";
     let mut tar = tar::Archive::new(GzDecoder::new(counted));
     for member in tar.entries().context(damaged)? {
+        keep_going()?;
         let mut member = member.context(damaged)?;
         let path = member.path().context(damaged)?.into_owned();
         if path.components().any(|c| !matches!(c, Component::Normal(_) | Component::CurDir)) {

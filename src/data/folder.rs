@@ -111,7 +111,7 @@ fn contents(folder: &Path, files: &[String]) -> Result<Vec<String>> {
             let meta = fs::metadata(&path).with_context(context)?;
             let time = meta.modified()?.duration_since(UNIX_EPOCH).map_or(0, |t| t.as_nanos());
             let stamp = format!("{} {time}", meta.len());
-            progress.step();
+            progress.step()?;
             let old = known.get(name).filter(|old| old.stamp == stamp);
             let content = match old {
                 Some(old) => old.content.clone(),

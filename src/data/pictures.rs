@@ -91,18 +91,18 @@ fn read_cache(path: &Path, pixels: &mut [u8]) -> Result<()> {
 fn resize_all(faces: &Faces, size: u32, pixels: &mut [u8]) -> Result<()> {
     let progress = Progress::new("preparing pictures", faces.len());
     let each = (size * size * 3) as usize;
-    let bad: Vec<String> = pixels
+    let bad: Vec<Option<String>> = pixels
         .par_chunks_mut(each)
         .enumerate()
         .map_init(Resizer::default, |resizer, (index, out)| {
             let done =
                 faces.picture(index).and_then(|picture| resizer.resize_into(&picture, size, out));
-            progress.step();
-            done.err().map(|error| format!("{error:#}"))
+            progress.step()?;
+            Ok(done.err().map(|error| format!("{error:#}")))
         })
-        .flatten()
-        .collect();
+        .collect::<Result<_>>()?;
     drop(progress);
+    let bad: Vec<String> = bad.into_iter().flatten().collect();
     if !bad.is_empty() {
         let shown = bad.iter().take(10).map(String::as_str).collect::<Vec<_>>().join("\n  ");
         let more = if bad.len() > 10 { "\n  ..." } else { "" };

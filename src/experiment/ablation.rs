@@ -10,6 +10,7 @@ use super::Experiment;
 use crate::data::Faces;
 use crate::store::{Card, ModelStore};
 use crate::support::files;
+use crate::support::live::{self, Live};
 use crate::support::progress::say;
 
 /// An experiment and its variants: a file like that of an [`Experiment`], with `seeds` and
@@ -125,9 +126,14 @@ impl Ablation {
     pub fn run(&self, faces: &Faces, csv: &Path) -> Result<Trials> {
         let total = self.seeds.len() * self.variants.len();
         let mut trials = vec![];
+        let live = Live::open();
         for seed in &self.seeds {
             for (name, experiment) in &self.variants {
-                say(&format!("{} of {total}: {name}, seed {seed}", trials.len() + 1));
+                let words = format!("{} of {total}: {name}, seed {seed}", trials.len() + 1);
+                match &live {
+                    Some(live) => live.show(live::bar(trials.len(), total, &words), words),
+                    None => say(&words),
+                }
                 let mut experiment = experiment.clone();
                 experiment.recipe.seed = *seed;
                 let card = experiment.run(faces, |training| training)?.card;

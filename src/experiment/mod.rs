@@ -8,5 +8,6 @@ mod training;
 
 pub use ablation::{Ablation, Difference, Differences, Trial, Trials};
 pub use experiment::Experiment;
+pub(crate) use search::SearchSoFar;
 pub use search::{Search, SearchTrial};
 pub use training::Training;

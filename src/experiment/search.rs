@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::Training;
 use crate::store::Trained;
+use crate::support::live::{self, Live};
 use crate::support::progress::say;
 
 /// One setting and how it did on the validation part.
@@ -21,6 +22,13 @@ pub struct SearchTrial {
     pub accuracy: f64,
     /// Minutes of training.
     pub minutes: f64,
+}
+
+/// A search as far as it is: the batch sizes and learning rates to try, and what was tried.
+pub(crate) struct SearchSoFar {
+    pub(crate) batches: Vec<usize>,
+    pub(crate) learning_rates: Vec<f64>,
+    pub(crate) trials: Vec<SearchTrial>,
 }
 
 /// What [`Training::search`] found.
@@ -44,18 +52,26 @@ impl Training<'_> {
             !batches.is_empty() && !learning_rates.is_empty(),
             "name at least one batch size and one learning rate"
         );
-        let mut trials = vec![];
+        let all = batches.len() * learning_rates.len();
+        let mut so_far = SearchSoFar {
+            batches: batches.to_vec(),
+            learning_rates: learning_rates.to_vec(),
+            trials: vec![],
+        };
         let mut best: Option<Trained> = None;
         let mut highest = f64::NEG_INFINITY;
+        let live = Live::open();
         for &batch in batches {
             for &learning_rate in learning_rates {
-                say(&format!("batch {batch}, learning rate {learning_rate}"));
+                if live.is_none() {
+                    say(&format!("batch {batch}, learning rate {learning_rate}"));
+                }
                 let training = self.clone().batch(batch).learning_rate(learning_rate);
                 let trained = training.run()?;
                 let card = &trained.card;
                 let first = card.validation.first().context("no head was validated")?;
                 let accuracy = first.accuracy.value;
-                trials.push(SearchTrial {
+                so_far.trials.push(SearchTrial {
                     batch,
                     learning_rate,
                     epochs: card.history.epochs.len(),
@@ -67,8 +83,13 @@ impl Training<'_> {
                     highest = accuracy;
                     best = Some(trained);
                 }
+                if let Some(live) = &live {
+                    let done = so_far.trials.len();
+                    let words = format!("{done} of {all} settings tried");
+                    live.show(live::bar(done, all, &words) + &live::drawn(&so_far), words);
+                }
             }
         }
-        Ok(Search { trials, best: best.context("no setting was tried")? })
+        Ok(Search { trials: so_far.trials, best: best.context("no setting was tried")? })
     }
 }

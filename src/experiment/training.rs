@@ -12,6 +12,7 @@ use crate::model::{Net, NetConfig, RorConfig, logits_of};
 use crate::store::{Card, DataCard, ModelStore, Trained, today};
 use crate::support::device::{device, hardware, training_kind};
 use crate::support::hash::sha256;
+use crate::support::live::Live;
 use crate::support::progress::{say, thousands};
 use crate::train::fit::{Fit, fit, time_steps};
 use crate::train::{Augmentation, Loss, Recipe, RecipeLoss, VERSION, checkpoint};
@@ -211,7 +212,7 @@ impl<'a> Training<'a> {
             && let Some(found) = store.find(|card| card.key == key)
         {
             let found = Trained::load(&found.path, self.device)?;
-            if !self.quiet {
+            if !self.quiet && !Live::is_open() {
                 say(&format!(
                     "{task}: loaded the net trained on {} with this very setting; retrain(true) trains it anew",
                     found.card.date
@@ -239,13 +240,15 @@ impl<'a> Training<'a> {
         if let Some(start) = self.start {
             net.copy_from(&start.net)?;
         }
-        say(&format!(
-            "{task}: {} parameters, {} train and {} validation pictures, on {}",
-            thousands(net.parameters()),
-            thousands(self.split.train.len()),
-            thousands(self.split.validation.len()),
-            hardware(self.device)
-        ));
+        if !Live::is_open() {
+            say(&format!(
+                "{task}: {} parameters, {} train and {} validation pictures, on {}",
+                thousands(net.parameters()),
+                thousands(self.split.train.len()),
+                thousands(self.split.validation.len()),
+                hardware(self.device)
+            ));
+        }
         let standard = RecipeLoss::new(task, &self.recipe);
         let history = fit(&net, self.fit(&standard), &folder)?;
         let (temperatures, validation) = self.calibrate(&net)?;

@@ -78,7 +78,7 @@ pub(crate) fn logits_of(
             let rows = &rows[job * some..rows.len().min((job + 1) * some)];
             let chosen = pictures.f_index_select(0, &Tensor::f_from_slice(rows)?)?;
             let logits = net.mirrored_logits(&chosen)?;
-            progress.step();
+            progress.step()?;
             Ok(logits)
         },
     )?;

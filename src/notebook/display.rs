@@ -39,9 +39,8 @@ impl<T: Show, E: Debug> Show for Result<T, E> {
     }
 }
 
-/// Says a cell's panic in one line, without the frames of the kernel's own code. The kernel calls
-/// this when it starts.
-pub fn short_panics() {
+/// Says a cell's panic in one line, without the frames of the kernel's own code.
+pub(super) fn short_panics() {
     std::panic::set_hook(Box::new(|info| {
         let message = info.payload_as_str().unwrap_or("no message");
         // What a cell's code is compiled as; its lines are not the cell's.
@@ -133,11 +132,11 @@ fn fields(value: &impl Serialize) -> String {
     table(&rows)
 }
 
-fn table(rows: &str) -> String {
+pub(super) fn table(rows: &str) -> String {
     format!("<table style='border-collapse:collapse;font-size:13px'>{rows}</table>")
 }
 
-fn row(cells: &[&str]) -> String {
+pub(super) fn row(cells: &[&str]) -> String {
     let cells = cells
         .iter()
         .map(|cell| format!("<td style='text-align:left;padding:3px 10px'>{}</td>", escape(cell)));

@@ -5,7 +5,15 @@
 //! is printed.
 
 mod display;
+mod live;
 mod table;
 
-pub use display::{Show, short_panics};
+pub use display::Show;
 pub use table::Table;
+
+/// Prepares a notebook: short panics, and trainings that show what they do while they run. The
+/// kernel calls this when it starts.
+pub fn start() {
+    display::short_panics();
+    crate::support::live::draw_with(live::draw);
+}

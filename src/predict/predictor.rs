@@ -102,7 +102,7 @@ impl Predictor {
         let progress = Progress::new("predicting, pictures", indices.len());
         let predicted = self.predict_each(indices.len(), |i| {
             let picture = faces.picture(indices[i]);
-            progress.step();
+            progress.step()?;
             picture
         })?;
         let predicted = predicted.into_iter().collect::<Result<Vec<FacePrediction>>>()?;

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use polars::prelude::{DataFrame, df};
 
-use crate::experiment::{Difference, Differences, Search, SearchTrial};
+use crate::experiment::{Difference, Differences, Search, SearchSoFar, SearchTrial};
 use crate::metrics::{Evaluation, HeadEvaluation};
 use crate::plot::{self, Figure};
 use crate::store::Trained;
@@ -88,26 +88,42 @@ impl Search {
     /// # Errors
     /// A plot that can't be drawn.
     pub fn plot(&self) -> Result<Figure> {
-        let mut batches: Vec<usize> = self.trials.iter().map(|t| t.batch).collect();
-        batches.sort_unstable();
-        batches.dedup();
-        let mut rates: Vec<f64> = self.trials.iter().map(|t| t.learning_rate).collect();
-        rates.sort_by(f64::total_cmp);
-        rates.dedup();
-        let accuracy = |batch: usize, rate: f64| {
-            let mut trials = self.trials.iter();
-            let found = trials.find(|t| t.batch == batch && t.learning_rate == rate);
-            found.map(|trial| trial.accuracy)
-        };
-        let values: Vec<Vec<Option<f64>>> = batches
-            .iter()
-            .map(|batch| rates.iter().map(|rate| accuracy(*batch, *rate)).collect())
-            .collect();
-        let rates: Vec<String> = rates.iter().map(|rate| format!("{rate:e}")).collect();
-        let batches: Vec<String> = batches.iter().map(usize::to_string).collect();
-        let (x, y) = (("Learning rate", &rates[..]), ("Batch size", &batches[..]));
-        plot::score_map("Validation accuracy", x, y, &values)
+        score_map(
+            self.trials.iter().map(|t| t.batch).collect(),
+            self.trials.iter().map(|t| t.learning_rate).collect(),
+            &self.trials,
+        )
     }
+}
+
+impl SearchSoFar {
+    /// [`Search::plot`] with room for what is still to be tried.
+    pub(crate) fn plot(&self) -> Result<Figure> {
+        score_map(self.batches.clone(), self.learning_rates.clone(), &self.trials)
+    }
+}
+
+fn score_map(
+    mut batches: Vec<usize>,
+    mut rates: Vec<f64>,
+    trials: &[SearchTrial],
+) -> Result<Figure> {
+    batches.sort_unstable();
+    batches.dedup();
+    rates.sort_by(f64::total_cmp);
+    rates.dedup();
+    let accuracy = |batch: usize, rate: f64| {
+        let found = trials.iter().find(|t| t.batch == batch && t.learning_rate == rate);
+        found.map(|trial| trial.accuracy)
+    };
+    let values: Vec<Vec<Option<f64>>> = batches
+        .iter()
+        .map(|batch| rates.iter().map(|rate| accuracy(*batch, *rate)).collect())
+        .collect();
+    let rates: Vec<String> = rates.iter().map(|rate| format!("{rate:e}")).collect();
+    let batches: Vec<String> = batches.iter().map(usize::to_string).collect();
+    let (x, y) = (("Learning rate", &rates[..]), ("Batch size", &batches[..]));
+    plot::score_map("Validation accuracy", x, y, &values)
 }
 
 impl Differences {

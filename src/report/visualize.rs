@@ -106,7 +106,7 @@ pub fn filter_patterns(net: &Net, layer: &str) -> Result<Figure> {
         let spread = second.f_div_scalar(1.0 - 0.99f64.powi(step as i32))?.f_sqrt()?;
         let change = up.f_div(&spread.f_add_scalar(1e-8)?)?.f_mul_scalar(0.05)?;
         x = x.f_add(&change)?;
-        progress.step();
+        progress.step()?;
     }
     let title = format!("What excites the {filters} filters of {layer}");
     tiles(&title, &frequencies.pixels(&x)?.f_to_device(Device::Cpu)?)
@@ -145,7 +145,7 @@ pub fn exciting_faces(
         let (response, _) = no_grad(|| tapped(net, layer, &net.normalise(&pixels, Kind::Float)?))?;
         let response = response.f_flatten(2, -1)?.f_index_select(1, &chosen)?;
         scores.push(response.f_amax([2i64].as_slice(), false)?.f_to_device(Device::Cpu)?);
-        some.iter().for_each(|_| progress.step());
+        some.iter().try_for_each(|_| progress.step())?;
     }
     let (scores, best) = Tensor::f_cat(&scores, 0)?.f_topk(EXCITING as i64, 0, true, true)?;
     let mut shown = vec![];
@@ -266,7 +266,7 @@ pub fn save_activations(net: &Net, picture: &Path, folder: &Path) -> Result<Vec<
         .map(|(number, activation)| {
             let path = folder.join(format!("{number:02}-{}.png", activation.layer));
             activation.figure()?.save(&path)?;
-            progress.step();
+            progress.step()?;
             Ok(path)
         })
         .collect()

@@ -3,6 +3,7 @@
 pub(crate) mod device;
 pub(crate) mod files;
 pub(crate) mod hash;
+pub(crate) mod live;
 pub(crate) mod progress;
 pub(crate) mod random;
 pub(crate) mod threads;

@@ -1,14 +1,15 @@
-//! Progress of long steps: a moving bar in a terminal, whole lines elsewhere.
-//!
-//! A notebook kernel passes output on line by line, so a bar that redraws itself would never
-//! move there; a line every few seconds does.
+//! Progress of long steps: a bar that moves in a terminal and in a notebook whose kernel has a front,
+//! whole lines elsewhere.
 
 use std::io::IsTerminal;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use anyhow::Result;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+
+use super::live::{self, Live};
 
 /// How long a step stays silent, in seconds, unless it says otherwise.
 const SILENT: u64 = 2;
@@ -33,6 +34,27 @@ pub(crate) fn thousands(n: usize) -> String {
     HumanCount(n as u64).to_string()
 }
 
+/// Seconds left, in the unit that reads best; nothing in the last one: the end is told by what
+/// comes next.
+pub(crate) fn left(seconds: f64) -> String {
+    match seconds {
+        s if s < 1.0 => String::new(),
+        s if s < 100.0 => format!(", about {s:.0} s left"),
+        s if s < 6000.0 => format!(", about {:.0} min left", s / 60.0),
+        s => format!(", about {:.1} h left", s / 3600.0),
+    }
+}
+
+/// Where the progress of a step is shown.
+enum Shown {
+    Terminal(ProgressBar),
+    /// In a notebook, once it has lasted longer than a moment.
+    Live(Mutex<Option<Live>>),
+    Lines,
+    /// Another one's bar moves in the terminal.
+    Nowhere,
+}
+
 /// The progress of one step over `total` things. May be shared between threads.
 pub struct Progress {
     what: String,
@@ -40,8 +62,11 @@ pub struct Progress {
     done: AtomicU64,
     start: Instant,
     next: Mutex<Duration>,
-    bar: Option<ProgressBar>,
+    shown: Shown,
 }
+
+/// How many bars there are in the terminal.
+static BARS: AtomicUsize = AtomicUsize::new(0);
 
 impl Progress {
     /// Starts to report on `what`, such as "decoding pictures".
@@ -49,35 +74,36 @@ impl Progress {
         Self::after(SILENT, what, total)
     }
 
-    /// Starts to report; where there is no bar, with a first line after `seconds`, the next
+    /// Starts to report; where nothing moves, with a first line after `seconds`, the next
     /// ones ever further apart: a long step needs no more lines than a short one.
     pub fn after(seconds: u64, what: &str, total: usize) -> Self {
-        let bar = (!in_notebook() && std::io::stderr().is_terminal()).then(|| {
-            let bar = ProgressBar::new(total as u64);
-            if let Ok(style) =
-                ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} {eta} left")
-            {
-                bar.set_style(style);
-            }
-            bar.set_message(what.to_owned());
-            bar
-        });
+        let first = if live::has_front() { seconds.min(SILENT) } else { seconds };
         Self {
             what: what.to_owned(),
             total,
             done: AtomicU64::new(0),
             start: Instant::now(),
-            next: Mutex::new(Duration::from_secs(seconds)),
-            bar,
+            next: Mutex::new(Duration::from_secs(first)),
+            shown: Shown::here(what, total),
         }
     }
 
     /// Counts one more thing as done.
-    pub fn step(&self) {
+    ///
+    /// # Errors
+    /// Stop was pressed in a notebook: see [`keep_going`](crate::keep_going).
+    pub fn step(&self) -> Result<()> {
+        self.count();
+        live::keep_going()
+    }
+
+    /// Counts one more thing as done, whether or not it should stop.
+    pub(crate) fn count(&self) {
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
-        if let Some(bar) = &self.bar {
-            bar.inc(1);
-            return;
+        match &self.shown {
+            Shown::Terminal(bar) => return bar.inc(1),
+            Shown::Nowhere => return,
+            Shown::Live(_) | Shown::Lines => {}
         }
         // A thread that finds the clock taken leaves the line to the one that has it.
         let Ok(mut next) = self.next.try_lock() else {
@@ -87,28 +113,85 @@ impl Progress {
         if elapsed < *next {
             return;
         }
-        *next = elapsed.mul_f64(1.6);
-        drop(next);
         let share = done as f64 / self.total.max(1) as f64;
-        let left = elapsed.as_secs_f64() * (1.0 / share - 1.0);
-        // The end is told by what comes next.
-        if left < 1.0 {
-            return;
-        }
-        say(&format!(
-            "{}: {} of {} ({:.0} %), about {left:.0} s left",
+        let seconds = elapsed.as_secs_f64() * (1.0 / share - 1.0);
+        let words = format!(
+            "{}: {} of {} ({:.0} %){}",
             self.what,
             thousands(done as usize),
             thousands(self.total),
             share * 100.0,
-        ));
+            left(seconds)
+        );
+        match &self.shown {
+            Shown::Live(live) => {
+                *next = elapsed + Duration::from_millis(100);
+                let Ok(mut live) = live.lock() else { return };
+                if live.is_none() {
+                    *live = Live::open();
+                }
+                if let Some(live) = &*live
+                    && live.is_due()
+                {
+                    live.show(live::bar(done as usize, self.total, &words), words);
+                }
+            }
+            _ => {
+                *next = elapsed.mul_f64(1.6);
+                if seconds >= 1.0 {
+                    say(&words);
+                }
+            }
+        }
+    }
+}
+
+impl Shown {
+    fn here(what: &str, total: usize) -> Self {
+        if live::has_front() {
+            return Self::Live(Mutex::new(None));
+        }
+        if in_notebook() || !std::io::stderr().is_terminal() {
+            return Self::Lines;
+        }
+        if BARS.fetch_add(1, Ordering::Relaxed) > 0 {
+            BARS.fetch_sub(1, Ordering::Relaxed);
+            return Self::Nowhere;
+        }
+        let bar = ProgressBar::new(total as u64);
+        if let Ok(style) =
+            ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} {eta} left")
+        {
+            bar.set_style(style);
+        }
+        bar.set_message(what.to_owned());
+        Self::Terminal(bar)
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+        match &self.shown {
+            Shown::Terminal(bar) => {
+                bar.finish_and_clear();
+                BARS.fetch_sub(1, Ordering::Relaxed);
+            }
+            Shown::Live(live) => {
+                let Ok(live) = live.lock() else { return };
+                if let Some(live) = &*live {
+                    let (done, seconds) =
+                        (self.done.load(Ordering::Relaxed) as usize, self.start.elapsed());
+                    let words = format!(
+                        "{}: {} of {} in {:.1} s",
+                        self.what,
+                        thousands(done),
+                        thousands(self.total),
+                        seconds.as_secs_f64()
+                    );
+                    live.show(format!("<div style='font-size:13px'>{words}</div>"), words);
+                }
+            }
+            Shown::Lines | Shown::Nowhere => {}
         }
     }
 }

@@ -11,6 +11,7 @@ use super::average;
 use super::batches::Batches;
 use super::log::Log;
 use super::mixup::mixup;
+use super::watch::{Steps, Watch};
 use super::weights::{FlatNet, Weights};
 use super::{Augmentation, Epoch, History, Loss, Recipe, checkpoint, early_stopping};
 use crate::Task;
@@ -18,7 +19,7 @@ use crate::data::{Faces, Split};
 use crate::metrics::{LabelledPredictions, Predictions};
 use crate::model::{Net, logits_of};
 use crate::support::device::training_kind;
-use crate::support::progress::{Progress, say};
+use crate::support::progress::say;
 
 /// Everything a training is made of but the net.
 #[derive(Debug, Clone, Copy)]
@@ -93,7 +94,8 @@ pub(crate) fn fit(net: &Net, fit: Fit, folder: &Path) -> Result<History> {
     }
     let mut log = Log::new(folder, &history)?;
     let mut batches: Option<Batches> = None;
-    history.print(fit.task.has_age());
+    let epochs = recipe.stop.map_or(recipe.epochs, |stop| stop.min(recipe.epochs));
+    let mut watch = Watch::new(fit.task, epochs, &history);
     while !early_stopping::is_over(recipe, &history) {
         let start = Instant::now();
         let number = history.epochs.len() + 1;
@@ -112,9 +114,14 @@ pub(crate) fn fit(net: &Net, fit: Fit, folder: &Path) -> Result<History> {
         // Every epoch has its own seed, so that one resumed is the one that was interrupted.
         let seed = (recipe.seed as i64).wrapping_mul(1_000_003);
         tch::manual_seed(seed.wrapping_add(number as i64));
-        let mut epoch = train_epoch(net, fit, &mut state, batches, number)?;
         let kind = net.kind(training_kind(net.device()));
-        state.with_average(|| validate(net, fit, kind, &mut epoch))?;
+        let steps = watch.steps(number, batches.len() as usize);
+        let mut epoch = train_epoch(net, fit, &mut state, batches, steps)
+            .and_then(|mut epoch| {
+                state.with_average(|| validate(net, fit, kind, &mut epoch))?;
+                Ok(Epoch { epoch: number, ..epoch })
+            })
+            .map_err(|error| watch.explained(error, &history))?;
         epoch.seconds = start.elapsed().as_secs_f64();
         ensure!(
             epoch.train_loss.is_finite() && epoch.validation_loss.is_finite(),
@@ -125,7 +132,7 @@ pub(crate) fn fit(net: &Net, fit: Fit, folder: &Path) -> Result<History> {
         if history.best().is_some_and(|best| best.epoch == number) {
             state.best.copy_from(&state.average)?;
         }
-        history.print_last();
+        watch.epoch(&history);
         checkpoint::save(folder, &mut state, &history)?;
         log.add(&history)?;
     }
@@ -139,10 +146,9 @@ fn train_epoch(
     fit: Fit,
     state: &mut State,
     batches: &Batches,
-    number: usize,
+    mut watched: Steps,
 ) -> Result<Epoch> {
     let steps = batches.len() * fit.recipe.epochs as i64;
-    let progress = Progress::after(20, &format!("epoch {number}, step"), batches.len() as usize);
     let mut loss_sum = Tensor::f_zeros([], (Kind::Float, net.device()))?;
     let mut right_sum = Tensor::f_zeros([], (Kind::Int64, net.device()))?;
     let mut rate = 0.0;
@@ -151,10 +157,9 @@ fn train_epoch(
         let (loss, right) = train_step(net, fit, state, batches, &chosen, rate)?;
         let _ = loss_sum.f_add_(&loss)?;
         let _ = right_sum.f_add_(&right)?;
-        progress.step();
+        watched.step(|| Ok(loss_sum.f_double_value(&[])?))?;
     }
     Ok(Epoch {
-        epoch: number,
         size: batches.size,
         train_loss: loss_sum.f_double_value(&[])? / batches.len() as f64,
         train_accuracy: right_sum.f_int64_value(&[])? as f64

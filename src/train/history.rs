@@ -77,19 +77,27 @@ impl History {
         })
     }
 
-    /// Says the heading of the table that grows by epoch, and the epochs so far.
+    /// The table of epochs as text.
+    pub(super) fn table(&self, age: bool) -> String {
+        let rows = (1..=self.epochs.len()).map(|done| self.row(done));
+        std::iter::once(Epoch::heading(age)).chain(rows).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The row of an epoch, by its number: whether it was the best then.
+    fn row(&self, done: usize) -> String {
+        let so_far = History { epochs: self.epochs[..done].to_vec() };
+        self.epochs[done - 1].row(so_far.best().is_some_and(|best| best.epoch == done))
+    }
+
+    /// Says the table so far, which grows by epoch.
     pub(super) fn print(&self, age: bool) {
-        say(&Epoch::heading(age));
-        for done in 1..=self.epochs.len() {
-            let so_far = History { epochs: self.epochs[..done].to_vec() };
-            so_far.print_last();
-        }
+        say(&self.table(age));
     }
 
     /// Says the last epoch.
     pub(super) fn print_last(&self) {
-        if let (Some(last), Some(best)) = (self.epochs.last(), self.best()) {
-            say(&last.row(best.epoch == last.epoch));
+        if !self.epochs.is_empty() {
+            say(&self.row(self.epochs.len()));
         }
     }
 

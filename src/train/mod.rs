@@ -14,6 +14,7 @@ mod mixup;
 mod recipe;
 mod schedule;
 mod targets;
+mod watch;
 mod weights;
 
 pub use augment::{Augment, Augmentation};
