@@ -248,5 +248,8 @@ fn a_pretrained_net_is_fine_tuned_on_a_folder_with_its_own_labels() {
         .unwrap();
     assert!(!output.status.success());
     let refused = words(&output);
-    assert!(refused.contains("mine or a net it started from was trained on"), "{refused}");
+    assert!(
+        refused.contains("mine or a net it started or learnt from was trained on"),
+        "{refused}"
+    );
 }

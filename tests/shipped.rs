@@ -15,7 +15,7 @@ use ror::experiment::{Experiment, Training};
 use ror::metrics::Metric;
 use ror::predict::Predictor;
 use ror::report::PublishedResults;
-use ror::store::{Model, ModelStore, Overlap, Trained};
+use ror::store::{Card, Model, ModelStore, Overlap, Trained};
 use ror::tch::{Device, Kind, Tensor};
 use tempfile::TempDir;
 
@@ -78,12 +78,17 @@ fn every_card_repeats_its_training() {
         assert_eq!(list.fingerprint(), card.split, "{name}");
         let start = experiment.start.as_ref().map(|start| store().open(start).unwrap());
         assert_eq!(start.as_ref().map(|start| &start.card.key), card.start.as_ref(), "{name}");
+        let teachers: Vec<Trained> =
+            experiment.teachers.iter().map(|teacher| store().open(teacher).unwrap()).collect();
+        let keys: Vec<&String> = teachers.iter().map(|teacher| &teacher.card.key).collect();
+        assert_eq!(keys, card.teachers.iter().collect::<Vec<_>>(), "{name}");
         let Some(faces) = &faces else { continue };
         assert_eq!(faces.fingerprint(), card.data.fingerprint, "{name}");
         let split = experiment.protocol.split(faces).unwrap();
         let mut training = Training::new(faces, &split, experiment.task)
             .net(experiment.net.clone())
-            .recipe(experiment.recipe.clone());
+            .recipe(experiment.recipe.clone())
+            .teachers(&teachers);
         if let Some(start) = &start {
             training = training.start_from(start);
         }
@@ -91,18 +96,21 @@ fn every_card_repeats_its_training() {
     }
 }
 
+/// How many nets a net comes from, one after the other.
+fn depth(cards: &HashMap<String, Card>, card: &Card) -> usize {
+    let before = card.start.iter().chain(&card.teachers);
+    before.map(|key| 1 + depth(cards, &cards[key])).max().unwrap_or(0)
+}
+
 /// As written, but for one epoch on a few synthetic faces and a store of its own.
 #[test]
 fn every_cards_command_runs() {
     let (place, data) = (TempDir::new().unwrap(), faces_folder(320));
     let mut models = models();
-    // Starts before what starts from them.
-    let starts: HashMap<String, Option<String>> =
-        models.iter().map(|model| (model.card.key.clone(), model.card.start.clone())).collect();
-    models.sort_by_key(|model| {
-        let next = |key: &String| starts.get(key).cloned().flatten();
-        std::iter::successors(model.card.start.clone(), next).count()
-    });
+    // Starts and teachers before what comes from them.
+    let cards: HashMap<String, Card> =
+        models.iter().map(|model| (model.card.key.clone(), model.card.clone())).collect();
+    models.sort_by_key(|model| depth(&cards, &model.card));
     for model in models {
         let mut args: Vec<String> = model
             .card

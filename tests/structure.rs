@@ -96,7 +96,7 @@ fn one_place_each_for_plotters_and_evcxr() {
         };
         only("plotters::", &["plot"]);
         only("evcxr_display", &["notebook"]);
-        only("EVCXR", &["notebook", "support/progress.rs"]);
+        only("EVCXR", &["notebook", "support/progress.rs", "support/live.rs"]);
     }
 }
 

@@ -11,7 +11,7 @@ use ror::device;
 use ror::experiment::Training;
 use ror::model::RorConfig;
 use ror::predict::Predictor;
-use ror::store::{ModelStore, ensemble};
+use ror::store::{ModelStore, Trained, ensemble};
 use ror::train::{Recipe, Stage};
 
 fn sizes(train: usize, seed: u64) -> SplitSizes {
@@ -100,6 +100,44 @@ fn age_is_learnt_starting_from_gender_and_what_that_has_seen_is_refused() -> any
         assert!(refused.contains(says), "{refused}");
         assert!(train(&leaky).is_err());
     }
+    Ok(())
+}
+
+/// From labels that say nothing, one learns from a teacher alone.
+#[test]
+fn a_teacher_teaches_and_belongs_to_the_lineage() -> anyhow::Result<()> {
+    let _turn = turn();
+    let (faces, split) = synthetic_split(800);
+    let recipe = Recipe { epochs: 8, batch: 32, ..Recipe::quick(Task::Gender) };
+    let teachers =
+        [Training::new(&faces, &split, Task::Gender).net(tiny(1)).recipe(recipe.clone()).run()?];
+    let student = |labels: f64, distillation: f64, teachers| {
+        // A smoothing this close to 1 leaves next to nothing of a label.
+        let recipe = Recipe { label_smoothing: labels, distillation, seed: 1, ..recipe.clone() };
+        let training = Training::new(&faces, &split, Task::Gender).net(tiny(1)).recipe(recipe);
+        training.teachers(teachers).run()
+    };
+    let taught = student(0.9999, 1.0, &teachers)?;
+    assert_eq!(taught.card.teachers, [teachers[0].card.key.clone()]);
+    assert_eq!(taught.lineage()?.names().len(), 2);
+    let accuracy = |net: &Trained| {
+        let evaluation = net.evaluate(&faces, &split).unwrap();
+        evaluation.gender().unwrap().metrics.accuracy.value
+    };
+    let (own, by_labels) = (accuracy(&taught), accuracy(&teachers[0]));
+    assert!(own > by_labels - 0.06, "taught: {own}, its teacher: {by_labels}");
+    let error = |result: anyhow::Result<Trained>| result.unwrap_err().to_string();
+    assert!(error(student(0.1, 0.0, &teachers)).contains("name both or none"));
+    assert!(error(student(0.1, 0.5, &[])).contains("0 teachers"));
+
+    // What a teacher has seen is neither validation nor test of another split.
+    let mut leaky = split.clone();
+    leaky.test.push(leaky.train.pop().unwrap());
+    leaky.fingerprint = leaky.contents(&faces)?.fingerprint();
+    let recipe = Recipe { distillation: 0.5, ..recipe };
+    let training = Training::new(&faces, &leaky, Task::Gender).net(tiny(1)).recipe(recipe);
+    let refused = format!("{:#}", training.teachers(&teachers).run().unwrap_err());
+    assert!(refused.contains("use the split it was trained by"), "{refused}");
     Ok(())
 }
 

@@ -49,6 +49,8 @@ pub struct Experiment {
     pub task: Task,
     /// The name of the net whose weights to start from.
     pub start: Option<String>,
+    /// The names of the nets to learn from: [`Recipe::distillation`] says how much.
+    pub teachers: Vec<String>,
     /// The net's shape.
     pub net: NetConfig,
     /// How it is trained.
@@ -61,6 +63,8 @@ struct Written {
     protocol: Protocol,
     task: String,
     start: Option<String>,
+    #[serde(default)]
+    teachers: Vec<String>,
     #[serde(default)]
     net: toml::Table,
     #[serde(default)]
@@ -92,6 +96,7 @@ impl Experiment {
             protocol: written.protocol,
             task,
             start: written.start,
+            teachers: written.teachers,
             net: net.with(written.net).context("[net]")?,
             recipe: changed(&Recipe::shipped(task), written.recipe).context("[recipe]")?,
         };
@@ -111,6 +116,7 @@ impl Experiment {
             },
             task,
             start: None,
+            teachers: vec![],
             net: super::training::suited(task, faces).into(),
             recipe: Recipe::suited(task, faces),
         }
@@ -120,18 +126,21 @@ impl Experiment {
     /// its device, its command.
     ///
     /// # Errors
-    /// A start that is not in the store or has seen validation or test pictures, a data set that
+    /// A start or teacher that is not in the store or has seen validation or test pictures, a data set that
     /// lacks the protocol's pictures, pictures that can't be decoded, a loss that is not a number,
     /// or a folder that can't be written.
     pub fn run(&self, faces: &Faces, adjust: impl FnOnce(Training) -> Training) -> Result<Trained> {
         let split = self.protocol.split(faces)?;
-        let start = match &self.start {
-            Some(name) => Some(ModelStore::local().open(name).context("the net to start from")?),
-            None => None,
-        };
+        let store = ModelStore::local();
+        let start = self.start.as_ref().map(|name| store.open(name));
+        let start = start.transpose().context("the net to start from")?;
+        let teachers =
+            self.teachers.iter().map(|name| store.open(name)).collect::<Result<Vec<_>>>();
+        let teachers = teachers.context("the nets to learn from")?;
         let mut training = Training::new(faces, &split, self.task)
             .net(self.net.clone())
-            .recipe(self.recipe.clone());
+            .recipe(self.recipe.clone())
+            .teachers(&teachers);
         if let Some(start) = &start {
             training = training.start_from(start);
         }

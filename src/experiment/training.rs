@@ -3,11 +3,11 @@
 use std::fs::File;
 
 use anyhow::{Context, Result, ensure};
-use tch::{Device, Kind};
+use tch::{Device, Kind, Tensor};
 
 use crate::Task;
 use crate::data::{Faces, Part, Split};
-use crate::metrics::{Evaluation, LabelledPredictions, Predictions};
+use crate::metrics::{Evaluation, LabelledPredictions, Predictions, distributions};
 use crate::model::{Net, NetConfig, RorConfig, logits_of};
 use crate::store::{Card, DataCard, ModelStore, Trained, today};
 use crate::support::device::{device, hardware, training_kind};
@@ -44,6 +44,7 @@ pub struct Training<'a> {
     loss: Option<&'a dyn Loss>,
     augmentation: Option<&'a dyn Augmentation>,
     start: Option<&'a Trained>,
+    teachers: &'a [Trained],
     device: Device,
     retrain: bool,
     quiet: bool,
@@ -62,6 +63,7 @@ impl<'a> Training<'a> {
             loss: None,
             augmentation: None,
             start: None,
+            teachers: &[],
             device: device(),
             retrain: false,
             quiet: false,
@@ -133,6 +135,12 @@ impl<'a> Training<'a> {
         Self { start: Some(start), ..self }
     }
 
+    /// Learns from what trained nets of the same task predict for the training pictures, besides
+    /// from the labels: [`Recipe::distillation`] says how much.
+    pub fn teachers(self, teachers: &'a [Trained]) -> Self {
+        Self { teachers, ..self }
+    }
+
     /// Whether to train anew, from the first epoch, even where a net trained so is there.
     pub fn retrain(self, retrain: bool) -> Self {
         Self { retrain, ..self }
@@ -170,6 +178,8 @@ impl<'a> Training<'a> {
             self.faces.fingerprint(),
             &self.split.fingerprint,
         ))?;
+        let teachers = self.teachers.iter().map(|teacher| teacher.card.key.as_str());
+        let parts = std::iter::once(parts.as_str()).chain(teachers).collect::<Vec<_>>().join(" ");
         Ok(sha256(parts.as_bytes())[..12].to_owned())
     }
 
@@ -189,8 +199,22 @@ impl<'a> Training<'a> {
             self.task,
             self.task.outputs()
         );
-        if let Some(start) = self.start {
-            start.check_unseen(self.faces, self.split, &[Part::Validation, Part::Test])?;
+        for teacher in self.teachers {
+            ensure!(
+                teacher.card.task == self.task,
+                "a teacher of {} for a net of {}: both must predict the same",
+                teacher.card.task,
+                self.task
+            );
+        }
+        ensure!(
+            self.teachers.is_empty() == (self.recipe.distillation == 0.0),
+            "a distillation of {} from {} teachers: name both or none",
+            self.recipe.distillation,
+            self.teachers.len()
+        );
+        for known in self.start.into_iter().chain(self.teachers) {
+            known.check_unseen(self.faces, self.split, &[Part::Validation, Part::Test])?;
         }
         Ok(())
     }
@@ -202,7 +226,8 @@ impl<'a> Training<'a> {
     ///
     /// # Errors
     /// A recipe or shape that [`Recipe::check`] or [`NetConfig::check`] refuses, outputs that
-    /// are not the task's, a start that has seen validation or test pictures, pictures that can't
+    /// are not the task's, a start or teacher that has seen validation or test pictures, teachers of
+    /// another task, or without a recipe's distillation (and the other way round), pictures that can't
     /// be decoded, a loss that is not a number, a folder that can't be written, or the same
     /// training running elsewhere.
     pub fn run(&self) -> Result<Trained> {
@@ -250,7 +275,8 @@ impl<'a> Training<'a> {
             ));
         }
         let standard = RecipeLoss::new(task, &self.recipe);
-        let history = fit(&net, self.fit(&standard), &folder)?;
+        let taught = self.taught()?;
+        let history = fit(&net, Fit { taught: taught.as_ref(), ..self.fit(&standard) }, &folder)?;
         let (temperatures, validation) = self.calibrate(&net)?;
         let card = Card {
             key,
@@ -264,6 +290,7 @@ impl<'a> Training<'a> {
             augmentation: self.augmentation.map(Augmentation::id),
             version: VERSION,
             start: self.start.map(|start| start.card.key.clone()),
+            teachers: self.teachers.iter().map(|teacher| teacher.card.key.clone()).collect(),
             data: DataCard {
                 synthetic: self.faces.is_synthetic(),
                 pictures: self.faces.len(),
@@ -316,7 +343,28 @@ impl<'a> Training<'a> {
             recipe: &self.recipe,
             loss: self.loss.unwrap_or(standard),
             augmentation: self.augmentation,
+            taught: None,
         }
+    }
+
+    /// The mean of what the teachers predict for the training pictures: f32 `[n, outputs]`.
+    fn taught(&self) -> Result<Option<Tensor>> {
+        let mut sum: Option<Tensor> = None;
+        for Trained { net, card, .. } in self.teachers {
+            let logits =
+                logits_of(net, Kind::Float, self.faces, &self.split.train, card.net.input())?;
+            let heads = distributions(card.task, &card.temperatures, &logits)?;
+            let heads: Vec<Tensor> = heads.into_iter().map(|(_, outputs)| outputs).collect();
+            let outputs = Tensor::f_cat(&heads, 1)?;
+            sum = Some(match sum {
+                Some(sum) => sum.f_add(&outputs)?,
+                None => outputs,
+            });
+        }
+        let mean = |sum: Tensor| -> Result<Tensor> {
+            Ok(sum.f_div_scalar(self.teachers.len() as f64)?.f_to_kind(Kind::Float)?)
+        };
+        sum.map(mean).transpose()
     }
 
     /// Seconds that each of `steps` training steps takes on this machine, after three that warm

@@ -30,26 +30,16 @@ impl Predictions {
             logits.size(),
             task.outputs()
         );
-        let logits = logits.f_to_kind(Kind::Double)?;
-        let mut from = 0;
-        task.heads()
-            .into_iter()
-            .enumerate()
-            .map(|(i, head)| {
-                let outputs = head.outputs();
-                let own = logits
-                    .f_narrow(2, from, outputs)?
-                    .f_div_scalar(temperatures.get(i).copied().unwrap_or(1.0))?;
-                from += outputs;
-                Self::of_head(head, &own)
-            })
-            .collect()
+        let mut heads = vec![];
+        for (head, outputs) in distributions(task, temperatures, logits)? {
+            heads.push(Self::of_head(head, outputs)?);
+        }
+        Ok(heads)
     }
 
-    fn of_head(task: Task, logits: &Tensor) -> Result<Self> {
-        let mean = |p: Tensor| p.f_mean_dim([0i64].as_slice(), false, Kind::Double);
+    fn of_head(task: Task, outputs: Tensor) -> Result<Self> {
         if task == Task::Gender {
-            let female = mean(logits.f_sigmoid()?)?;
+            let female = outputs;
             let male = female.f_neg()?.f_add_scalar(1.0)?;
             let both = Tensor::f_cat(&[male, female], 1)?;
             return Ok(Self {
@@ -58,7 +48,6 @@ impl Predictions {
                 years: vec![],
             });
         }
-        let outputs = mean(logits.f_softmax(2, Kind::Double)?)?;
         let years = outputs.f_mv(&Tensor::f_from_slice(&task.ages())?)?;
         let probabilities = match task {
             Task::Years => outputs.f_matmul(&years_in_groups()?)?,
@@ -98,6 +87,32 @@ impl Predictions {
             years: (0..first.years.len()).map(|row| mean(&|p| p.years[row])).collect(),
         })
     }
+}
+
+/// Each head with what it predicts, f64 `[n, outputs]`: the probability of female, or a
+/// distribution over ages or age groups; of logits as [`Predictions::from_logits`] takes them.
+pub(crate) fn distributions(
+    task: Task,
+    temperatures: &[f64],
+    logits: &Tensor,
+) -> Result<Vec<(Task, Tensor)>> {
+    let logits = logits.f_to_kind(Kind::Double)?;
+    let mut from = 0;
+    let heads = task.heads().into_iter().enumerate();
+    heads
+        .map(|(i, head)| {
+            let outputs = head.outputs();
+            let own = logits
+                .f_narrow(2, from, outputs)?
+                .f_div_scalar(temperatures.get(i).copied().unwrap_or(1.0))?;
+            from += outputs;
+            let each = match head {
+                Task::Gender => own.f_sigmoid()?,
+                _ => own.f_softmax(2, Kind::Double)?,
+            };
+            Ok((head, each.f_mean_dim([0i64].as_slice(), false, Kind::Double)?))
+        })
+        .collect()
 }
 
 /// 1 where a year (row) belongs to a group (column).

@@ -60,6 +60,9 @@ pub struct Card {
     pub version: u32,
     /// The key of the net whose weights it started from; none for random weights.
     pub start: Option<String>,
+    /// The keys of the nets it learnt from by distillation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub teachers: Vec<String>,
     /// What on.
     pub data: DataCard,
     /// By which protocol the pictures were split; none for a split of one's own, whose contents

@@ -1,7 +1,7 @@
-//! What a net has seen: the contents that it, and every net it started from, was trained or
-//! selected on.
+//! What a net has seen: the contents that it, and every net it started or learnt from, was trained
+//! or selected on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -10,7 +10,7 @@ use super::{Card, Model, ModelStore};
 use crate::data::{ContentList, Part};
 use crate::support::progress::thousands;
 
-/// A net and the nets it started from, nearest first, with the contents of their splits.
+/// A net and the nets it started or learnt from, nearest first, with the contents of their splits.
 #[derive(Debug)]
 pub struct Lineage(Vec<Ancestor>);
 
@@ -34,37 +34,36 @@ impl Lineage {
     /// The lineage of a net whose card is at `path`.
     ///
     /// # Errors
-    /// A start that is not in the store, or a list of contents that can't be read: what the net
+    /// A start or teacher that is not in the store, or a list of contents that can't be read: what the net
     /// has seen is not known then.
     pub(super) fn of(store: &ModelStore, path: &Path, card: &Card) -> Result<Self> {
-        let mut models = None; // read where there is a start
+        let mut models = None; // read where there is a start or a teacher
         let mut ancestors = vec![];
-        let mut keys = BTreeSet::new();
-        let mut next = Some((path.to_owned(), card.clone()));
-        while let Some((path, card)) = next {
-            ensure!(
-                keys.insert(card.key.clone()),
-                "the net {} is said to have started from itself: its card is wrong",
-                card.key
-            );
+        let mut keys = BTreeSet::from([card.key.clone()]);
+        let mut next = VecDeque::from([(path.to_owned(), card.clone())]);
+        while let Some((path, card)) = next.pop_front() {
             let unknown = || format!("what the net {} was trained on is not known", card.key);
             ancestors.push(Ancestor {
                 name: Model::name_of(&path),
                 split: card.split.clone(),
                 contents: contents(&path, &card).with_context(unknown)?,
             });
-            next = match &card.start {
-                None => None,
-                Some(key) => {
-                    let models = models.get_or_insert_with(|| store.all());
-                    let start = models.iter().find(|model| model.card.key == *key);
-                    let start = start.with_context(|| {
-                        format!("the net {key} that {} started from is gone", card.key)
-                    });
-                    let start = start.with_context(unknown)?;
-                    Some((start.path.clone(), start.card.clone()))
+            for key in card.start.iter().chain(&card.teachers) {
+                ensure!(
+                    *key != card.key,
+                    "the net {key} is said to come from itself: its card is wrong"
+                );
+                // Two nets of a lineage may come from the same one.
+                if !keys.insert(key.clone()) {
+                    continue;
                 }
-            };
+                let models = models.get_or_insert_with(|| store.all());
+                let known = models.iter().find(|model| model.card.key == *key);
+                let known = known
+                    .with_context(|| format!("the net {key} that {} comes from is gone", card.key))
+                    .with_context(unknown)?;
+                next.push_back((known.path.clone(), known.card.clone()));
+            }
         }
         Ok(Self(ancestors))
     }
@@ -98,7 +97,7 @@ impl Lineage {
         let Overlap { trained, selected } = self.overlap(part, split, contents);
         ensure!(
             trained == 0 && selected == 0,
-            "{} or a net it started from was trained on {} and selected on {} of the {} {} pictures: \
+            "{} or a net it started or learnt from was trained on {} and selected on {} of the {} {} pictures: \
              use the split it was trained by, or a protocol that leaves those pictures out",
             self.names().first().unwrap_or(&"this net"),
             thousands(trained),

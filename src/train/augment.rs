@@ -60,7 +60,7 @@ pub struct Augment {
 
 // What is not used is not written: so the cards and keys of trainings from before it was there
 // stay as they are.
-fn is_zero(value: &f64) -> bool {
+pub(super) fn is_zero(value: &f64) -> bool {
     *value == 0.0
 }
 

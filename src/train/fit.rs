@@ -31,6 +31,8 @@ pub(crate) struct Fit<'a> {
     pub(crate) loss: &'a dyn Loss,
     /// Applied after the recipe's own.
     pub(crate) augmentation: Option<&'a dyn Augmentation>,
+    /// What teachers predict for the training pictures: f32 `[n, outputs]`, on the CPU.
+    pub(crate) taught: Option<&'a Tensor>,
 }
 
 /// All numbers of a training: what a checkpoint holds.
@@ -106,6 +108,7 @@ pub(crate) fn fit(net: &Net, fit: Fit, folder: &Path) -> Result<History> {
                 faces,
                 &split.train,
                 fit.task,
+                fit.taught,
                 recipe,
                 size,
                 net.device(),
@@ -220,8 +223,15 @@ fn validate(net: &Net, fit: Fit, kind: Kind, epoch: &mut Epoch) -> Result<()> {
 pub(crate) fn time_steps(net: &Net, fit: Fit, steps: usize) -> Result<Vec<f64>> {
     let mut state = State::new(net)?;
     let size = net.config().input();
-    let batches =
-        Batches::new(fit.faces, &fit.split.train, fit.task, fit.recipe, size, net.device())?;
+    let batches = Batches::new(
+        fit.faces,
+        &fit.split.train,
+        fit.task,
+        fit.taught,
+        fit.recipe,
+        size,
+        net.device(),
+    )?;
     let finish = || {
         if let Device::Cuda(number) = net.device() {
             tch::Cuda::synchronize(number as i64);
@@ -268,7 +278,8 @@ mod tests {
         let net = Net::new(config, Device::Cpu, recipe.seed as i64).unwrap();
         let loss = RecipeLoss::new(TASK, recipe);
         let (faces, split) = (&faces, &split);
-        let all = Fit { faces, split, task: TASK, recipe, loss: &loss, augmentation: None };
+        let all =
+            Fit { faces, split, task: TASK, recipe, loss: &loss, augmentation: None, taught: None };
         let history = fit(&net, all, folder).unwrap();
         (net, history)
     }
@@ -315,7 +326,8 @@ mod tests {
         let (faces, split) = pictures();
         let (recipe, loss) = (recipe(3), RecipeLoss::new(TASK, &recipe(3)));
         let (faces, split, recipe) = (&faces, &split, &recipe);
-        let all = Fit { faces, split, task: TASK, recipe, loss: &loss, augmentation: None };
+        let all =
+            Fit { faces, split, task: TASK, recipe, loss: &loss, augmentation: None, taught: None };
         let mut again = Epoch { size: 32, ..Epoch::default() };
         validate(&net, all, training_kind(Device::Cpu), &mut again).unwrap();
         let apart = again.validation_loss - history.epochs[2].validation_loss;
@@ -349,6 +361,7 @@ mod tests {
             recipe: &recipe,
             loss: &Broken,
             augmentation: None,
+            taught: None,
         };
         let folder = TempDir::new().unwrap();
         let error = fit(&net, fit_, folder.path()).unwrap_err().to_string();

@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use super::augment::is_zero;
 use super::{Augment, Schedule};
 use crate::Task;
 use crate::data::Faces;
@@ -59,6 +60,11 @@ pub struct Recipe {
     /// Mixup (Zhang et al., arXiv 1710.09412): how evenly two pictures are mixed, the parameter
     /// of a Beta distribution; 0 for none.
     pub mixup: f64,
+    /// Distillation (Hinton et al., arXiv 1503.02531): the share of each target that is what the
+    /// teachers predict for the picture, 0 to 1; the rest is its label. Without teachers it does
+    /// nothing.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub distillation: f64,
     /// Decay a step of the running average of weights that is validated and kept; 0 for none.
     pub ema: f64,
     /// Decides the first weights, the order and the augmentation.
@@ -85,6 +91,7 @@ impl Recipe {
             expectation: 0.0,
             gender_weight: 1.0,
             mixup: 0.0,
+            distillation: 0.0,
             ema: 0.0,
             seed: 0,
         }
@@ -199,6 +206,11 @@ impl Recipe {
             (0.0..=30.0).contains(&self.age_sigma),
             "an age spread of {} years: choose 0 to 30",
             self.age_sigma
+        );
+        ensure!(
+            (0.0..=1.0).contains(&self.distillation),
+            "a distillation of {}: choose 0 to 1",
+            self.distillation
         );
         for (what, weight) in [
             ("expectation", self.expectation),
