@@ -57,6 +57,7 @@ import zmq
 MARK = "EVCXR_FRONT "
 LAST_STEP = 60  # seconds, for a cell that says it is stopping
 SETTLE = 0.003  # seconds; the last lines of a cell come after evcxr's "idle"
+SETTLE_STOPPED = 0.1  # the same after an interrupt: its error is sure to come
 GRACE = 2  # seconds for evcxr to shut down in; Jupyter gives the front 2.5
 DELIMITER = b"<IDS|MSG>"
 CHANNELS = ["shell", "control", "stdin", "iopub", "hb"]
@@ -383,7 +384,8 @@ class Front:
             self.heard = self.heard or idle
             self.go_on()
         elif idle and self.cell and message.parent["msg_id"] == self.cell.request.id:
-            self.cell.idle, self.cell.end = frames, time.monotonic() + SETTLE
+            settle = SETTLE_STOPPED if self.cell.interrupted else SETTLE
+            self.cell.idle, self.cell.end = frames, time.monotonic() + settle
         elif message.kind != "stream" or MARK.encode() not in frames[-1] or not self.marked(message):
             self.clients["iopub"].send_multipart(frames)
 

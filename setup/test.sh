@@ -13,11 +13,13 @@ export RUSTC_WORKSPACE_WRAPPER=clippy-driver
 export CLIPPY_ARGS=-Dwarnings__CLIPPY_HACKERY__
 export RUSTDOC=$root/setup/rustdoc.sh
 
-# A home without a data set, even where data/ holds one.
-synthetic() {
+# A script in a home without a data set, even where data/ holds one.
+without_data() {
     env -u ROR_DATA ROR_HOME="$root/target/synthetic" ROR_MODELS="${ROR_MODELS:-$root/models}" \
-        ROR_CACHE="${ROR_CACHE:-$root/data/cache}" \
-        "$python" setup/run_notebook.py "$@" --to target/notebooks/synthetic
+        ROR_CACHE="${ROR_CACHE:-$root/data/cache}" "$python" "$@"
+}
+synthetic() {
+    without_data setup/run_notebook.py "$@" --to target/notebooks/synthetic
 }
 
 if [ -n "${ONLY:-}" ]; then
@@ -53,11 +55,24 @@ synthetic notebooks/*.ipynb
 wait "$second" || { cat target/notebooks/second.log; exit 1; }
 cat target/notebooks/second.log
 
+# With models of its own, so that it trains: what it loads would not move.
+step "a training watched and stopped in JupyterLab"
+own=$(mktemp -d)
+trap 'rm -rf "$own"' EXIT
+cp -r models/*.* models/detector "$own"
+status=0
+ROR_MODELS=$own without_data tests/browser/train.py notebooks/project.ipynb || status=$?
+case $status in
+0) ;;
+77) skipped="a training in JupyterLab: there is no Chromium (apt-get install chromium); " ;;
+*) exit $status ;;
+esac
+
 if [ -n "${ROR_DATA:-}" ]; then
     step "the notebooks on $ROR_DATA"
     "$python" setup/run_notebook.py notebooks/*.ipynb --to target/notebooks
 else
-    skipped="what needs UTKFace (parts of tests/utkface.rs and tests/shipped.rs and tests/protocols.rs, the notebooks on it): ROR_DATA is not set, see data/README.md"
+    skipped+="what needs UTKFace (parts of tests/utkface.rs and tests/shipped.rs and tests/protocols.rs, the notebooks on it): ROR_DATA is not set, see data/README.md"
 fi
 
 step "done"

@@ -15,7 +15,7 @@ use crate::support::hash::sha256;
 use crate::support::live::Live;
 use crate::support::progress::{say, thousands};
 use crate::train::fit::{Fit, fit, time_steps};
-use crate::train::{Augmentation, Loss, Recipe, RecipeLoss, VERSION, checkpoint};
+use crate::train::{Augmentation, Loss, Recipe, RecipeLoss, VERSION, checkpoint, show};
 
 /// A training to be run: a net's shape and a recipe over a split, with defaults that suit the
 /// data.
@@ -242,6 +242,7 @@ impl<'a> Training<'a> {
                     "{task}: loaded the net trained on {} with this very setting; retrain(true) trains it anew",
                     found.card.date
                 ));
+                show(task, &found.card.history);
             }
             return Ok(found);
         }

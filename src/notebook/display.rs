@@ -18,6 +18,7 @@ use crate::plot::{self, Figure};
 use crate::predict::{FacePrediction, LabelledPrediction, Photo};
 use crate::report::{Explanation, PublishedResults};
 use crate::store::Trained;
+use crate::support::live::tell_failed;
 use crate::support::progress::thousands;
 use crate::train::Recipe;
 
@@ -34,7 +35,10 @@ impl<T: Show, E: Debug> Show for Result<T, E> {
     fn evcxr_display(&self) {
         match self {
             Ok(value) => value.evcxr_display(),
-            Err(error) => eprintln!("{error:?}"),
+            Err(error) => {
+                eprintln!("{error:?}");
+                tell_failed("the cell ends in an error");
+            }
         }
     }
 }
@@ -43,6 +47,7 @@ impl<T: Show, E: Debug> Show for Result<T, E> {
 pub(super) fn short_panics() {
     std::panic::set_hook(Box::new(|info| {
         let message = info.payload_as_str().unwrap_or("no message");
+        tell_failed(message);
         // What a cell's code is compiled as; its lines are not the cell's.
         let place = info.location().filter(|place| place.file() != "src/lib.rs");
         let place = place.map_or("the cell".to_owned(), ToString::to_string);
@@ -89,6 +94,11 @@ macro_rules! show_plainly {
 
 show_plainly!(i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize, f32, f64, bool, char);
 show_plainly!(str, String);
+
+/// A loop or a call that gives nothing shows nothing.
+impl Show for () {
+    fn evcxr_display(&self) {}
+}
 
 impl<T: Show> Show for Option<T> {
     fn evcxr_display(&self) {

@@ -1,13 +1,66 @@
 //! What a cell shows while a training or a search runs.
 
 use std::any::Any;
+use std::cell::RefCell;
 
 use anyhow::{Result, bail};
 
+use super::Show;
 use super::display::{row, table};
 use crate::experiment::SearchSoFar;
-use crate::plot;
+use crate::plot::{self, Figure};
+use crate::support::live::Live;
+use crate::support::progress::in_notebook;
 use crate::train::History;
+
+/// A figure that moves while its cell runs: one output, drawn again at most four times a second.
+///
+/// Where the kernel has no front (plain evcxr), only the last figure shows, when this is dropped.
+///
+/// ```
+/// use ror::notebook::Moving;
+/// use ror::prelude::*;
+///
+/// # fn main() -> anyhow::Result<()> {
+/// let ages = Faces::synthetic(300, 0)?.records()["age"].numbers()?;
+/// let moving = Moving::new();
+/// for n in (100..=300).step_by(100) {
+///     moving.show(&plot::histogram(&format!("The first {n}"), "Age (years)", &ages[..n])?);
+///     ror::keep_going()?; // Stop ends the loop
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Default)]
+pub struct Moving {
+    live: Option<Live>,
+    last: RefCell<Option<Figure>>,
+}
+
+impl Moving {
+    /// Opens the output.
+    pub fn new() -> Self {
+        Self { live: Live::open(), last: RefCell::default() }
+    }
+
+    /// Shows a figure in place of the one before.
+    pub fn show(&self, figure: &Figure) {
+        match &self.live {
+            Some(live) => live.show(figure.html(), format!("{figure:?}")),
+            None => *self.last.borrow_mut() = Some(figure.clone()),
+        }
+    }
+}
+
+impl Drop for Moving {
+    fn drop(&mut self) {
+        if let Some(figure) = self.last.take()
+            && in_notebook()
+        {
+            figure.evcxr_display();
+        }
+    }
+}
 
 /// Epochs in a table before it leaves out the oldest.
 const EPOCHS: usize = 12;

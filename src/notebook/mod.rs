@@ -9,6 +9,7 @@ mod live;
 mod table;
 
 pub use display::Show;
+pub use live::Moving;
 pub use table::Table;
 
 /// Prepares a notebook: short panics, and trainings that show what they do while they run. The

@@ -76,6 +76,14 @@ fn tell(message: &serde_json::Value) {
     println!("{MARK}{message}");
 }
 
+/// Tells the front that the cell ends with an error: evcxr says that a panic is none, so Run All would
+/// go on.
+pub(crate) fn tell_failed(why: &str) {
+    if has_front() {
+        tell(&serde_json::json!({ "failed": why }));
+    }
+}
+
 /// A part of an output that moves while its cell runs.
 pub(crate) struct Live {
     number: u64,

@@ -10,6 +10,14 @@ use crate::Task;
 use crate::support::live::{self, Live, Stopped, keep_going};
 use crate::support::progress::{Progress, left};
 
+/// Shows what a training did, where outputs can move: then a cell that loads a net ends as one that
+/// trains it.
+pub(crate) fn show(task: Task, history: &History) {
+    if let Some(live) = Live::open() {
+        live.show(live::drawn(history), history.table(task.has_age()));
+    }
+}
+
 pub(super) struct Watch {
     task: Task,
     /// The last epoch, if the training isn't over sooner.
@@ -75,8 +83,11 @@ impl Watch {
     pub(super) fn explained(&self, error: anyhow::Error, history: &History) -> anyhow::Error {
         match error.is::<Stopped>() {
             true => {
-                let epochs = history.epochs.len();
-                Stopped(format!(" after epoch {epochs}: run the cell again to go on")).into()
+                let words = match history.epochs.len() {
+                    0 => " in the first epoch: run the cell again to begin anew".to_owned(),
+                    last => format!(" after epoch {last}: run the cell again to go on"),
+                };
+                Stopped(words).into()
             }
             false => error,
         }

@@ -189,16 +189,20 @@ class Lab:
 
     def run_cell(self, code: str, limit: float = 60) -> dict:
         """Runs code in a new last cell, and returns this cell."""
+        self.start_cell(code)
+        self.page.evaluate("window.run", limit)
+        return self.cells()[-1]
+
+    def start_cell(self, code: str) -> None:
+        """Runs code in a new last cell, and does not wait for its end."""
         self.page.evaluate(
             f"""(async () => {{
               panel.content.activeCellIndex = panel.content.widgets.length - 1;
               await jupyterapp.commands.execute("notebook:insert-cell-below");
               panel.content.activeCell.model.sharedModel.setSource({json.dumps(code)});
-              await jupyterapp.commands.execute("notebook:run-cell");
-            }})()""",
-            limit,
+              window.run = jupyterapp.commands.execute("notebook:run-cell");
+            }})()"""
         )
-        return self.cells()[-1]
 
     def screenshot(self, path: Path, whole: bool = False) -> None:
         """Writes what is seen as PNG; with `whole`, in a window as high as the notebook is."""

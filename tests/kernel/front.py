@@ -5,7 +5,6 @@
 tests/front.rs runs it. Processes are found by /proc, so it needs Linux.
 """
 
-import json
 import os
 import queue
 import re
@@ -536,8 +535,8 @@ class Life(unittest.TestCase):
         self.assertGreaterEqual(len(self.kernel.processes()), 4)
 
     def gone(self) -> None:
-        eventually(lambda: not self.kernel.manager.is_alive(), 2)
-        eventually(lambda: not self.kernel.processes(), 2)
+        eventually(lambda: not self.kernel.manager.is_alive(), 5)
+        eventually(lambda: not self.kernel.processes(), 5)
 
     def test_kill_of_the_front(self):
         os.kill(self.kernel.front(), signal.SIGKILL)
