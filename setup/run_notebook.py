@@ -75,6 +75,7 @@ async def run(path: Path, folder: Path) -> bool:
         timeout=None,
         startup_timeout=START,
         allow_errors=True,  # `failure` sees more than nbclient
+        record_timing=False,  # five lines a cell in each difference
         resources={"metadata": {"path": str(path.parent)}},
     )
     print(f"{path.name}: starting the kernel", flush=True)
