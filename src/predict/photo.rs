@@ -15,6 +15,7 @@ use crate::data::decode_photo;
 use crate::detect::{Chip, Detector, Found};
 use crate::support::device::device;
 use crate::support::files;
+use crate::support::progress::Progress;
 use crate::support::threads::on_every_core;
 
 /// A face in a photograph, and what is predicted for it.
@@ -169,7 +170,7 @@ impl Predictor {
     /// what `then` returns is what remains of it.
     ///
     /// # Errors
-    /// The device failing.
+    /// The device failing, or Stop in a notebook.
     pub fn predict_photos<T: Send>(
         &self,
         detector: &Detector,
@@ -177,12 +178,14 @@ impl Predictor {
         then: impl Fn(&Photo) -> Result<T> + Sync,
     ) -> Result<Vec<Result<(Photo, T)>>> {
         let cards = self.cards();
+        let progress = Progress::new("predicting, photos", files.len());
         on_every_core(
             device(),
             || Ok((detector.share(), self.ready_again()?)),
             files.len(),
             |(detector, ready), job| {
                 let photo = photo(detector, &files[job], |chips| predict(&cards, ready, chips));
+                progress.step()?;
                 Ok(photo.and_then(|mut photo| {
                     let kept = then(&photo)?;
                     photo.picture = None;

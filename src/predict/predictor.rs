@@ -99,12 +99,7 @@ impl Predictor {
     /// failing.
     pub fn predict_records(&self, faces: &Faces, records: &DataFrame) -> Result<DataFrame> {
         let indices = faces.indices(records)?;
-        let progress = Progress::new("predicting, pictures", indices.len());
-        let predicted = self.predict_each(indices.len(), |i| {
-            let picture = faces.picture(indices[i]);
-            progress.step()?;
-            picture
-        })?;
+        let predicted = self.predict_each(indices.len(), |i| faces.picture(indices[i]))?;
         let predicted = predicted.into_iter().collect::<Result<Vec<FacePrediction>>>()?;
         let mut columns = FacePrediction::table(&predicted)?;
         // Records have a gender and an age of their own.
@@ -125,13 +120,19 @@ impl Predictor {
         let device = device();
         let some = batch(device);
         let cards = self.cards();
+        let progress = Progress::new("predicting, pictures", n);
+        let read = |i| {
+            let picture = read(i);
+            progress.step()?;
+            Ok(picture)
+        };
         let predicted = on_every_core(
             device,
             || inference(&self.nets),
             n.div_ceil(some),
             |ready, job| {
                 let decoded: Vec<Result<RgbImage>> =
-                    (job * some..n.min((job + 1) * some)).map(&read).collect();
+                    (job * some..n.min((job + 1) * some)).map(&read).collect::<Result<_>>()?;
                 let pictures: Vec<&RgbImage> = decoded.iter().flatten().collect();
                 let mut faces = predict(&cards, ready, &pictures)?.into_iter();
                 decoded

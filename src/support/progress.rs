@@ -51,7 +51,7 @@ enum Shown {
     /// In a notebook, once it has lasted longer than a moment.
     Live(Mutex<Option<Live>>),
     Lines,
-    /// Another one's bar moves in the terminal.
+    /// Another one reports, of which this is a part.
     Nowhere,
 }
 
@@ -65,8 +65,8 @@ pub struct Progress {
     shown: Shown,
 }
 
-/// How many bars there are in the terminal.
-static BARS: AtomicUsize = AtomicUsize::new(0);
+/// How many steps report in the terminal or by lines: a step within another one does not.
+static REPORTED: AtomicUsize = AtomicUsize::new(0);
 
 impl Progress {
     /// Starts to report on `what`, such as "decoding pictures".
@@ -151,12 +151,12 @@ impl Shown {
         if live::has_front() {
             return Self::Live(Mutex::new(None));
         }
+        if REPORTED.fetch_add(1, Ordering::Relaxed) > 0 {
+            REPORTED.fetch_sub(1, Ordering::Relaxed);
+            return Self::Nowhere;
+        }
         if in_notebook() || !std::io::stderr().is_terminal() {
             return Self::Lines;
-        }
-        if BARS.fetch_add(1, Ordering::Relaxed) > 0 {
-            BARS.fetch_sub(1, Ordering::Relaxed);
-            return Self::Nowhere;
         }
         let bar = ProgressBar::new(total as u64);
         if let Ok(style) =
@@ -174,7 +174,10 @@ impl Drop for Progress {
         match &self.shown {
             Shown::Terminal(bar) => {
                 bar.finish_and_clear();
-                BARS.fetch_sub(1, Ordering::Relaxed);
+                REPORTED.fetch_sub(1, Ordering::Relaxed);
+            }
+            Shown::Lines => {
+                REPORTED.fetch_sub(1, Ordering::Relaxed);
             }
             Shown::Live(live) => {
                 let Ok(live) = live.lock() else { return };
@@ -191,7 +194,7 @@ impl Drop for Progress {
                     live.show(format!("<div style='font-size:13px'>{words}</div>"), words);
                 }
             }
-            Shown::Lines | Shown::Nowhere => {}
+            Shown::Nowhere => {}
         }
     }
 }
