@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Times what a user waits for, beside rivals in an environment of the benchmark's own.
 #   make bench                       decode load train predict folder kernel
+#   make bench WAITS=fast            the fast training beside the original's net, about 10 minutes
 #   make bench WAITS="photo photos"  photographs, from the folder that ROR_PHOTOS names
 #   make bench WAITS="decode train"  some of them
 #   make bench WAITS=nothing         make run from nothing, about 13 minutes

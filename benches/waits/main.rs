@@ -24,7 +24,8 @@ const RUNS: usize = 5;
 /// The waits by name, in the order of the table; those behind `make bench` without a name.
 const WAITS: [&str; 6] = ["decode", "load", "train", "predict", "folder", "kernel"];
 /// Those that must be named: they take long, or write figures.
-const MORE: [&str; 7] = ["photo", "photos", "nothing", "make", "growth", "figures", "resize"];
+const MORE: [&str; 8] =
+    ["fast", "photo", "photos", "nothing", "make", "growth", "figures", "resize"];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> =
@@ -256,6 +257,21 @@ impl Bench {
                     close(row, "years", 0.2)?;
                 }
                 rows
+            }
+            "fast" => {
+                let parts = self.temporary.path().join("parts");
+                std::fs::create_dir(&parts)?;
+                let parts = parts.to_string_lossy().into_owned();
+                self.ours(None, "parts", &[self.folder(), parts.clone()])?;
+                let rival = self.rival("train_original.py", &[parts])?;
+                eprintln!("the original's net in Keras: {rival:?}");
+                let own = words(&[&self.folder(), &rival.check["accuracy"].to_string()]);
+                let mut command = self.own_command("fast", &own);
+                let ours = measured(command.env("ROR_MODELS", self.temporary.path()))?;
+                eprintln!("the fast training: {ours:?}");
+                // Once: a training takes minutes, and its seconds vary by a few percent.
+                let wait = "gender as right as the original's net is at its end, 32 px";
+                vec![Row { wait: wait.into(), ours: vec![ours], rival: vec![rival] }]
             }
             "photo" => {
                 let own = words(&["200", &self.photos(200)?]);

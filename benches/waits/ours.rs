@@ -2,12 +2,12 @@
 //! `waits --measure NAME ARGUMENT...` does it and prints a line of JSON.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use ror::Task;
-use ror::data::{Faces, SplitSizes, decode};
+use ror::data::{Faces, Protocol, SplitSizes, decode};
 use ror::detect::Detector;
 use ror::experiment::Training;
 use ror::model::RorConfig;
@@ -94,6 +94,41 @@ pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
             check.insert("female", faces.iter().map(|f| f.female).sum::<f64>() / n);
             check.insert("years", faces.iter().map(|f| f.age).sum::<f64>() / n);
             seconds
+        }
+        "parts" => {
+            let (faces, to) = (Faces::at(argument(0)?)?, Path::new(argument(1)?));
+            let (split, pictures) = (Protocol::OriginalGender.split(&faces)?, faces.pictures(32)?);
+            for (name, part) in [("train", &split.train), ("validation", &split.validation)] {
+                let rows: Vec<i64> = part.iter().map(|index| *index as i64).collect();
+                let chosen = pictures.tensor.index_select(0, &Tensor::from_slice(&rows));
+                let bytes = Vec::<u8>::try_from(chosen.flatten(0, -1))?;
+                std::fs::write(to.join(format!("{name}.pictures")), bytes)?;
+                let labels = faces.labels(part)?;
+                let female: Vec<u8> = labels.iter().map(|label| label.gender as u8).collect();
+                std::fs::write(to.join(format!("{name}.female")), female)?;
+            }
+            0.0
+        }
+        "fast" => {
+            let (faces, accuracy) = (Faces::at(argument(0)?)?, argument(1)?.parse::<f64>()?);
+            let split = Protocol::OriginalGender.split(&faces)?;
+            faces.pictures(32)?;
+            let training = Training::new(&faces, &split, Task::Gender).fast();
+            let epochs = training.retrain(true).run()?.card.history.epochs;
+            let until = |accuracy: f64| {
+                let mut seconds = 0.0;
+                epochs.iter().find_map(|epoch| {
+                    seconds += epoch.seconds;
+                    (epoch.validation_accuracy >= accuracy).then_some(seconds)
+                })
+            };
+            for (name, accuracy) in [("until_88", 0.88), ("until_90", 0.9)] {
+                check.insert(name, until(accuracy).unwrap_or(f64::MAX));
+            }
+            let last = epochs.last().context("no epoch")?;
+            check.insert("accuracy", last.validation_accuracy);
+            check.insert("whole", epochs.iter().map(|epoch| epoch.seconds).sum());
+            until(accuracy).context("it never was as good as the original's net")?
         }
         "photo" => {
             let times = number(0)?;

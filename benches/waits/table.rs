@@ -147,11 +147,12 @@ pub fn keep(rows: &[Row]) -> Result<()> {
 }
 
 /// How the rows are ordered, by how their waits begin.
-const ORDER: [&str; 12] = [
+const ORDER: [&str; 13] = [
     "decode",
     "second load",
     "training step, 32",
     "training step, 64",
+    "gender as right",
     "predict one",
     "predict a folder",
     "predict the faces of a photo",
