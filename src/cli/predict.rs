@@ -2,19 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
-use ror::data::Frame;
+use anyhow::{Result, bail, ensure};
+use ror::data::{Frame, Shard, is_tar, picture_files};
 use ror::detect::Detector;
 use ror::polars::prelude::{DataFrame, df};
-use ror::predict::{FacePrediction, Photo, PhotoFace, Predictor, pred_gender_age_group};
+use ror::predict::{FacePrediction, Photo, PhotoFace, Predictor, Share, pred_gender_age_group};
 use ror::report::Gallery;
 use ror::{Progress, plot};
 use serde::Serialize;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Photographs (JPEG, PNG or WebP), folders of them, or an index of the data set, from 0 in
-    /// byte order of the file names.
+    /// Photographs (JPEG, PNG or WebP), folders of them, lists of either (.txt, a path a line), or an
+    /// index of the data set, from 0 in byte order of the file names; with --to, tar shards, folders
+    /// and lists.
     #[arg(required = true, allow_negative_numbers = true)]
     what: Vec<String>,
     /// Nets to predict with, by name or card; several are averaged. [default: both-64px]
@@ -38,6 +39,13 @@ pub struct Args {
     /// Write the same table as Parquet.
     #[arg(long, value_name = "FILE")]
     parquet: Option<PathBuf>,
+    /// Answer shards: tar files of pictures (webdataset), folders and lists, each into a Parquet file
+    /// in this folder. Shards that are done are skipped.
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["draw", "html", "csv", "parquet", "json"])]
+    to: Option<PathBuf>,
+    /// Take this share of the shards, i from 0. [default: as torchrun or Slurm says, or all]
+    #[arg(long, value_name = "i/n", requires = "to")]
+    shard: Option<Share>,
     /// Take the pictures in folders below those that are named, too.
     #[arg(long)]
     recursive: bool,
@@ -47,6 +55,22 @@ pub struct Args {
 }
 
 impl Args {
+    fn predictor(&self) -> Result<Predictor> {
+        let names: Vec<&str> = self.model.iter().map(String::as_str).collect();
+        match names.is_empty() {
+            true => Predictor::pretrained(),
+            false => Predictor::open(&names),
+        }
+    }
+
+    fn detector(&self) -> Result<Detector> {
+        let detector = Detector::open()?;
+        match self.smallest {
+            Some(pixels) => detector.smallest(pixels),
+            None => Ok(detector),
+        }
+    }
+
     /// Whether a table is to be written.
     fn table(&self) -> bool {
         self.csv.is_some() || self.parquet.is_some()
@@ -79,6 +103,9 @@ struct Unread<'a> {
 }
 
 pub fn run(args: &Args) -> Result<()> {
+    if let Some(to) = &args.to {
+        return shards(args, to);
+    }
     if let [index] = &args.what[..]
         && let Ok(index) = index.parse()
         && !Path::new(&args.what[0]).exists()
@@ -92,12 +119,11 @@ pub fn run(args: &Args) -> Result<()> {
         }
         return Ok(());
     }
-    let names: Vec<&str> = args.model.iter().map(String::as_str).collect();
-    let predictor = match names.is_empty() {
-        true => Predictor::pretrained()?,
-        false => Predictor::open(&names)?,
-    };
-    let paths = pictures(&args.what, args.recursive)?;
+    let paths = picture_files(&args.what, args.recursive)?;
+    if let Some(tar) = paths.iter().find(|path| is_tar(path)) {
+        bail!("{} is a shard: say with --to FOLDER where its answers go", tar.display());
+    }
+    let predictor = args.predictor()?;
     let wrong = match args.aligned {
         true => aligned(args, &predictor, &paths)?,
         false => photos(args, &predictor, &paths)?,
@@ -106,12 +132,26 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// Answers this process's share of some shards.
+fn shards(args: &Args, to: &Path) -> Result<()> {
+    let share = args.shard.clone().map_or_else(Share::here, Ok)?;
+    let all = Shard::find(&args.what, args.recursive)?;
+    let n = all.len();
+    let own = share.take(all);
+    if !share.is_all() {
+        eprintln!("{share}: {} of {n} shards", own.len());
+    }
+    let detector = if args.aligned { None } else { Some(args.detector()?) };
+    let report = args.predictor()?.predict_shards(detector.as_ref(), &own, to)?;
+    eprintln!("{report}");
+    let failed = report.failed.len();
+    ensure!(failed == 0, "{failed} of {} shards could not be answered, see above", own.len());
+    Ok(())
+}
+
 /// Predicts all faces in photographs; returns how many photographs could not be read.
 fn photos(args: &Args, predictor: &Predictor, paths: &[PathBuf]) -> Result<usize> {
-    let mut detector = Detector::open()?;
-    if let Some(pixels) = args.smallest {
-        detector = detector.smallest(pixels)?;
-    }
+    let detector = args.detector()?;
     let (mut wrong, mut empty) = (0, 0);
     let (mut gallery, mut all) = (Gallery::default(), vec![]);
     let progress = Progress::new("predicting, photos", paths.len());
@@ -212,45 +252,4 @@ fn aligned(args: &Args, predictor: &Predictor, paths: &[PathBuf]) -> Result<usiz
         Ok(table)
     })?;
     Ok(wrong)
-}
-
-/// The files, and those in folders, in order of their names.
-fn pictures(what: &[String], recursive: bool) -> Result<Vec<PathBuf>> {
-    let mut paths = vec![];
-    for path in what {
-        let path = Path::new(path);
-        if !path.is_dir() {
-            paths.push(path.to_owned());
-            continue;
-        }
-        let mut inside = vec![];
-        add_pictures(path, recursive, &mut inside)?;
-        let below = if recursive { " or below it" } else { " (--recursive looks below it, too)" };
-        ensure!(
-            !inside.is_empty(),
-            "there are no JPEG, PNG or WebP pictures in {}{below}",
-            path.display()
-        );
-        inside.sort_unstable();
-        paths.extend(inside);
-    }
-    Ok(paths)
-}
-
-fn add_pictures(folder: &Path, recursive: bool, paths: &mut Vec<PathBuf>) -> Result<()> {
-    let why = || format!("cannot read {}", folder.display());
-    for entry in std::fs::read_dir(folder).with_context(why)? {
-        let path = entry.with_context(why)?.path();
-        if path.is_dir() {
-            if recursive && !path.is_symlink() {
-                add_pictures(&path, recursive, paths)?;
-            }
-            continue;
-        }
-        let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-        if ["jpg", "jpeg", "png", "webp"].contains(&ending.to_lowercase().as_str()) {
-            paths.push(path);
-        }
-    }
-    Ok(())
 }

@@ -1,7 +1,7 @@
 //! Unpacking `UTKFace.tar.gz`, whole or not at all.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader};
 use std::path::{Component, Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -10,6 +10,7 @@ use flate2::read::GzDecoder;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
+use super::shard::Counted;
 use crate::support::files::cache;
 use crate::support::live::keep_going;
 use crate::support::progress::Progress;
@@ -58,29 +59,10 @@ fn half_unpacked() -> io::Result<TempDir> {
     builder.tempdir_in(cache())
 }
 
-/// Counts the compressed bytes read, in steps of 1 MiB, so that progress needs no second pass.
-struct Counted<R> {
-    inner: R,
-    bytes: usize,
-    progress: Progress,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.inner.read(buffer)?;
-        let before = self.bytes >> 20;
-        self.bytes += n;
-        (before..self.bytes >> 20).for_each(|_| self.progress.count());
-        Ok(n)
-    }
-}
-
 fn unpack(archive: &Path, bytes: u64, folder: &Path) -> Result<()> {
-    let counted = Counted {
-        inner: BufReader::new(File::open(archive)?),
-        bytes: 0,
-        progress: Progress::new("unpacking (MiB)", (bytes >> 20) as usize),
-    };
+    // Of the compressed bytes, so that progress needs no second pass.
+    let progress = Progress::new("unpacking (MiB)", (bytes >> 20) as usize);
+    let counted = Counted { inner: BufReader::new(File::open(archive)?), progress: &progress };
     let damaged = "the archive is cut off or damaged: download it again";
     let mut tar = tar::Archive::new(GzDecoder::new(counted));
     for member in tar.entries().context(damaged)? {

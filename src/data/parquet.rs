@@ -1,5 +1,6 @@
 //! A table as a Parquet file.
 
+use std::fs::File;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -7,6 +8,8 @@ use anyhow::{Context, Result, ensure};
 use parquet::basic::{ConvertedType, Repetition, Type as Physical};
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType as Written};
 use parquet::data_type::{DoubleType, Int64Type};
+use parquet::file::metadata::KeyValue;
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{Type, TypePtr};
 use polars::prelude::{Column, DataFrame, DataType};
@@ -20,19 +23,63 @@ const GROUP: usize = 1 << 20;
 /// # Errors
 /// A column of another type, or a file that can't be written.
 pub(super) fn write(table: &DataFrame, file: impl Write + Send) -> Result<()> {
-    let fields = table.columns().iter().map(field).collect::<Result<Vec<_>>>()?;
-    let schema = Type::group_type_builder("table").with_fields(fields).build()?;
-    let mut writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::default())?;
+    let mut writer = Writer::new(table, file)?;
     for first in (0..table.height()).step_by(GROUP) {
-        let some = table.slice(first as i64, GROUP);
-        let mut group = writer.next_row_group()?;
-        for column in some.columns() {
+        writer.write(&table.slice(first as i64, GROUP))?;
+    }
+    writer.close(None)
+}
+
+/// Writes a table piece by piece, as [`write`] does.
+pub(crate) struct Writer<W: Write + Send>(SerializedFileWriter<W>);
+
+impl<W: Write + Send> Writer<W> {
+    /// Begins a file of tables with the columns of this one.
+    ///
+    /// # Errors
+    /// A column of another type than [`write`] knows, or a file that can't be written.
+    pub(crate) fn new(columns: &DataFrame, file: W) -> Result<Self> {
+        let fields = columns.columns().iter().map(field).collect::<Result<Vec<_>>>()?;
+        let schema = Type::group_type_builder("table").with_fields(fields).build()?;
+        Ok(Self(SerializedFileWriter::new(file, Arc::new(schema), Arc::default())?))
+    }
+
+    /// Writes some more rows, which a reader can skip or take together.
+    ///
+    /// # Errors
+    /// Another number of columns, or a file that can't be written.
+    pub(crate) fn write(&mut self, table: &DataFrame) -> Result<()> {
+        let mut group = self.0.next_row_group()?;
+        for column in table.columns() {
             write_column(column, &mut group)?;
         }
         group.close()?;
+        Ok(())
     }
-    writer.close()?;
-    Ok(())
+
+    /// Ends the file, with a note of a key and a value about it.
+    ///
+    /// # Errors
+    /// A file that can't be written.
+    pub(crate) fn close(mut self, note: Option<(&str, String)>) -> Result<()> {
+        if let Some((key, value)) = note {
+            self.0.append_key_value_metadata(KeyValue::new(key.to_owned(), value));
+        }
+        self.0.close()?; // which flushes, too
+        Ok(())
+    }
+}
+
+/// Rows of a Parquet file, and the note of a key, as its end says.
+///
+/// # Errors
+/// A file that is none, or is cut off.
+pub(crate) fn rows_and_note(file: File, key: &str) -> Result<(u64, Option<String>)> {
+    let reader = SerializedFileReader::new(file)?;
+    let end = reader.metadata().file_metadata();
+    let notes = end.key_value_metadata().map_or(&[][..], Vec::as_slice);
+    let note = notes.iter().find(|note| note.key == key).and_then(|note| note.value.clone());
+    Ok((u64::try_from(end.num_rows())?, note))
 }
 
 /// What a column becomes.
@@ -98,7 +145,6 @@ fn write_values<T: Written>(
 
 #[cfg(test)]
 mod tests {
-    use parquet::file::reader::{FileReader, SerializedFileReader};
     use parquet::record::{Field, RowAccessor};
     use polars::prelude::{NamedFrom, Series, df};
 

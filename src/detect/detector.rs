@@ -11,6 +11,7 @@ use super::Bounds;
 use super::boxes::{Overlap, suppressed};
 use super::nets::{Answers, Stage, Weights};
 use crate::support::files;
+use crate::support::hash::sha256;
 
 /// A face that was found.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,6 +64,8 @@ pub struct Detector {
     refine: Stage,
     output: Stage,
     smallest: f64,
+    /// Where its weights are from.
+    weights: PathBuf,
 }
 
 impl Detector {
@@ -93,6 +96,7 @@ impl Detector {
                 refine: Stage::refine(&weights)?,
                 output: Stage::output(&weights)?,
                 smallest: 40.0,
+                weights: path.to_owned(),
             })
         };
         open().with_context(why)
@@ -115,7 +119,16 @@ impl Detector {
             refine: self.refine.share(),
             output: self.output.share(),
             smallest: self.smallest,
+            weights: self.weights.clone(),
         }
+    }
+
+    /// What tells this detector apart from one that may find other faces: its weights and the
+    /// smallest face.
+    pub(crate) fn id(&self) -> Result<String> {
+        let weights = std::fs::read(&self.weights)
+            .with_context(|| format!("cannot read {}", self.weights.display()))?;
+        Ok(format!("mtcnn {}, faces from {} pixels on", &sha256(&weights)[..16], self.smallest))
     }
 
     /// The faces in a photograph, the largest first.

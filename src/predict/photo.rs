@@ -213,25 +213,56 @@ fn photo(
     predict: impl FnOnce(&[RgbImage]) -> Result<Vec<FacePrediction>>,
 ) -> Result<Photo> {
     let picture = decode_photo(&files::read_picture(path)?)?;
-    let (width, height) = picture.dimensions();
-    let found = detector.detect(&picture)?;
-    let chips: Vec<Chip> = found.iter().map(|face| Chip::of(&face.points)).collect();
-    let cut = chips.iter().map(|chip| chip.cut(&picture)).collect::<Result<Vec<_>>>()?;
-    let predicted = predict(&cut)?;
-    let rounded = |value: f64| (10.0 * value).round() / 10.0;
-    let faces = found.into_iter().zip(chips).zip(predicted).map(|((found, chip), face)| {
-        let bounds = found.bounds;
-        PhotoFace {
-            bounds: [bounds.x, bounds.y, bounds.width, bounds.height].map(rounded),
-            score: (1e4 * found.score).round() / 1e4,
-            landmarks: found.points.map(|point| point.map(rounded)),
-            chip: chip.corners().map(|corner| corner.map(|at| (100.0 * at).round() / 100.0)),
-            notes: notes(&found, &chip, width, height),
-            face,
-        }
-    });
-    let faces = faces.collect();
-    Ok(Photo { path: path.to_owned(), width, height, faces, picture: Some(picture) })
+    let mut seen = Seen::of(detector, &picture)?;
+    let predicted = predict(&std::mem::take(&mut seen.chips))?;
+    let photo = seen.with(path, predicted);
+    Ok(Photo { picture: Some(picture), ..photo })
+}
+
+/// What is seen in a photograph: its faces, not predicted yet.
+pub(super) struct Seen {
+    width: u32,
+    height: u32,
+    found: Vec<(Found, Chip)>,
+    /// A chip a face, cut.
+    pub(super) chips: Vec<RgbImage>,
+}
+
+impl Seen {
+    pub(super) fn of(detector: &Detector, picture: &RgbImage) -> Result<Self> {
+        let (width, height) = picture.dimensions();
+        let found = detector.detect(picture)?.into_iter();
+        let found: Vec<(Found, Chip)> = found
+            .map(|face| {
+                let chip = Chip::of(&face.points);
+                (face, chip)
+            })
+            .collect();
+        let chips = found.iter().map(|(_, chip)| chip.cut(picture)).collect::<Result<_>>()?;
+        Ok(Self { width, height, found, chips })
+    }
+
+    /// The photograph with what is predicted for its faces; without its picture.
+    pub(super) fn with(
+        self,
+        path: &Path,
+        predicted: impl IntoIterator<Item = FacePrediction>,
+    ) -> Photo {
+        let Self { width, height, found, .. } = self;
+        let rounded = |value: f64| (10.0 * value).round() / 10.0;
+        let faces = found.into_iter().zip(predicted).map(|((found, chip), face)| {
+            let bounds = found.bounds;
+            PhotoFace {
+                bounds: [bounds.x, bounds.y, bounds.width, bounds.height].map(rounded),
+                score: (1e4 * found.score).round() / 1e4,
+                landmarks: found.points.map(|point| point.map(rounded)),
+                chip: chip.corners().map(|corner| corner.map(|at| (100.0 * at).round() / 100.0)),
+                notes: notes(&found, &chip, width, height),
+                face,
+            }
+        });
+        Photo { path: path.to_owned(), width, height, faces: faces.collect(), picture: None }
+    }
 }
 
 fn as_text<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {

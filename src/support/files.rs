@@ -36,19 +36,32 @@ pub(crate) fn models() -> PathBuf {
 /// What `make` returns, or the folder, a sync or the rename failing; the temporary file is
 /// removed.
 pub(crate) fn write_whole(path: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    // The ending is kept: tch chooses a file format by it.
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    write_under(".", &format!("-{name}"), path, make)
+}
+
+/// [`write_whole`] under a temporary name that begins and ends so.
+///
+/// # Errors
+/// As [`write_whole`].
+pub(crate) fn write_under(
+    begin: &str,
+    end: &str,
+    path: &Path,
+    make: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     };
     fs::create_dir_all(folder)
         .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
     let write = || -> Result<()> {
-        // The ending is kept: tch chooses a file format by it. Dropped before it is renamed,
-        // the file is removed.
+        // Dropped before it is renamed, the file is removed.
         let half = tempfile::Builder::new()
-            .prefix(".")
-            .suffix(&format!("-{name}"))
+            .prefix(begin)
+            .suffix(end)
             .make_in(folder, |_| Ok(()))?
             .into_temp_path();
         make(&half)?;

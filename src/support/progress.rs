@@ -60,6 +60,10 @@ pub struct Progress {
     what: String,
     total: usize,
     done: AtomicU64,
+    /// Bytes that were read, where they are what counts.
+    bytes: AtomicU64,
+    /// What is said behind the numbers.
+    note: Mutex<String>,
     start: Instant,
     next: Mutex<Duration>,
     shown: Shown,
@@ -82,6 +86,8 @@ impl Progress {
             what: what.to_owned(),
             total,
             done: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            note: Mutex::default(),
             start: Instant::now(),
             next: Mutex::new(Duration::from_secs(first)),
             shown: Shown::here(what, total),
@@ -95,6 +101,30 @@ impl Progress {
     pub fn step(&self) -> Result<()> {
         self.count();
         live::keep_going()
+    }
+
+    /// Counts bytes as read, of a step whose things are MiB.
+    pub(crate) fn read(&self, bytes: usize) {
+        let before = self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        (before >> 20..(before + bytes as u64) >> 20).for_each(|_| self.count());
+    }
+
+    /// Says this behind the numbers from now on, such as a rate.
+    pub(crate) fn note(&self, words: String) {
+        if let Shown::Terminal(bar) = &self.shown {
+            bar.set_message(format!("{}, {words}", self.what));
+        }
+        if let Ok(mut note) = self.note.lock() {
+            *note = format!("; {words}");
+        }
+    }
+
+    /// Says a line, above the bar where there is one.
+    pub(crate) fn say(&self, line: &str) {
+        match &self.shown {
+            Shown::Terminal(bar) => bar.suspend(|| say(line)),
+            _ => say(line),
+        }
     }
 
     /// Counts one more thing as done, whether or not it should stop.
@@ -116,12 +146,13 @@ impl Progress {
         let share = done as f64 / self.total.max(1) as f64;
         let seconds = elapsed.as_secs_f64() * (1.0 / share - 1.0);
         let words = format!(
-            "{}: {} of {} ({:.0} %){}",
+            "{}: {} of {} ({:.0} %){}{}",
             self.what,
             thousands(done as usize),
             thousands(self.total),
             share * 100.0,
-            left(seconds)
+            left(seconds),
+            self.note.lock().map_or_else(|_| String::new(), |note| note.clone())
         );
         match &self.shown {
             Shown::Live(live) => {

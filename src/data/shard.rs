@@ -1,0 +1,355 @@
+//! Shards: tar files of pictures in webdataset's form, folders and lists, read picture by picture.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use flate2::read::MultiGzDecoder;
+
+use crate::support::files::{read_picture, read_text};
+use crate::support::progress::Progress;
+
+/// The most bytes that a picture of a shard may have: it is read into memory.
+const MOST_BYTES: u64 = 512 << 20;
+
+/// Pictures that are answered together, into one file: those of a tar file, which is never unpacked,
+/// of a folder, or of a list.
+#[derive(Debug, Clone)]
+pub struct Shard {
+    name: String,
+    path: PathBuf,
+    /// The pictures of a folder or list; none of a tar file, which is read from front to back.
+    files: Option<Vec<PathBuf>>,
+}
+
+/// A picture of a shard.
+pub(crate) struct Member {
+    /// Its name in the tar file, or its path.
+    pub(crate) name: String,
+    /// Its encoded bytes, or why there are none.
+    pub(crate) bytes: Result<Vec<u8>>,
+}
+
+impl Shard {
+    /// The shards that some paths name, in order of their names: tar files (`.tar`, `.tar.gz`,
+    /// `.tgz`), folders of them, folders of pictures, and lists (`.txt`, a path a line) of either. The
+    /// pictures of a folder are one shard, and so are those of a list.
+    ///
+    /// # Errors
+    /// A path that is none of these, a folder that can't be read or has neither, or two shards of
+    /// one name.
+    pub fn find(what: &[impl AsRef<Path>], recursive: bool) -> Result<Vec<Self>> {
+        let mut shards = vec![];
+        for path in what.iter().map(AsRef::as_ref) {
+            let (tars, pictures) = if path.is_dir() {
+                files_in(path, recursive)?.into_iter().partition(|file| is_tar(file))
+            } else if is_list(path) {
+                let (tars, others): (Vec<_>, Vec<_>) =
+                    lines(path)?.into_iter().partition(|line| is_tar(line));
+                (tars, picture_files(&others, recursive).with_context(|| in_list(path))?)
+            } else if is_tar(path) {
+                (vec![path.to_owned()], vec![])
+            } else {
+                bail!(
+                    "{} is no shard: name tar files (.tar, .tar.gz, .tgz), folders, or lists (.txt, a \
+                     path a line)",
+                    path.display()
+                );
+            };
+            ensure!(
+                !tars.is_empty() || !pictures.is_empty(),
+                "there are no tar files or pictures in {}",
+                path.display()
+            );
+            shards.extend(tars.into_iter().map(|tar| Self::new(tar, None)));
+            if !pictures.is_empty() {
+                shards.push(Self::new(path.to_owned(), Some(pictures)));
+            }
+        }
+        shards.sort_by(|a, b| a.name.cmp(&b.name));
+        for pair in shards.windows(2) {
+            ensure!(
+                pair[0].name != pair[1].name,
+                "two shards are called {}, and so would be their answers: {} and {}",
+                pair[0].name,
+                pair[0].path.display(),
+                pair[1].path.display()
+            );
+        }
+        Ok(shards)
+    }
+
+    fn new(path: PathBuf, files: Option<Vec<PathBuf>>) -> Self {
+        // Of a folder such as `.` or `..`, too.
+        let whole = if path.is_dir() { path.canonicalize().ok() } else { None };
+        let name = whole.as_deref().unwrap_or(&path).file_name().unwrap_or_default();
+        let name = name.to_string_lossy();
+        let endings: &[&str] =
+            if path.is_dir() { &[] } else { &[".tar.gz", ".tgz", ".tar", ".txt"] };
+        let stem = endings.iter().find_map(|ending| {
+            let at = name.len().checked_sub(ending.len())?;
+            name.get(at..)?.eq_ignore_ascii_case(ending).then(|| name[..at].to_owned())
+        });
+        Self { name: stem.unwrap_or_else(|| name.into_owned()), path, files }
+    }
+
+    /// The name, without folder and ending.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes, and the time of the last change in seconds since 1970: of all its files.
+    pub(crate) fn stamp(&self) -> Result<(u64, u64)> {
+        let stamp = |path: &Path| -> io::Result<(u64, u64)> {
+            let meta = fs::metadata(path)?;
+            let time = meta.modified()?.duration_since(UNIX_EPOCH);
+            Ok((meta.len(), time.map_or(0, |time| time.as_secs())))
+        };
+        match &self.files {
+            None => stamp(&self.path).context("cannot be read"),
+            // A picture that can't be read has an answer that says so.
+            Some(files) => Ok(files
+                .iter()
+                .filter_map(|file| stamp(file).ok())
+                .fold((0, 0), |(bytes, time), (more, own)| (bytes + more, time.max(own)))),
+        }
+    }
+
+    /// Hands every picture to `then`, in order; `progress` counts the MiB that were read.
+    ///
+    /// # Errors
+    /// A tar file that can't be read, is cut off or damaged, or what `then` returns.
+    pub(crate) fn each(
+        &self,
+        progress: &Progress,
+        mut then: impl FnMut(Member) -> Result<()>,
+    ) -> Result<()> {
+        let Some(files) = &self.files else {
+            return self.each_in_tar(progress, then);
+        };
+        for path in files {
+            let size = || fs::metadata(path).map_or(0, |meta| meta.len());
+            let bytes = small_enough(size()).and_then(|()| read_picture(path));
+            if let Ok(bytes) = &bytes {
+                progress.read(bytes.len());
+            }
+            then(Member { name: path.display().to_string(), bytes })?;
+        }
+        Ok(())
+    }
+
+    fn each_in_tar(
+        &self,
+        progress: &Progress,
+        mut then: impl FnMut(Member) -> Result<()>,
+    ) -> Result<()> {
+        let damaged = "it is cut off or damaged: bring it again";
+        let file = File::open(&self.path).context("cannot be read")?;
+        let counted = Counted { inner: BufReader::with_capacity(1 << 20, file), progress };
+        let plain: Box<dyn Read> = match has_ending(&self.path, &["gz", "tgz"]) {
+            true => Box::new(MultiGzDecoder::new(counted)),
+            false => Box::new(counted),
+        };
+        let mut tar = tar::Archive::new(Ended { inner: plain, zeros: 0 });
+        // Of several tar files behind one another, too, each of which ends with zeros.
+        tar.set_ignore_zeros(true);
+        for member in tar.entries().context(damaged)? {
+            let mut member = member.context(damaged)?;
+            let name = String::from_utf8_lossy(&member.path_bytes()).into_owned();
+            let kind = member.header().entry_type();
+            if !is_picture(Path::new(&name)) || kind.is_dir() {
+                continue;
+            }
+            let is_file = kind.is_file() || kind.is_contiguous() || kind.is_gnu_sparse();
+            let size = member.size();
+            let bytes = match is_file {
+                false => Err(anyhow!("a link or a device, not a file")),
+                true => small_enough(size),
+            };
+            let bytes = match bytes {
+                Err(error) => Err(error),
+                Ok(()) => {
+                    let mut bytes = vec![];
+                    let whole = member.read_to_end(&mut bytes).is_ok_and(|n| n as u64 == size);
+                    ensure!(whole, "{damaged} (at {name})");
+                    Ok(bytes)
+                }
+            };
+            then(Member { name, bytes })?;
+        }
+        // Without them it was cut off between two members.
+        ensure!(tar.into_inner().zeros >= 512, "{damaged} (the zeros at its end are missing)");
+        Ok(())
+    }
+}
+
+fn small_enough(bytes: u64) -> Result<()> {
+    ensure!(
+        bytes <= MOST_BYTES,
+        "{bytes} bytes: at most {} million are taken",
+        MOST_BYTES / 1_000_000
+    );
+    Ok(())
+}
+
+/// The picture files that some paths name: themselves, those in folders, and those in lists (`.txt`,
+/// a path a line), in order; within a folder by name.
+///
+/// # Errors
+/// A folder that can't be read or has no pictures, or a list that can't be read.
+pub fn picture_files(what: &[impl AsRef<Path>], recursive: bool) -> Result<Vec<PathBuf>> {
+    let mut paths = vec![];
+    for path in what.iter().map(AsRef::as_ref) {
+        if path.is_dir() {
+            let mut inside = files_in(path, recursive)?;
+            inside.retain(|file| is_picture(file));
+            let below =
+                if recursive { " or below it" } else { " (--recursive looks below it, too)" };
+            ensure!(
+                !inside.is_empty(),
+                "there are no JPEG, PNG or WebP pictures in {}{below}",
+                path.display()
+            );
+            paths.extend(inside);
+        } else if is_list(path) {
+            let named = picture_files(&lines(path)?, recursive);
+            paths.extend(named.with_context(|| in_list(path))?);
+        } else {
+            paths.push(path.to_owned());
+        }
+    }
+    Ok(paths)
+}
+
+/// Whether a path is called as a tar file is.
+pub fn is_tar(path: &Path) -> bool {
+    let compressed = has_ending(path, &["gz"])
+        && path.file_stem().is_some_and(|stem| has_ending(Path::new(stem), &["tar"]));
+    compressed || has_ending(path, &["tar", "tgz"])
+}
+
+fn is_list(path: &Path) -> bool {
+    has_ending(path, &["txt"])
+}
+
+fn is_picture(path: &Path) -> bool {
+    has_ending(path, &["jpg", "jpeg", "png", "webp"])
+}
+
+fn has_ending(path: &Path, endings: &[&str]) -> bool {
+    let own = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+    endings.iter().any(|ending| own.eq_ignore_ascii_case(ending))
+}
+
+fn in_list(path: &Path) -> String {
+    format!("in the list {}", path.display())
+}
+
+/// The paths in a list, which names no other lists.
+fn lines(list: &Path) -> Result<Vec<PathBuf>> {
+    let text = read_text(list)?;
+    let paths: Vec<PathBuf> =
+        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(PathBuf::from).collect();
+    if let Some(other) = paths.iter().find(|path| is_list(path)) {
+        bail!(
+            "{} names another list, {}: a list names files and folders",
+            list.display(),
+            other.display()
+        );
+    }
+    Ok(paths)
+}
+
+/// The pictures and tar files in a folder, by name.
+fn files_in(folder: &Path, recursive: bool) -> Result<Vec<PathBuf>> {
+    let mut files = vec![];
+    add_files(folder, recursive, &mut files)?;
+    files.sort_unstable();
+    Ok(files)
+}
+
+fn add_files(folder: &Path, recursive: bool, files: &mut Vec<PathBuf>) -> Result<()> {
+    let why = || format!("cannot read {}", folder.display());
+    for entry in fs::read_dir(folder).with_context(why)? {
+        let path = entry.with_context(why)?.path();
+        if path.is_dir() {
+            if recursive && !path.is_symlink() {
+                add_files(&path, recursive, files)?;
+            }
+        } else if is_picture(&path) || is_tar(&path) {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Has the progress count what is read.
+pub(super) struct Counted<'a, R> {
+    pub(super) inner: R,
+    pub(super) progress: &'a Progress,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.progress.read(n);
+        Ok(n)
+    }
+}
+
+/// Knows by how many zeros what was read ends.
+struct Ended<R> {
+    inner: R,
+    zeros: usize,
+}
+
+impl<R: Read> Read for Ended<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        let own = buffer[..n].iter().rev().take_while(|byte| **byte == 0).count();
+        self.zeros = if own == n { self.zeros + n } else { own };
+        Ok(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_are_found_by_every_way_of_naming_them() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        for folder in ["tars", "pictures", "pictures/below"] {
+            fs::create_dir(at(folder)).unwrap();
+        }
+        for name in ["tars/b.tar", "tars/a.TAR.gz", "pictures/1.jpg", "pictures/below/2.PNG"] {
+            fs::write(at(name), "x").unwrap();
+        }
+        let list = format!("{}\n\n{}\n", at("far.tgz").display(), at("pictures/1.jpg").display());
+        fs::write(at("some.txt"), list).unwrap();
+        let found = |what: &[&str], recursive| {
+            let paths: Vec<PathBuf> = what.iter().map(|name| at(name)).collect();
+            let shards = Shard::find(&paths, recursive)?;
+            let files = |shard: &Shard| shard.files.as_ref().map_or(0, Vec::len);
+            Ok(shards.iter().map(|s| format!("{} {}", s.name(), files(s))).collect::<Vec<_>>())
+        };
+        let message = |found: Result<Vec<String>>| format!("{:#}", found.unwrap_err());
+        assert_eq!(found(&["tars", "pictures"], false).unwrap(), ["a 0", "b 0", "pictures 1"]);
+        assert_eq!(found(&["pictures"], true).unwrap(), ["pictures 2"]);
+        assert_eq!(found(&["some.txt", "c.tar"], false).unwrap(), ["c 0", "far 0", "some 1"]);
+        assert!(message(found(&["tars", "b.tar"], false)).contains("two shards are called b"));
+        assert!(message(found(&["pictures/1.jpg"], false)).contains("no shard"));
+        fs::write(at("lists.txt"), "some.txt").unwrap();
+        assert!(message(found(&["lists.txt"], false)).contains("names another list"));
+        assert!(picture_files(&[at("tars")], false).is_err());
+        assert_eq!(picture_files(&[at("pictures")], true).unwrap().len(), 2);
+    }
+}

@@ -1,0 +1,295 @@
+//! A shard read, decoded, looked at and predicted at the same time, on every core.
+//!
+//! One thread reads the shard and hands on its pictures by the job; a worker a core answers one job
+//! after the other; one thread takes their rows in order. What a job holds depends on the shard alone,
+//! and so do the answers. Few jobs are under way at a time: memory does not grow with the shard.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Instant;
+
+use anyhow::{Context, Result, anyhow, bail};
+use image::RgbImage;
+
+use super::answers::{Answers, Rows};
+use super::photo::Seen;
+use super::predictor::predict;
+use super::{FacePrediction, Photo, Predictor};
+use crate::data::{Member, Shard, decode, decode_photo};
+use crate::detect::Detector;
+use crate::model::{Inference, batch};
+use crate::store::Card;
+use crate::support::device::device;
+use crate::support::live::keep_going;
+use crate::support::progress::Progress;
+use crate::support::threads::{in_threads, keep_memory};
+
+/// A job's pictures have at most so many bytes together, or are one.
+const JOB_BYTES: usize = 16 << 20;
+
+/// Seconds of threads, by what they were spent on.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Times {
+    /// Reading the shard; tar and gzip included.
+    pub read: f64,
+    /// Decoding pictures.
+    pub decode: f64,
+    /// Finding faces and cutting chips.
+    pub detect: f64,
+    /// The nets for gender and age.
+    pub net: f64,
+    /// Making rows and writing them.
+    pub write: f64,
+}
+
+impl Times {
+    /// Each part with its name.
+    pub fn parts(&self) -> [(&'static str, f64); 5] {
+        let Self { read, decode, detect, net, write } = *self;
+        [("read", read), ("decode", decode), ("detect", detect), ("net", net), ("write", write)]
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.read += other.read;
+        self.decode += other.decode;
+        self.detect += other.detect;
+        self.net += other.net;
+        self.write += other.write;
+    }
+}
+
+/// Adds how long `work` takes to `seconds`.
+pub(super) fn timed<T>(seconds: &mut f64, work: impl FnOnce() -> T) -> T {
+    let begin = Instant::now();
+    let done = work();
+    *seconds += begin.elapsed().as_secs_f64();
+    done
+}
+
+/// What answers shards, one after the other.
+pub(super) struct Pipeline<'a> {
+    cards: Vec<&'a Card>,
+    workers: Vec<Worker>,
+    pub(super) times: Times,
+}
+
+/// What a thread needs to answer.
+struct Worker {
+    /// None where the pictures are cropped faces.
+    detector: Option<Detector>,
+    ready: Vec<Inference>,
+    times: Times,
+}
+
+/// Pictures that one thread answers together.
+struct Job {
+    number: usize,
+    /// The number of its first picture in the shard.
+    first: usize,
+    members: Vec<Member>,
+}
+
+impl<'a> Pipeline<'a> {
+    pub(super) fn new(predictor: &'a Predictor, detector: Option<&Detector>) -> Result<Self> {
+        keep_memory();
+        let workers = (0..tch::get_num_threads().max(1)).map(|_| {
+            let (detector, ready) = (detector.map(Detector::share), predictor.ready_again()?);
+            Ok(Worker { detector, ready, times: Times::default() })
+        });
+        let workers = workers.collect::<Result<_>>()?;
+        Ok(Self { cards: predictor.cards(), workers, times: Times::default() })
+    }
+
+    /// Answers a shard: `take` gets its rows in order. The inner error is the shard's.
+    ///
+    /// # Errors
+    /// What `take` returns, or the device failing.
+    pub(super) fn run(
+        &mut self,
+        shard: &Shard,
+        progress: &Progress,
+        take: impl FnMut(Rows) -> Result<()> + Send,
+    ) -> Result<Result<()>> {
+        let (jobs, to_answer) = sync_channel::<Job>(self.workers.len());
+        let (rows, to_take) = sync_channel(2 * self.workers.len());
+        let to_answer = Arc::new(Mutex::new(to_answer));
+        let workers = self.workers.drain(..);
+        let own: Vec<_> =
+            workers.map(|worker| (worker, Arc::clone(&to_answer), rows.clone())).collect();
+        // A channel ends when those who use it are gone; this thread is none of them.
+        drop((to_answer, rows));
+        let (mut reading, mut taking) = (0.0, 0.0);
+        let (workers, read, taken) = thread::scope(|scope| {
+            let reader = scope.spawn(|| read(shard, progress, jobs, &mut reading));
+            let taker = scope.spawn(|| in_order(to_take, take, &mut taking));
+            let workers = in_threads(own, |(mut worker, jobs, rows)| {
+                // Who waits holds the lock, and takes the next job.
+                let next = || jobs.lock().ok().and_then(|jobs| jobs.recv().ok());
+                while let Some(job) = next() {
+                    keep_going()?;
+                    let number = job.number;
+                    let done = worker.answer(&self.cards, shard.name(), job)?;
+                    if rows.send((number, done)).is_err() {
+                        break; // the taker has failed, and says why
+                    }
+                }
+                Ok(worker)
+            });
+            (workers, reader.join(), taker.join())
+        });
+        self.workers = workers?;
+        let panicked = |_| anyhow!("a thread of this work panicked");
+        taken.map_err(panicked)??;
+        self.times.read += reading;
+        self.times.write += taking;
+        for worker in &mut self.workers {
+            self.times.add(&std::mem::take(&mut worker.times));
+        }
+        read.map_err(panicked)
+    }
+}
+
+/// Reads a shard into jobs.
+fn read(
+    shard: &Shard,
+    progress: &Progress,
+    jobs: SyncSender<Job>,
+    seconds: &mut f64,
+) -> Result<()> {
+    let (begin, mut waited) = (Instant::now(), 0.0);
+    let most = batch(device());
+    let (mut number, mut first, mut bytes) = (0, 0, 0);
+    let mut send = |members: Vec<Member>| {
+        let job = Job { number, first, members };
+        number += 1;
+        first += job.members.len();
+        // Those who should answer have failed, and say why.
+        let gone = |_| anyhow!("its pictures could not be answered");
+        timed(&mut waited, || jobs.send(job).map_err(gone))
+    };
+    let mut members: Vec<Member> = vec![];
+    let mut read = shard.each(progress, |member| {
+        let own = member.bytes.as_ref().map_or(0, Vec::len);
+        if !members.is_empty() && (members.len() == most || bytes + own > JOB_BYTES) {
+            send(std::mem::take(&mut members))?;
+            bytes = 0;
+        }
+        bytes += own;
+        members.push(member);
+        Ok(())
+    });
+    if read.is_ok() && !members.is_empty() {
+        read = send(members);
+    }
+    *seconds += begin.elapsed().as_secs_f64() - waited;
+    read
+}
+
+/// Has rows taken in the order of their jobs.
+fn in_order(
+    rows: Receiver<(usize, Rows)>,
+    mut take: impl FnMut(Rows) -> Result<()>,
+    seconds: &mut f64,
+) -> Result<()> {
+    let (mut next, mut early) = (0, BTreeMap::new());
+    for (number, some) in rows {
+        early.insert(number, some);
+        while let Some(some) = early.remove(&next) {
+            timed(seconds, || take(some))?;
+            next += 1;
+        }
+    }
+    Ok(())
+}
+
+impl Worker {
+    fn answer(&mut self, cards: &[&Card], shard: &str, job: Job) -> Result<Rows> {
+        let Job { first, members, .. } = job;
+        let Self { detector, ready, times } = self;
+        match detector {
+            Some(detector) => {
+                let photos = photos(detector, cards, ready, members, times)?;
+                timed(&mut times.write, || Rows::of_photos(shard, first, photos))
+            }
+            None => {
+                let faces = chips(cards, ready, members, times)?;
+                timed(&mut times.write, || Rows::of_faces(shard, first, faces))
+            }
+        }
+    }
+}
+
+/// Photographs: their faces are found one by one, and predicted together.
+fn photos(
+    detector: &Detector,
+    cards: &[&Card],
+    ready: &[Inference],
+    members: Vec<Member>,
+    times: &mut Times,
+) -> Result<Answers<Photo>> {
+    let some = batch(device());
+    let (mut seen, mut chips, mut predicted) = (vec![], vec![], vec![]);
+    for Member { name, bytes } in members {
+        let decoded = || bytes.and_then(|bytes| without_panic(|| decode_photo(&bytes)));
+        let picture = timed(&mut times.decode, decoded);
+        let looked_at =
+            || picture.and_then(|picture| without_panic(|| Seen::of(detector, &picture)));
+        let mut own = timed(&mut times.detect, looked_at);
+        if let Ok(own) = &mut own {
+            chips.append(&mut own.chips);
+        }
+        seen.push((name, own));
+        while chips.len() >= some {
+            let now: Vec<RgbImage> = chips.drain(..some).collect();
+            predicted.extend(timed(&mut times.net, || predict(cards, ready, &now))?);
+        }
+    }
+    predicted.extend(timed(&mut times.net, || predict(cards, ready, &chips))?);
+    let mut predicted = predicted.into_iter();
+    let photos = seen.into_iter().map(|(name, own)| {
+        let photo = own.map(|own| own.with(Path::new(&name), predicted.by_ref()));
+        (name, photo)
+    });
+    Ok(photos.collect())
+}
+
+/// Cropped and aligned faces, predicted together.
+fn chips(
+    cards: &[&Card],
+    ready: &[Inference],
+    members: Vec<Member>,
+    times: &mut Times,
+) -> Result<Answers<FacePrediction>> {
+    let decoded = members.into_iter().map(|Member { name, bytes }| {
+        (name, bytes.and_then(|bytes| without_panic(|| decode(&bytes))))
+    });
+    let decoded: Answers<RgbImage> = timed(&mut times.decode, || decoded.collect());
+    let chips: Vec<&RgbImage> = decoded.iter().flat_map(|(_, picture)| picture).collect();
+    let mut predicted = timed(&mut times.net, || predict(cards, ready, &chips))?.into_iter();
+    let faces = decoded.into_iter().map(|(name, picture)| {
+        let face = picture.and_then(|_| predicted.next().context("nothing was predicted for it"));
+        (name, face)
+    });
+    Ok(faces.collect())
+}
+
+/// A picture on which a decoder panics must not end its shard.
+fn without_panic<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| bail!("the decoder panicked on it"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_error_of_its_picture() {
+        let error = without_panic(|| -> Result<()> { panic!("as it should") }).unwrap_err();
+        assert_eq!(error.to_string(), "the decoder panicked on it");
+        assert_eq!(without_panic(|| Ok(3)).unwrap(), 3);
+    }
+}
