@@ -7,6 +7,7 @@
 mod growth;
 mod ours;
 mod project;
+mod shards;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -24,8 +25,8 @@ const RUNS: usize = 5;
 /// The waits by name, in the order of the table; those behind `make bench` without a name.
 const WAITS: [&str; 6] = ["decode", "load", "train", "predict", "folder", "kernel"];
 /// Those that must be named: they take long, or write figures.
-const MORE: [&str; 8] =
-    ["fast", "photo", "photos", "nothing", "make", "growth", "figures", "resize"];
+const MORE: [&str; 9] =
+    ["fast", "photo", "photos", "shards", "nothing", "make", "growth", "figures", "resize"];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> =
@@ -53,7 +54,12 @@ fn main() -> Result<()> {
         eprintln!("== {name}");
         match name {
             "growth" => growth::measure(&bench)?,
-            "figures" => growth::draw().and_then(|()| table::keep(&[]))?,
+            "shards" => shards::measure(&bench)?,
+            "figures" => {
+                growth::draw()?;
+                shards::write_table()?;
+                table::keep(&[])?;
+            }
             "resize" => bench.resize()?,
             _ => {
                 let rows = bench.wait(name)?;

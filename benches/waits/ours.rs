@@ -15,6 +15,7 @@ use ror::predict::{FacePrediction, Photo, Predictor};
 use ror::tch::{Kind, Tensor};
 use ror::train::{Augment, Recipe};
 
+use crate::shards;
 use crate::table::{Measured, median};
 
 /// Measures one wait.
@@ -158,6 +159,7 @@ pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
             check.extend(what_was_found(&photos));
             seconds
         }
+        "shards" => return shards::answer(argument(0)?, argument(1)? == "aligned"),
         other => bail!("there is no wait {other}"),
     };
     Ok(Measured {
@@ -211,6 +213,6 @@ fn resident_mb() -> f64 {
     status_mb("VmRSS:")
 }
 
-fn peak_mb() -> f64 {
+pub fn peak_mb() -> f64 {
     status_mb("VmHWM:")
 }

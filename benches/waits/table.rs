@@ -138,12 +138,18 @@ pub fn keep(rows: &[Row]) -> Result<()> {
     lines.sort_by_key(|line| rank(line).unwrap_or(ORDER.len()));
     let csv = format!("{HEADING}\n{}\n", lines.join("\n"));
     project::write(&path, &csv)?;
-    let path = project::home().join("docs").join("speed.md");
+    put("speed.md", BEGIN, END, &markdown(&lines)?)
+}
+
+/// Puts a table into a page of docs/, between its marks.
+pub fn put(page: &str, begin: &str, end: &str, table: &str) -> Result<()> {
+    let path = project::home().join("docs").join(page);
     let text = project::read(&path)?;
-    let (before, rest) = text.split_once(BEGIN).context("docs/speed.md has lost its mark")?;
-    let (_, after) = rest.split_once(END).context("docs/speed.md has lost its end mark")?;
-    let text = format!("{before}{BEGIN}\n{}{END}{after}", markdown(&lines)?);
-    project::write(&path, &text)
+    let (before, rest) =
+        text.split_once(begin).with_context(|| format!("docs/{page} has lost its mark"))?;
+    let (_, after) =
+        rest.split_once(end).with_context(|| format!("docs/{page} has lost its end mark"))?;
+    project::write(&path, &format!("{before}{begin}\n{table}{end}{after}"))
 }
 
 /// How the rows are ordered, by how their waits begin.

@@ -74,6 +74,8 @@ impl Share {
         };
         let process = match pair("RANK", "WORLD_SIZE")? {
             Some(rank) => Some(rank),
+            // A batch script is process 0 of a number that is only known where it was asked for.
+            None if get("SLURM_NTASKS").is_none() => None,
             None => pair("SLURM_PROCID", "SLURM_NTASKS")?,
         };
         if let Some(process) = &process
@@ -178,8 +180,9 @@ mod tests {
         let both = by(&[&ARRAY[..], &step].concat());
         assert_eq!(both.as_ref().unwrap().to_string().matches("SLURM_").count(), 4);
         assert_eq!(numbers(both), (3, 6));
-        let alone = [("SLURM_PROCID", "0"), ("SLURM_NTASKS", "1"), ("SLURM_JOB_ID", "12")];
+        let alone = [("SLURM_PROCID", "0"), ("SLURM_JOB_ID", "12"), ("SLURM_NTASKS", "1")];
         assert_eq!(numbers(by(&[&ARRAY[..], &alone].concat())), (1, 3));
+        assert_eq!(numbers(by(&[&ARRAY[..], &alone[..2]].concat())), (1, 3));
     }
 
     #[test]
