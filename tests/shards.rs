@@ -201,7 +201,7 @@ fn every_picture_is_answered_once_though_a_worker_is_killed_twice() {
     let after = times(&to);
     unchanged(&before, &after);
     let again = succeeds(predict(place.path()).arg(&from).arg("--to").arg(&to));
-    says(&again, &["0 shards answered, 20 were there"]);
+    says(&again, &["shards: 0 answered, 20 there before"]);
     assert_eq!(times(&to), after);
     opens_in_python(&to, "240 pictures, ");
 }
@@ -257,7 +257,7 @@ fn answers_are_those_of_predict_on_the_same_files() {
             .arg(&to)
             .env("OMP_NUM_THREADS", "2"),
     );
-    says(&said, &["3 shards answered", "4 not read", "broken.jpg: ", "pictures a second"]);
+    says(&said, &["shards: 3 answered", "4 not read", "broken.jpg: ", "pictures a second"]);
 
     let mut plain = csv::Reader::from_path(&csv).unwrap();
     let plain: Vec<BTreeMap<String, String>> = plain.deserialize().map(Result::unwrap).collect();
@@ -319,7 +319,7 @@ fn a_damaged_shard_is_named_and_the_others_go_on() {
     let mut command = predict(place.path());
     command.arg("--aligned").arg(&from).arg(at("none.tar")).arg("--to").arg(&to);
     let said = fails(&mut command);
-    says(&said, &["2 shards answered, 5 failed", "5 of 7 shards could not be answered"]);
+    says(&said, &["shards: 2 answered, 5 failed", "5 of 7 shards could not be answered"]);
     for name in ["001", "002", "003", "004", "none"] {
         says(&said, &[&format!("error: {}: ", at(&format!("{name}.tar")).display())]);
         shards.remove(name);
@@ -333,7 +333,7 @@ fn a_damaged_shard_is_named_and_the_others_go_on() {
     // Brought again.
     let bytes = fs::read(at("000.tar")).unwrap();
     fs::write(at("001.tar"), bytes).unwrap();
-    says(&fails(&mut command), &["1 shards answered, 2 were there, 4 failed"]);
+    says(&fails(&mut command), &["shards: 1 answered, 2 there before, 4 failed"]);
 }
 
 #[test]
@@ -352,7 +352,7 @@ fn answers_that_are_there_are_taken_made_again_or_refused() {
     let bytes = fs::read(&answers).unwrap();
     for length in [bytes.len() / 2, bytes.len() - 1, 2, 0] {
         fs::write(&answers, &bytes[..length]).unwrap();
-        says(&succeeds(&mut command(&[])), &["1 shards answered, 2 were there"]);
+        says(&succeeds(&mut command(&[])), &["shards: 1 answered, 2 there before"]);
         assert!(fs::read(&answers).unwrap() == bytes, "other answers than before");
     }
     // What a killed process has left goes, and what is being written stays.
@@ -361,7 +361,7 @@ fn answers_that_are_there_are_taken_made_again_or_refused() {
     [&left, &other].iter().for_each(|path| fs::write(path, "half").unwrap());
     let locked = File::create(&written).unwrap();
     locked.lock().unwrap();
-    says(&succeeds(&mut command(&[])), &["0 shards answered, 3 were there"]);
+    says(&succeeds(&mut command(&[])), &["shards: 0 answered, 3 there before"]);
     assert!(!left.exists() && written.exists() && other.exists());
     drop(locked);
     fs::remove_file(other).unwrap();
@@ -371,7 +371,7 @@ fn answers_that_are_there_are_taken_made_again_or_refused() {
     let person = &population(1, 9)[0];
     let picture = (names[0].as_str(), person.jpeg().unwrap());
     tar(&from.join("000.tar"), &[picture]);
-    says(&succeeds(&mut command(&[])), &["1 shards answered, 2 were there"]);
+    says(&succeeds(&mut command(&[])), &["shards: 1 answered, 2 there before"]);
     assert_eq!(rows(&to.join("000.parquet")).len(), 1);
     let after = times(&to);
     assert_eq!(after.iter().filter(|(path, time)| whole[*path] == **time).count(), 1);
@@ -448,7 +448,10 @@ fn torchrun_and_slurm_say_which_share_is_whose() {
             let values = variables(worker).into_iter().map(|(k, v)| (k, v.to_string()));
             let said = succeeds(command.envs(values));
             let own = format!("share {worker}/3 by ");
-            says(&said, &[&own, &format!(": {share} of 5 shards"), &format!("\n{share} shards")]);
+            says(
+                &said,
+                &[&own, &format!(": {share} of 5 shards"), &format!("\nshards: {share} answered")],
+            );
         }
         assert_eq!(times(&to).len(), 5);
         let rows = shards.keys().map(|shard| rows(&to.join(format!("{shard}.parquet"))).len());
@@ -504,10 +507,8 @@ fn ray_hands_out_shards_and_tries_again_what_is_killed() {
     let place = TempDir::new().unwrap();
     let (from, to) = (place.path().join("shards"), place.path().join("answers"));
     let shards = shards(&from, 20, 12);
-    let tars: Vec<PathBuf> = shards.keys().map(|name| from.join(format!("{name}.tar"))).collect();
-    let arguments: Vec<&Path> = [&to].into_iter().chain(&tars).map(PathBuf::as_path).collect();
     let like = predict(place.path());
-    let mut driver = python("examples/scale/ray_predict.py", &arguments);
+    let mut driver = python("examples/scale/ray_predict.py", &[&to, &from]);
     driver.envs(like.get_envs().filter_map(|(name, value)| Some((name, value?))));
     driver.env("ROR", like.get_program()).env("RAY_USAGE_STATS_ENABLED", "0");
     let driver = driver.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

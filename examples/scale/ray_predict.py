@@ -1,6 +1,6 @@
-"""Answers tar shards by Ray: a task a shard, tried again where it fails, and all pictures counted.
+"""Answers a folder of tar shards by Ray: a task a shard, tried again where it fails; counts pictures.
 
-    python examples/scale/ray_predict.py ANSWERS SHARD.tar...
+    python examples/scale/ray_predict.py ANSWERS SHARDS
 """
 import json, os, subprocess, sys
 from pathlib import Path
@@ -17,14 +17,15 @@ def answer(shard, to):
     subprocess.run([ROR, "predict", shard, "--to", to, "--shard", "0/1"], check=True)
 
 
-to, *shards = [str(Path(path).resolve()) for path in sys.argv[1:]]
+to, folder = [Path(path).resolve() for path in sys.argv[1:]]
 ray.init()
+tasks = {shard: answer.remote(shard, to) for shard in sorted(folder.glob("*.tar"))}
 failed = []
-for shard, task in [(shard, answer.remote(shard, to)) for shard in shards]:
+for shard, task in tasks.items():
     try:
         ray.get(task)
     except ray.exceptions.RayError:
-        failed.append(shard)
-notes = [json.loads(pq.read_schema(file).metadata[b"ror"]) for file in Path(to).glob("*.parquet")]
+        failed.append(shard.name)
+notes = [json.loads(pq.read_schema(file).metadata[b"ror"]) for file in to.glob("*.parquet")]
 print(f"{sum(note['pictures'] for note in notes)} pictures of {len(notes)} shards; failed: {failed}")
 sys.exit(bool(failed))

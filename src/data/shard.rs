@@ -82,12 +82,15 @@ impl Shard {
     }
 
     fn new(path: PathBuf, files: Option<Vec<PathBuf>>) -> Self {
-        // Of a folder such as `.` or `..`, too.
-        let whole = if path.is_dir() { path.canonicalize().ok() } else { None };
+        let is_folder = files.is_some() && path.is_dir();
+        // Of `.` and `..`, too.
+        let whole = if is_folder { path.canonicalize().ok() } else { None };
         let name = whole.as_deref().unwrap_or(&path).file_name().unwrap_or_default();
         let name = name.to_string_lossy();
-        let endings: &[&str] =
-            if path.is_dir() { &[] } else { &[".tar.gz", ".tgz", ".tar", ".txt"] };
+        let endings: &[&str] = match is_folder {
+            true => &[],
+            false => &[".tar.gz", ".tgz", ".tar", ".txt"],
+        };
         let stem = endings.iter().find_map(|ending| {
             let at = name.len().checked_sub(ending.len())?;
             name.get(at..)?.eq_ignore_ascii_case(ending).then(|| name[..at].to_owned())
@@ -278,9 +281,11 @@ fn files_in(folder: &Path, recursive: bool) -> Result<Vec<PathBuf>> {
 fn add_files(folder: &Path, recursive: bool, files: &mut Vec<PathBuf>) -> Result<()> {
     let why = || format!("cannot read {}", folder.display());
     for entry in fs::read_dir(folder).with_context(why)? {
-        let path = entry.with_context(why)?.path();
-        if path.is_dir() {
-            if recursive && !path.is_symlink() {
+        let entry = entry.with_context(why)?;
+        // Not asked of each path: a folder may have a hundred thousand, on a disk that is far.
+        let (path, kind) = (entry.path(), entry.file_type().with_context(why)?);
+        if kind.is_dir() || kind.is_symlink() && path.is_dir() {
+            if recursive && kind.is_dir() {
                 add_files(&path, recursive, files)?;
             }
         } else if is_picture(&path) || is_tar(&path) {

@@ -16,6 +16,8 @@ use crate::support::progress::thousands;
 
 /// Rows that are kept until they are written.
 const ROWS: usize = 1 << 16;
+/// Pieces in which they are kept until they become one.
+const PIECES: usize = 64;
 /// The key of a file's [`Note`].
 const KEY: &str = "ror";
 
@@ -249,6 +251,10 @@ impl<'a> AnswerFile<'a> {
     pub(super) fn add(&mut self, rows: &Rows) -> Result<()> {
         self.note.counts.add(&rows.counts);
         self.kept.vstack_mut(&rows.table)?;
+        // Texts of many small tables take kilobytes each.
+        if self.kept.first_col_n_chunks() >= PIECES {
+            self.kept.rechunk_mut();
+        }
         if self.kept.height() >= ROWS {
             self.write()?;
         }

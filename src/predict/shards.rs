@@ -41,9 +41,9 @@ impl fmt::Display for ShardReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { pictures, faces, unread, seconds, .. } = *self;
         let counts = Counts { pictures, faces, unread, ..Counts::default() };
-        write!(f, "{} shards answered", self.answered)?;
+        write!(f, "shards: {} answered", self.answered)?;
         if self.skipped > 0 {
-            write!(f, ", {} were there", self.skipped)?;
+            write!(f, ", {} there before", self.skipped)?;
         }
         if !self.failed.is_empty() {
             write!(f, ", {} failed", self.failed.len())?;
@@ -52,7 +52,7 @@ impl fmt::Display for ShardReport {
             let parts = self.times.parts();
             let all = parts.iter().map(|(_, own)| own).sum::<f64>().max(1e-9);
             let shares = parts.map(|(name, own)| format!("{name} {:.0} %", 100.0 * own / all));
-            write!(f, ": {}\ntime of threads: {}", counts.words(seconds), shares.join(", "))?;
+            write!(f, "; {}\ntime of threads: {}", counts.words(seconds), shares.join(", "))?;
         }
         Ok(())
     }
