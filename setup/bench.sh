@@ -25,6 +25,8 @@ if [ ! -x "$rivals/bin/python" ] || ! cmp -s benches/requirements.txt "$rivals/r
     "$rivals/bin/python" -m pip install --quiet --no-cache-dir --no-deps facenet-pytorch==2.6.0
     cp benches/requirements.txt "$rivals/"
 fi
+# The rivals' net is the project's own in PyTorch.
+export PYTHONPATH=$root/python
 # torch.compile keeps what it has compiled.
 export TORCHINDUCTOR_CACHE_DIR=$root/target/bench-env/inductor TF_CPP_MIN_LOG_LEVEL=3
 # The profile that notebooks use, already compiled.

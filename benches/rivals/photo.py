@@ -4,16 +4,13 @@ As ours: faces from 40 pixels on, the chip by a similarity onto the same templat
 picture and its mirror image through the net in bf16, the mean of their probabilities.
 """
 
-import json
-import os
-
 import numpy as np
 import torch
 from facenet_pytorch import MTCNN
 from PIL import Image, ImageOps
 from torchvision.transforms.functional import pil_to_tensor
 
-from net import load, normalise
+from ror import Ror
 
 TEMPLATE = np.array([[60.21, 58.36], [138.79, 58.36], [99.50, 105.16], [64.39, 138.82], [134.61, 138.82]])
 
@@ -31,11 +28,8 @@ def chip(photo: Image.Image, points: np.ndarray) -> Image.Image:
 
 class Photographs:
     def __init__(self, card: str):
-        described = json.load(open(card))
-        self.config, self.temperatures = described["net"], described["temperatures"]
-        self.net = load(self.config, os.path.join(os.path.dirname(card), described["weights"])).eval()
+        self.net = Ror.from_pretrained(card)
         self.detector = MTCNN(keep_all=True, min_face_size=40)
-        self.ages = torch.arange(117).float()
 
     @torch.inference_mode()
     def answer(self, path: str) -> list[tuple[float, float]]:
@@ -45,14 +39,10 @@ class Photographs:
         _, _, points = self.detector.detect(photo, landmarks=True)
         if points is None:
             return []
-        side = (self.config["input"],) * 2
+        side = (self.net.side, self.net.side)
         chips = [chip(photo, face).resize(side, Image.LANCZOS) for face in points]
         chips = torch.stack([pil_to_tensor(face).permute(1, 2, 0) for face in chips])
-        both = normalise(torch.cat([chips, chips.flip(2)]))
         with torch.autocast("cpu", torch.bfloat16):
-            logits = self.net(both)
-        logits = logits.float().view(2, len(chips), self.config["outputs"])
-        gender, age = self.temperatures
-        female = (logits[..., 0] / gender).sigmoid().mean(0)
-        years = (logits[..., 1:] / age).softmax(-1).mean(0) @ self.ages
-        return list(zip(female.tolist(), years.tolist()))
+            logits = self.net.mirrored_logits(chips)
+        read = self.net.read(logits.float())
+        return list(zip(read["female"].tolist(), read["age"].tolist()))

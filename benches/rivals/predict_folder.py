@@ -4,7 +4,6 @@ As ours: decoded, resized, the picture and its mirror image through the net, the
 A DataLoader with a worker a core decodes; the net runs in bf16, channels last, batches of 128.
 """
 
-import json
 import os
 import sys
 import time
@@ -14,8 +13,8 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms.functional import pil_to_tensor
 
-from net import load, normalise
 from report import report
+from ror import Ror
 
 
 class Folder(Dataset):
@@ -35,23 +34,18 @@ class Folder(Dataset):
 if __name__ == "__main__":
     start = time.perf_counter()
     card, folder = sys.argv[1:3]
-    described = json.load(open(card))
-    config, (gender_t, age_t) = described["net"], described["temperatures"]
-    net = load(config, os.path.join(os.path.dirname(card), described["weights"])).eval()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    net = net.to(device)
+    net = Ror.from_pretrained(card).to(device)
     workers = os.cpu_count()
-    loader = DataLoader(Folder(folder, config["input"]), batch_size=128, num_workers=workers)
-    ages = torch.arange(117, device=device).float()
+    loader = DataLoader(Folder(folder, net.side), batch_size=128, num_workers=workers)
     females, years = [], []
     with torch.inference_mode():
         for pictures in loader:
-            both = torch.cat([pictures, pictures.flip(2)]).to(device)
             with torch.autocast(device, torch.bfloat16):
-                logits = net(normalise(both))
-            logits = logits.float().view(2, -1, config["outputs"])
-            females.append((logits[..., 0] / gender_t).sigmoid().mean(0))
-            years.append((logits[..., 1:] / age_t).softmax(-1).mean(0) @ ages)
+                logits = net.mirrored_logits(pictures.to(device))
+            read = net.read(logits.float())
+            females.append(read["female"])
+            years.append(read["age"])
     female, years = torch.cat(females), torch.cat(years)
     seconds = time.perf_counter() - start
     report(

@@ -4,8 +4,6 @@ As ours: decoded, resized, the picture and its mirror image through the net in b
 their probabilities. Prints the median seconds of TIMES answers behind 20 that warm up.
 """
 
-import json
-import os
 import statistics
 import sys
 import time
@@ -14,27 +12,22 @@ import torch
 from PIL import Image
 from torchvision.transforms.functional import pil_to_tensor
 
-from net import load, normalise
 from report import report
+from ror import Ror
 
 card, times, files = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
-described = json.load(open(card))
-config, (gender_t, age_t) = described["net"], described["temperatures"]
-net = load(config, os.path.join(os.path.dirname(card), described["weights"])).eval()
-ages = torch.arange(117).float()
+net = Ror.from_pretrained(card)
 seconds, females = [], []
 with torch.inference_mode():
     for i in range(times + 20):
         start = time.perf_counter()
         with Image.open(files[i % len(files)]) as picture:
-            small = picture.convert("RGB").resize((config["input"],) * 2, Image.LANCZOS)
+            small = picture.convert("RGB").resize((net.side, net.side), Image.LANCZOS)
         picture = pil_to_tensor(small).permute(1, 2, 0)[None]
-        both = normalise(torch.cat([picture, picture.flip(2)]))
         with torch.autocast("cpu", torch.bfloat16):
-            logits = net(both)
-        logits = logits.float().view(2, config["outputs"])
-        female = (logits[:, 0] / gender_t).sigmoid().mean().item()
-        years = ((logits[:, 1:] / age_t).softmax(-1).mean(0) @ ages).item()
+            logits = net.mirrored_logits(picture)
+        read = net.read(logits.float())
+        female, _ = read["female"].item(), read["age"].item()
         if i >= 20:
             seconds.append(time.perf_counter() - start)
             females.append(female)

@@ -11,20 +11,19 @@ import time
 import torch
 from torch.nn import functional as F
 
-from net import Ror, normalise
 from report import report
+from ror import Ror
 
 card, size, batch, steps, mode = sys.argv[1], *map(int, sys.argv[2:5]), sys.argv[5]
 torch.manual_seed(0)
 device = "cuda" if torch.cuda.is_available() else "cpu"
-config = json.load(open(card))["net"]
-net = Ror(config).to(device, memory_format=torch.channels_last).train()
+net = Ror(json.load(open(card))).to(device, memory_format=torch.channels_last).train()
 decayed = [p for p in net.parameters() if p.dim() > 1]
 others = [p for p in net.parameters() if p.dim() <= 1]
 groups = [{"params": decayed, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}]
 optimiser = torch.optim.AdamW(groups, lr=1e-3, fused=True)
 pictures = torch.randint(0, 256, (4 * batch, size, size, 3), dtype=torch.uint8, device=device)
-targets = torch.rand(4 * batch, config["outputs"], device=device)
+targets = torch.rand(4 * batch, net.head.out_features, device=device)
 run = torch.compile(net) if mode == "compile" else net
 
 
@@ -35,9 +34,8 @@ def wait():
 
 def step(i: int) -> float:
     at = (i % 4) * batch
-    x = normalise(pictures[at : at + batch])
     with torch.autocast(device, torch.bfloat16):
-        logits = run(x)
+        logits = run(pictures[at : at + batch])
     loss = F.binary_cross_entropy_with_logits(logits.float(), targets[at : at + batch])
     optimiser.zero_grad(set_to_none=True)
     loss.backward()

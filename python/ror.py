@@ -1,0 +1,312 @@
+"""The RoR nets of this project in PyTorch, in one file: they load our weights and predict as `ror predict --aligned`.
+
+    from ror import Ror
+
+    net = Ror.from_pretrained("both-64px")
+    print(net.predict(["face.jpg"]))
+
+It needs torch and numpy; Pillow for files and for pictures of another size, huggingface_hub for nets on the hub,
+onnx and onnxscript for `python ror.py NAME FILE.onnx`, which writes a net as ONNX.
+"""
+
+import hashlib
+import json
+import os
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+try:
+    from huggingface_hub import PyTorchModelHubMixin as Hub
+except ImportError:
+
+    class Hub:
+        """In the place of the mixin: no net is found on the hub."""
+
+        @classmethod
+        def from_pretrained(cls, name, **_):
+            raise FileNotFoundError(f"there is no net {name} here; to look for it on the hub: pip install huggingface_hub")
+
+
+OPSET = 23  # the newest that torch 2.11 writes
+CONFIG = ("net", "task", "temperatures")  # what a net is made from
+DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+
+
+def conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
+
+
+class Block(nn.Module):
+    """A pre-activation bottleneck with stochastic depth."""
+
+    def __init__(self, inputs: int, outputs: int, inner: int, stride: int, survival: float):
+        super().__init__()
+        self.bn1, self.conv1 = nn.BatchNorm2d(inputs), conv(inputs, inner, 1)
+        self.bn2, self.conv2 = nn.BatchNorm2d(inner), conv(inner, inner, 3, stride)
+        self.bn3, self.conv3 = nn.BatchNorm2d(inner), conv(inner, outputs, 1)
+        self.shortcut = None if inputs == outputs and stride == 1 else conv(inputs, outputs, 1, stride)
+        self.survival = survival
+
+    def forward(self, x):
+        y = self.conv1(F.relu(self.bn1(x), inplace=True))
+        y = self.conv2(F.relu(self.bn2(y), inplace=True))
+        y = F.relu(self.bn3(y), inplace=True)
+        if self.training and self.survival < 1:
+            keep = torch.empty(len(y), 1, 1, 1, dtype=y.dtype, device=y.device).bernoulli_(self.survival)
+            y = y * (keep / self.survival)
+        return self.conv3(y) + (x if self.shortcut is None else self.shortcut(x))
+
+
+class Group(nn.Module):
+    """A row of blocks, and the middle shortcut around it."""
+
+    def __init__(self, inputs: int, outputs: int, inner: int, stride: int, survivals: list[float], shortcut: bool):
+        super().__init__()
+        self.shortcut = conv(inputs, outputs, 1, stride) if shortcut else None
+        self.blocks = nn.ModuleList(
+            Block(inputs if i == 0 else outputs, outputs, inner, stride if i == 0 else 1, survival)
+            for i, survival in enumerate(survivals)
+        )
+
+    def forward(self, x):
+        y = x
+        for block in self.blocks:
+            y = block(y)
+        return y if self.shortcut is None else y + self.shortcut(x)
+
+
+class Ror(nn.Module, Hub):
+    """A net. `config` is a card of `models/` or the `config.json` of an exported folder."""
+
+    def __init__(self, config: dict):
+        super().__init__()
+        net, self.task, self.temperatures = (config[key] for key in CONFIG)
+        self.config = dict(zip(CONFIG, (net, self.task, self.temperatures)))
+        if net["architecture"] != "ror":
+            raise ValueError(f"a net of the architecture {net['architecture']}: ror.py has `ror` alone")
+        self.side = net["input"]
+        widths, blocks = net["widths"], net["blocks"]
+        last, number, inputs, groups = sum(blocks), 0, widths[0], []
+        for g, (width, count) in enumerate(zip(widths, blocks)):
+            survivals = [1 - (1 - net["survival"]) * (number + i + 1) / last for i in range(count)]
+            stride, inner = 1 if g == 0 else 2, width // net["bottleneck"]
+            groups.append(Group(inputs, width, inner, stride, survivals, net["middle_shortcuts"]))
+            number, inputs = number + count, width
+        self.stem = conv(3, widths[0], 7, net["stem_stride"])
+        self.pool = nn.MaxPool2d(3, net["pool"], 1)
+        self.groups = nn.ModuleList(groups)
+        self.root = conv(widths[0], inputs, 1, 8) if net["root_shortcut"] else None
+        self.bn = nn.BatchNorm2d(inputs)
+        self.dense = nn.Linear(inputs, net["dense"])
+        self.dropout = nn.Dropout(net["dropout"])
+        self.head = nn.Linear(net["dense"], net["outputs"])
+
+    def forward(self, pictures):
+        """Logits `[n, outputs]` of pictures `[n, side, side, 3]`, 0 to 255."""
+        x = ((pictures.float() - 127.5) / 64).permute(0, 3, 1, 2)
+        stem = x = self.pool(self.stem(x))
+        for group in self.groups:
+            x = group(x)
+        if self.root is not None:
+            x = x + self.root(stem)
+        x = F.relu(self.bn(x), inplace=True).mean((2, 3))
+        return self.head(self.dropout(F.relu(self.dense(x))))
+
+    @classmethod
+    def from_pretrained(cls, name, **hub) -> "Ror":
+        """The net of a name (in `models/` beside this file's folder, or in $ROR_MODELS), of a card, of an exported
+        folder, or else of the hub, for whose loader `hub` is; ready to predict, in f32.
+        """
+        here, models = Path(name), Path(os.environ.get("ROR_MODELS", Path(__file__).parent.parent / "models"))
+        for path in (here, here / "config.json", models / f"{name}.json", models / "runs" / name / "card.json"):
+            if path.suffix == ".json" and path.is_file():
+                card = json.loads(path.read_text(encoding="utf-8"))
+                weights = path.with_name(card.get("weights", "model.safetensors"))
+                net = cls({key: card[key] for key in CONFIG})
+                net.load_state_dict(read_safetensors(weights, card.get("weights_sha256")))
+                # Pictures are channels last, too.
+                return net.to(memory_format=torch.channels_last).eval()
+        return super().from_pretrained(name, **hub)
+
+    def predict(self, pictures, batch: int = 32) -> list[dict]:
+        """What the net says of cropped and aligned faces, the fields of `ror predict --aligned --json`. A picture is a
+        file, a Pillow image, or an array of bytes `[height, width, 3]`.
+        """
+        if isinstance(pictures, (str, os.PathLike)):
+            raise TypeError("predict takes a list of pictures, as in predict(['face.jpg'])")
+        if self.training:
+            raise RuntimeError("the net is in training mode, in which it drops layers at random: call eval() first")
+        pictures, faces = list(pictures), []
+        for at in range(0, len(pictures), batch):
+            chips = np.stack([chip(picture, self.side) for picture in pictures[at : at + batch]])
+            with torch.inference_mode():
+                logits = self.mirrored_logits(torch.from_numpy(chips).to(self.head.weight.device))
+                read = {key: value.tolist() for key, value in self.read(logits.cpu().double()).items()}
+            faces += [self.face(dict(zip(read, values))) for values in zip(*read.values())]
+        return faces
+
+    def mirrored_logits(self, pictures):
+        """Logits `[2, n, outputs]` of pictures and of their mirror images."""
+        return self(torch.cat([pictures, pictures.flip(2)])).unflatten(0, (2, -1))
+
+    def read(self, logits) -> dict:
+        """Logits `[ways, n, outputs]` as what the net predicts of n pictures, the mean over the ways: `female`, its
+        probability; `ages`, that of each age or group; `age`, the expected age in years.
+        """
+        found, temperatures = {}, iter(self.temperatures)
+        if self.task in ("gender", "both"):
+            found["female"] = (logits[..., 0] / next(temperatures)).sigmoid().mean(0)
+        if self.task != "gender":
+            from_ = 1 if self.task == "both" else 0
+            found["ages"] = (logits[..., from_:] / next(temperatures)).softmax(-1).mean(0)
+            found["age"] = found["ages"] @ torch.tensor(self.ages, dtype=logits.dtype, device=logits.device)
+        return found
+
+    @property
+    def gap(self) -> int:
+        """Years in an age group."""
+        return self.task["age_group"]["gap"] if isinstance(self.task, dict) else 5
+
+    @property
+    def oldest(self) -> int:
+        """The highest age that is told apart."""
+        return 60 if isinstance(self.task, dict) else 116
+
+    @property
+    def ages(self) -> list[float]:
+        """The age that each age output stands for: the year, or a group's middle."""
+        if isinstance(self.task, dict):
+            return [self.gap * (group + 0.5) + 0.5 for group in range(len(self.age_groups))]
+        return [float(age) for age in range(self.oldest + 1)]
+
+    @property
+    def age_groups(self) -> list[str]:
+        """The names of the age groups: `0-5`, `6-10`, ..."""
+        groups = range(-(-self.oldest // self.gap))
+        last = self.oldest if isinstance(self.task, dict) else 1000
+        return [f"{self.gap * i + (i > 0)}-{min(self.gap * (i + 1), last)}" for i in groups]
+
+    def group_of(self, age: int) -> int:
+        """The group, from 0, that an age falls into."""
+        return max(min(age, self.oldest) - 1, 0) // self.gap
+
+    def face(self, read: dict) -> dict:
+        """One picture's fields."""
+        face = {}
+        if "female" in read:
+            face |= {"gender": "female" if read["female"] > 0.5 else "male", "female": read["female"]}
+        if "ages" in read:
+            names, groups = self.age_groups, read["ages"]
+            if not isinstance(self.task, dict):
+                groups = [0.0] * len(names)
+                for age, probability in enumerate(read["ages"]):
+                    groups[self.group_of(age)] += probability
+            group = self.group_of(round(read["age"]))
+            face |= {"age": read["age"], "age_range": [self.quantile(groups, share) for share in (0.1, 0.9)]}
+            face |= {"group": group, "age_group": names[group], "groups": list(zip(names, groups))}
+        return face
+
+    def quantile(self, groups: list[float], share: float) -> float:
+        """The age below which a share of a distribution over groups lies; within a group all ages are equally likely."""
+        below = 0.0
+        for i, own in enumerate(groups):
+            if below + own >= share:
+                first, last = self.gap * i + 0.5 if i else -0.5, self.gap * (i + 1) + 0.5
+                return max(first + (share - below) / max(own, 1e-12) * (last - first), 0.0)
+            below += own
+        return float(self.gap * len(groups))
+
+    def to_onnx(self, path) -> None:
+        """Writes the net with all that `read` does as ONNX: bytes `pictures` `[n, side, side, 3]` to `logits`
+        (of the pictures as they are), `female`, `ages` and `age`.
+        """
+        try:
+            import onnxscript  # noqa: F401
+        except ImportError as error:
+            wanted = "pip install -r examples/python/requirements.txt"
+            raise ImportError(f"{sys.executable} lacks {error.name}, with which PyTorch writes ONNX: {wanted}") from None
+        whole = Whole(self).eval()
+        program = torch.onnx.export(
+            whole,
+            (torch.zeros(2, self.side, self.side, 3, dtype=torch.uint8),),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=["pictures"],
+            output_names=whole.names,
+            dynamic_shapes=({0: torch.export.Dim("n")},),
+            verbose=False,
+        )
+        program.model.producer_name = "ror"
+        program.model.metadata_props["config"] = json.dumps(self.config)
+        for part in (program.model.graph, *program.model.graph):
+            part.metadata_props.clear()  # what PyTorch notes of the code it comes from
+        program.save(path, external_data=False)
+
+
+class Whole(nn.Module):
+    """A net with its reading, as ONNX has it."""
+
+    def __init__(self, net: Ror):
+        super().__init__()
+        self.net = net
+        self.names = ["logits", *net.read(torch.zeros(2, 1, net.head.out_features))]
+
+    def forward(self, pictures):
+        logits = self.net.mirrored_logits(pictures)
+        return logits[0], *self.net.read(logits).values()
+
+
+def chip(picture, side: int) -> np.ndarray:
+    """A picture as bytes `[side, side, 3]`, resized as the crate does: Lanczos with three lobes."""
+    if isinstance(picture, np.ndarray):
+        if picture.dtype != np.uint8 or picture.shape[2:] != (3,):
+            raise ValueError(f"an array of {picture.dtype} {picture.shape}: a picture is uint8 (height, width, 3)")
+        if picture.shape[:2] == (side, side):
+            return picture
+    try:
+        from PIL import Image
+    except ImportError:
+        raise ImportError(f"a picture that is no array of {side} x {side} pixels needs Pillow: pip install pillow") from None
+    if isinstance(picture, (str, os.PathLike)):
+        try:
+            with Image.open(picture) as file:
+                picture = file.convert("RGB")
+        except OSError as error:
+            raise OSError(f"{picture} can't be read as a picture: {error}") from error
+    elif isinstance(picture, np.ndarray):
+        picture = Image.fromarray(picture)
+    return np.asarray(picture.convert("RGB").resize((side, side), Image.LANCZOS))
+
+
+def read_safetensors(path: Path, sha256: str | None = None) -> dict:
+    """The tensors of a file, in f32; refuses one that is not of this SHA-256."""
+    raw = path.read_bytes()
+    if sha256 and hashlib.sha256(raw).hexdigest() != sha256:
+        raise ValueError(f"{path} is not the file that its card names (cut off, or changed): put the right one back")
+    try:
+        (length,) = struct.unpack("<Q", raw[:8])
+        entries, body = json.loads(raw[8 : 8 + length]), bytearray(raw[8 + length :])
+        entries.pop("__metadata__", None)
+        tensors = {}
+        for name, entry in entries.items():
+            begin, end = entry["data_offsets"]
+            flat = torch.frombuffer(body[begin:end], dtype=DTYPES[entry["dtype"]])
+            tensors[name] = flat.reshape(entry["shape"]).float()
+    except (ValueError, KeyError, struct.error, RuntimeError) as error:
+        raise ValueError(f"{path} is no safetensors file of weights (cut off?): {error}") from error
+    return tensors
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("usage: python ror.py NAME FILE.onnx")
+    try:
+        Ror.from_pretrained(sys.argv[1]).to_onnx(sys.argv[2])
+    except (ImportError, OSError, ValueError) as error:
+        sys.exit(f"error: {error}")
