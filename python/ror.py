@@ -35,7 +35,7 @@ except ImportError:
 
 OPSET = 23  # the newest that torch 2.11 writes
 CONFIG = ("net", "task", "temperatures")  # what a net is made from
-DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
 
 
 def conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
@@ -229,8 +229,10 @@ class Ror(nn.Module, Hub):
         try:
             import onnxscript  # noqa: F401
         except ImportError as error:
-            wanted = "pip install -r examples/python/requirements.txt"
-            raise ImportError(f"{sys.executable} lacks {error.name}, with which PyTorch writes ONNX: {wanted}") from None
+            raise ImportError(
+                f"{sys.executable} lacks {error.name}, with which PyTorch writes ONNX: pip install onnx onnxscript "
+                "(examples/python/requirements.txt has the versions)"
+            ) from None
         whole = Whole(self).eval()
         program = torch.onnx.export(
             whole,
@@ -285,7 +287,7 @@ def chip(picture, side: int) -> np.ndarray:
 
 
 def read_safetensors(path: Path, sha256: str | None = None) -> dict:
-    """The tensors of a file, in f32; refuses one that is not of this SHA-256."""
+    """The tensors of a file; refuses one that is not of this SHA-256."""
     raw = path.read_bytes()
     if sha256 and hashlib.sha256(raw).hexdigest() != sha256:
         raise ValueError(f"{path} is not the file that its card names (cut off, or changed): put the right one back")
@@ -297,7 +299,7 @@ def read_safetensors(path: Path, sha256: str | None = None) -> dict:
         for name, entry in entries.items():
             begin, end = entry["data_offsets"]
             flat = torch.frombuffer(body[begin:end], dtype=DTYPES[entry["dtype"]])
-            tensors[name] = flat.reshape(entry["shape"]).float()
+            tensors[name] = flat.reshape(entry["shape"])
     except (ValueError, KeyError, struct.error, RuntimeError) as error:
         raise ValueError(f"{path} is no safetensors file of weights (cut off?): {error}") from error
     return tensors

@@ -25,8 +25,8 @@
 //! Modules stand in order: each uses only those before it. [`data`] has labels, pictures and
 //! splits; [`model`] the nets; [`metrics`] what predictions are worth; [`train`] recipes and the
 //! loop; [`store`] trained nets with their cards; [`experiment`] trainings as users run them;
-//! [`predict`] single faces; [`plot`] and [`report`] figures and tables; [`notebook`] how all of
-//! this shows itself in a cell.
+//! [`predict`] single faces; [`plot`] and [`report`] figures and tables; [`export`] nets for
+//! Python; [`notebook`] how all of this shows itself in a cell.
 //!
 //! One's own net is an [`Architecture`](model::Architecture), one's own loss a
 //! [`Loss`](train::Loss), one's own augmentation an [`Augmentation`](train::Augmentation), one's
@@ -38,6 +38,7 @@
 pub mod data;
 pub mod detect;
 pub mod experiment;
+pub mod export;
 pub mod metrics;
 pub mod model;
 pub mod notebook;

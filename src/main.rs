@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use cli::{ablate, data, evaluate, lineage, predict, protocols, results, train, visualize};
+use cli::{ablate, data, evaluate, export, lineage, predict, protocols, results, train, visualize};
 
 /// Face age-group and gender estimation with residual networks of residual networks.
 #[derive(Parser)]
@@ -31,6 +31,8 @@ enum Command {
     Evaluate(evaluate::Args),
     /// Predict gender and age of picture files, or of the picture at an index of the data set.
     Predict(predict::Args),
+    /// Write a net as a folder for Python: for Hugging Face's loader, or as ONNX.
+    Export(export::Args),
     /// Say what each net that ships has seen: of published test and validation parts, nothing.
     Lineage,
     /// Print the published results as a table; with --write, put it into README.md.
@@ -64,6 +66,7 @@ fn run(command: Command) -> Result<()> {
         Command::Ablate(args) => ablate::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Predict(args) => predict::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Lineage => lineage::run(),
         Command::Results(args) => results::run(&args),
         Command::Visualize(args) => visualize::run(args),

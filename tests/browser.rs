@@ -4,42 +4,19 @@
 mod common;
 
 use std::fs;
-use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use common::{faces_folder, program, words};
+use common::{faces_folder, program, run_python, words};
 use tempfile::TempDir;
-
-/// What a script in `tests/browser/` ends with where there is no Chromium.
-const SKIPPED: i32 = 77;
 
 fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// What a script in `tests/browser/` says of files, run by the project's Python; nothing without
-/// Chromium.
+/// What a script in `tests/browser/` says of files; nothing without Chromium.
 fn look(script: &str, files: &[PathBuf]) -> Option<String> {
-    let output = Command::new("bash")
-        .args(["-c", "source setup/env.sh && exec \"$python\" \"$@\"", "bash"])
-        .arg(Path::new("tests/browser").join(script))
-        .args(files)
-        .current_dir(project())
-        .output()
-        .unwrap();
-    if output.status.code() == Some(SKIPPED) {
-        let missing = words(&output);
-        let line = format!(
-            "SKIPPED {script} of tests/browser.rs: {}; apt-get install chromium, or set CHROMIUM to one\n",
-            missing.trim()
-        );
-        // Not eprintln, which a test that passes does not show.
-        stderr().write_all(line.as_bytes()).unwrap();
-        return None;
-    }
-    assert!(output.status.success(), "{}", words(&output));
-    Some(String::from_utf8(output.stdout).unwrap())
+    let install = "apt-get install chromium, or set CHROMIUM to one";
+    run_python(&project().join("tests/browser").join(script), files, install)
 }
 
 #[test]

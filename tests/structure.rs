@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From low to high. Files and folders of `src/` by these names.
-const ORDER: [&str; 13] = [
+const ORDER: [&str; 14] = [
     "support",
     "task",
     "data",
@@ -17,6 +17,7 @@ const ORDER: [&str; 13] = [
     "predict",
     "plot",
     "report",
+    "export",
     "notebook",
 ];
 

@@ -3,6 +3,7 @@
 pub mod ablate;
 pub mod data;
 pub mod evaluate;
+pub mod export;
 pub mod lineage;
 pub mod predict;
 pub mod protocols;

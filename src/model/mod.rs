@@ -15,6 +15,7 @@ pub(crate) use inference::{Inference, batch, logits_of};
 pub use keras_baseline::KerasBaselineConfig;
 pub use layers::{Conv, Linear, Norm};
 pub use net::Net;
+pub(crate) use net::{LEVEL_MEAN, LEVEL_SCALE};
 pub use network::{Architecture, Network, Params, Tap};
 pub use ror::RorConfig;
 pub use summary::{Layer, Summary};

@@ -189,13 +189,17 @@ impl Net {
     }
 }
 
+/// What is taken from a level of 0 to 255, and what the rest is divided by.
+pub(crate) const LEVEL_MEAN: f64 = 127.5;
+pub(crate) const LEVEL_SCALE: f64 = 64.0;
+
 /// Pictures as the layers want them: u8 `[n, side, side, 3]` to `[n, 3, side, side]` around 0,
 /// channels last in memory.
 pub(super) fn normalise(pictures: &Tensor, kind: Kind, device: Device) -> Result<Tensor> {
     let scaled = pictures
         .f_to_device(device)?
         .f_to_kind(Kind::Float)?
-        .f_sub_scalar(127.5)?
-        .f_div_scalar(64.0)?;
+        .f_sub_scalar(LEVEL_MEAN)?
+        .f_div_scalar(LEVEL_SCALE)?;
     Ok(scaled.f_to_kind(kind)?.f_permute([0, 3, 1, 2])?)
 }

@@ -64,7 +64,7 @@ impl Row {
     }
 
     /// What it is of, in words: `age group, one-off accuracy`.
-    fn what(&self) -> String {
+    pub(crate) fn what(&self) -> String {
         let task = match self.task.as_str() {
             "years" => "age",
             "age" => "age group",

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use tch::{Device, Kind, Tensor};
 
 use super::lineage::{contents_path, stem};
-use super::{Card, Lineage, ModelStore, Published, today};
+use super::{Card, Lineage, Model, ModelStore, Published, today};
 use crate::data::{ContentList, Faces, Part, Protocol, Split};
 use crate::metrics::{Evaluation, LabelledPredictions, Metrics, Predictions};
 use crate::model::{Net, Summary, logits_of};
@@ -103,6 +103,16 @@ impl Trained {
     pub fn name(&self) -> Option<String> {
         let name = stem(&self.path);
         (name != "card").then_some(name)
+    }
+
+    /// [`Trained::name`], or else the folder of a run: `both-d2e179e321f5`.
+    pub(crate) fn known_as(&self) -> String {
+        Model::name_of(&self.path)
+    }
+
+    /// The file of its weights.
+    pub(crate) fn weights(&self) -> PathBuf {
+        self.path.with_file_name(&self.card.weights)
     }
 
     /// A table of the net's layers.

@@ -94,6 +94,40 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Has `make` fill a folder under a temporary name and then renames it to `path`, where there must
+/// be nothing yet: the folder is there with all its files, which are synced, or not at all.
+///
+/// # Errors
+/// A path that is taken, what `make` returns, or a sync or the rename failing.
+pub(crate) fn write_folder(path: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    ensure!(
+        !path.exists(),
+        "{} is there already: name a folder that is not, or remove it first",
+        path.display()
+    );
+    let around = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let write = || -> Result<()> {
+        fs::create_dir_all(around)?;
+        let mut new = tempfile::Builder::new();
+        new.prefix(".ror-");
+        #[cfg(unix)]
+        new.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777)); // less the umask
+        let new = new.tempdir_in(around)?;
+        make(new.path())?;
+        for entry in fs::read_dir(new.path())? {
+            step("sync file", || File::open(entry?.path())?.sync_all())?;
+        }
+        sync_folder(new.path())?;
+        step("rename", || fs::rename(new.path(), path))?;
+        let _ = new.keep(); // it has another name now
+        Ok(step("sync folder", || sync_folder(around))?)
+    };
+    write().with_context(|| format!("cannot write the folder {}", path.display()))
+}
+
 /// [`write_whole`] for contents in memory, or made piece by piece.
 ///
 /// # Errors
@@ -214,6 +248,30 @@ mod tests {
         FAILING.set("");
         assert_eq!(read_text(&path).unwrap(), "first");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_is_there_whole_or_not_at_all() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("deep/net");
+        let fill = |folder: &Path| Ok(fs::write(folder.join("card.json"), "{}")?);
+        let half = |folder: &Path| -> Result<()> {
+            fill(folder)?;
+            anyhow::bail!("no space left")
+        };
+        let entries = || fs::read_dir(place.path().join("deep")).unwrap().count();
+        let failed = format!("{:#}", write_folder(&path, half).unwrap_err());
+        assert!(failed.contains("deep/net") && failed.contains("no space left"), "{failed}");
+        FAILING.set("rename");
+        assert!(write_folder(&path, fill).is_err());
+        FAILING.set("");
+        assert_eq!(entries(), 0);
+        STEPS.take();
+        write_folder(&path, fill).unwrap();
+        assert_eq!(STEPS.take(), ["sync file", "rename", "sync folder"]);
+        assert_eq!((entries(), read_text(&path.join("card.json")).unwrap()), (1, "{}".to_owned()));
+        let taken = format!("{:#}", write_folder(&path, half).unwrap_err());
+        assert!(taken.contains("is there already"), "{taken}");
     }
 
     #[test]

@@ -5,5 +5,6 @@ pub(crate) mod files;
 pub(crate) mod hash;
 pub(crate) mod live;
 pub(crate) mod progress;
+pub(crate) mod python;
 pub(crate) mod random;
 pub(crate) mod threads;

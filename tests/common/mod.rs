@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // each test file uses its own part
 
+use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, OnceLock};
@@ -56,6 +57,32 @@ pub fn words(output: &Output) -> String {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     )
+}
+
+/// What a script ends with where something is not installed that it needs.
+const SKIPPED: i32 = 77;
+
+/// What a Python script says, run by the project's Python or by `$ROR_PYTHON`; nothing, which is said
+/// aloud, where something is not installed: then what `install` says helps.
+pub fn run_python(script: &Path, args: &[PathBuf], install: &str) -> Option<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let output = Command::new("bash")
+        .args(["-c", "source setup/env.sh && exec \"${ROR_PYTHON:-$python}\" \"$@\"", "bash"])
+        .arg(script)
+        .args(args)
+        .env("PYTHONPATH", root.join("python"))
+        .current_dir(root)
+        .output()
+        .expect("bash");
+    if output.status.code() == Some(SKIPPED) {
+        let name = script.strip_prefix(root).unwrap_or(script).display();
+        let line = format!("SKIPPED {name}: {}; {install}\n", words(&output).trim());
+        // Not eprintln, which a test that passes does not show.
+        stderr().write_all(line.as_bytes()).expect("standard error");
+        return None;
+    }
+    assert!(output.status.success(), "{}: {}", script.display(), words(&output));
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Where the real data set is, if it is; says so where it is not.
