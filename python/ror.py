@@ -24,14 +24,7 @@ from torch.nn import functional as F
 try:
     from huggingface_hub import PyTorchModelHubMixin as Hub
 except ImportError:
-
-    class Hub:
-        """In the place of the mixin: no net is found on the hub."""
-
-        @classmethod
-        def from_pretrained(cls, name, **_):
-            raise FileNotFoundError(f"there is no net {name} here; to look for it on the hub: pip install huggingface_hub")
-
+    Hub = object
 
 OPSET = 23  # the newest that torch 2.11 writes
 CONFIG = ("net", "task", "temperatures")  # what a net is made from
@@ -121,18 +114,24 @@ class Ror(nn.Module, Hub):
     @classmethod
     def from_pretrained(cls, name, **hub) -> "Ror":
         """The net of a name (in `models/` beside this file's folder, or in $ROR_MODELS), of a card, of an exported
-        folder, or else of the hub, for whose loader `hub` is; ready to predict, in f32.
+        folder, or of the hub (OWNER/NAME, with huggingface_hub, for whose loader `hub` is); ready to predict, in f32.
         """
         here, models = Path(name), Path(os.environ.get("ROR_MODELS", Path(__file__).parent.parent / "models"))
         for path in (here, here / "config.json", models / f"{name}.json", models / "runs" / name / "card.json"):
             if path.suffix == ".json" and path.is_file():
-                card = json.loads(path.read_text(encoding="utf-8"))
+                try:
+                    card = json.loads(path.read_text(encoding="utf-8"))
+                    net = cls({key: card[key] for key in CONFIG})
+                except (ValueError, KeyError, TypeError) as error:
+                    raise ValueError(f"{path} does not describe a net of ror.py: {error!r}") from error
                 weights = path.with_name(card.get("weights", "model.safetensors"))
-                net = cls({key: card[key] for key in CONFIG})
                 net.load_state_dict(read_safetensors(weights, card.get("weights_sha256")))
                 # Pictures are channels last, too.
                 return net.to(memory_format=torch.channels_last).eval()
-        return super().from_pretrained(name, **hub)
+        if Hub is not object and "/" in str(name):
+            return super().from_pretrained(name, **hub)
+        names = ", ".join(sorted(path.stem for path in models.glob("*.json")))
+        raise FileNotFoundError(f"there is no net {name} in {models.resolve()}; there are: {names or 'none'}")
 
     def predict(self, pictures, batch: int = 32) -> list[dict]:
         """What the net says of cropped and aligned faces, the fields of `ror predict --aligned --json`. A picture is a
@@ -213,7 +212,7 @@ class Ror(nn.Module, Hub):
         return face
 
     def quantile(self, groups: list[float], share: float) -> float:
-        """The age below which a share of a distribution over groups lies; within a group all ages are equally likely."""
+        """The age below which a share of a distribution over groups lies; within a group ages are equally likely."""
         below = 0.0
         for i, own in enumerate(groups):
             if below + own >= share:
@@ -236,7 +235,7 @@ class Ror(nn.Module, Hub):
         whole = Whole(self).eval()
         program = torch.onnx.export(
             whole,
-            (torch.zeros(2, self.side, self.side, 3, dtype=torch.uint8),),
+            (torch.zeros(2, self.side, self.side, 3, dtype=torch.uint8, device=self.head.weight.device),),
             dynamo=True,
             opset_version=OPSET,
             input_names=["pictures"],
@@ -257,7 +256,7 @@ class Whole(nn.Module):
     def __init__(self, net: Ror):
         super().__init__()
         self.net = net
-        self.names = ["logits", *net.read(torch.zeros(2, 1, net.head.out_features))]
+        self.names = ["logits", *net.read(torch.zeros(1, 1, net.head.out_features))]
 
     def forward(self, pictures):
         logits = self.net.mirrored_logits(pictures)
@@ -274,7 +273,8 @@ def chip(picture, side: int) -> np.ndarray:
     try:
         from PIL import Image
     except ImportError:
-        raise ImportError(f"a picture that is no array of {side} x {side} pixels needs Pillow: pip install pillow") from None
+        needed = f"a picture that is no array of {side} x {side} pixels needs Pillow: pip install pillow"
+        raise ImportError(needed) from None
     if isinstance(picture, (str, os.PathLike)):
         try:
             with Image.open(picture) as file:
@@ -310,5 +310,5 @@ if __name__ == "__main__":
         sys.exit("usage: python ror.py NAME FILE.onnx")
     try:
         Ror.from_pretrained(sys.argv[1]).to_onnx(sys.argv[2])
-    except (ImportError, OSError, ValueError) as error:
+    except (ImportError, OSError, ValueError, RuntimeError) as error:
         sys.exit(f"error: {error}")

@@ -13,18 +13,10 @@
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 [ -n "${ROR_DATA:-}" ] || fail "the benchmark is of the real data." "Set ROR_DATA to UTKFace; see data/README.md."
 rivals=$root/target/bench-env
-if [ ! -x "$rivals/bin/python" ] || ! cmp -s benches/requirements.txt "$rivals/requirements.txt"; then
-    say "installing the benchmark's rivals into target/bench-env, a minute ..."
-    rm -rf "$rivals"
-    "$python" -m venv "$rivals"
-    # PyTorch and Jupyter are the project's own.
-    "$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' >"$("$rivals/bin/python" -c \
-        'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
-    "$rivals/bin/python" -m pip install --quiet --no-cache-dir -r benches/requirements.txt
-    # Its own list asks for a PyTorch of 2024.
+beside "$rivals" benches/requirements.txt
+# Its own list asks for a PyTorch of 2024.
+"$rivals/bin/python" -m pip show --quiet facenet-pytorch ||
     "$rivals/bin/python" -m pip install --quiet --no-cache-dir --no-deps facenet-pytorch==2.6.0
-    cp benches/requirements.txt "$rivals/"
-fi
 # The rivals' net is the project's own in PyTorch.
 export PYTHONPATH=$root/python
 # torch.compile keeps what it has compiled.

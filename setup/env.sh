@@ -12,6 +12,20 @@ fail() {
     exit 1
 }
 
+# beside ENV LIST: makes a Python environment with the packages of a list beside the project's own,
+# where there is none yet or the list has changed.
+beside() {
+    if [ -x "$1/bin/python" ] && cmp -s "$2" "$1/requirements.txt"; then return; fi
+    say "installing what $2 lists into $1, a minute ..."
+    rm -rf "$1"
+    "$python" -m venv "$1"
+    # PyTorch and Jupyter are the project's own.
+    local where='import sysconfig; print(sysconfig.get_path("purelib"))'
+    "$python" -c "$where" >"$("$1/bin/python" -c "$where")/project.pth"
+    "$1/bin/python" -m pip install --quiet --no-cache-dir -r "$2"
+    cp "$2" "$1/requirements.txt"
+}
+
 # An active conda environment that has PyTorch, such as the one of environment.yml, or else .venv.
 env=$root/.venv
 if [ -n "${CONDA_PREFIX:-}" ] &&

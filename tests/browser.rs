@@ -6,7 +6,7 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{faces_folder, program, run_python, words};
+use common::{OWN_PYTHON, faces_folder, program, run_python};
 use tempfile::TempDir;
 
 fn project() -> &'static Path {
@@ -16,7 +16,7 @@ fn project() -> &'static Path {
 /// What a script in `tests/browser/` says of files; nothing without Chromium.
 fn look(script: &str, files: &[PathBuf]) -> Option<String> {
     let install = "apt-get install chromium, or set CHROMIUM to one";
-    run_python(&project().join("tests/browser").join(script), files, install)
+    run_python(OWN_PYTHON, &project().join("tests/browser").join(script), files, install)
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
 
-use common::{faces_folder, place, program, run_python, words};
+use common::{CHOSEN_PYTHON, faces_folder, program, run_python, words};
 use ror::Task;
 use ror::data::{Faces, decode, resize};
 use ror::export::{Format, export};
@@ -19,8 +19,8 @@ use ror::tch::{Device, Kind, Tensor};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-const INSTALL: &str = "pip install -r examples/python/requirements.txt, or set ROR_PYTHON to a \
-                       Python that has it";
+const INSTALL: &str =
+    "set ROR_PYTHON=$(setup/python.sh), or install what examples/python/requirements.txt lists";
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -36,7 +36,7 @@ fn open(name: &str) -> Trained {
 
 /// A script of `tests/python/`.
 fn script(name: &str, args: &[PathBuf]) -> Option<String> {
-    run_python(&root().join("tests/python").join(name), args, INSTALL)
+    run_python(CHOSEN_PYTHON, &root().join("tests/python").join(name), args, INSTALL)
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -252,7 +252,6 @@ fn an_exported_folder_is_what_hugging_face_loads() {
 
 #[test]
 fn what_is_not_a_net_of_ror_py_leaves_no_folder() {
-    place(); // what is trained here stays here
     let given = TempDir::new().unwrap();
     let to = given.path().join("net");
     let mut trained = open("gender-32px");
@@ -272,6 +271,13 @@ fn what_is_not_a_net_of_ror_py_leaves_no_folder() {
     assert_eq!(fs::read_dir(given.path()).unwrap().count(), 0, "a half-written folder");
     let wrong = "tf".parse::<Format>().unwrap_err().to_string();
     assert!(wrong.contains("hf or onnx"), "{wrong}");
+}
+
+#[test]
+fn ror_py_says_what_is_wrong() {
+    let given = TempDir::new().unwrap();
+    let said = script("refusals.py", &[given.path().to_owned()]);
+    assert_eq!(said.expect("it needs torch and numpy alone").trim(), "refused");
 }
 
 /// The lines of README.md, in a folder with a face.jpg.

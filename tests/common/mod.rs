@@ -62,15 +62,22 @@ pub fn words(output: &Output) -> String {
 /// What a script ends with where something is not installed that it needs.
 const SKIPPED: i32 = 77;
 
-/// What a Python script says, run by the project's Python or by `$ROR_PYTHON`; nothing, which is said
-/// aloud, where something is not installed: then what `install` says helps.
-pub fn run_python(script: &Path, args: &[PathBuf], install: &str) -> Option<String> {
+/// The project's Python.
+pub const OWN_PYTHON: &str = "$python";
+/// That of `$ROR_PYTHON`, where it is set.
+pub const CHOSEN_PYTHON: &str = "${ROR_PYTHON:-$python}";
+
+/// What a script says, run by one of these; nothing, which is said aloud, where something is not
+/// installed: then what `install` says helps.
+pub fn run_python(python: &str, script: &Path, args: &[PathBuf], install: &str) -> Option<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let command = format!("source setup/env.sh && exec \"{python}\" \"$@\"");
     let output = Command::new("bash")
-        .args(["-c", "source setup/env.sh && exec \"${ROR_PYTHON:-$python}\" \"$@\"", "bash"])
+        .args(["-c", &command, "bash"])
         .arg(script)
         .args(args)
         .env("PYTHONPATH", root.join("python"))
+        .env("ROR_MODELS", root.join("models"))
         .current_dir(root)
         .output()
         .expect("bash");

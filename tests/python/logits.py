@@ -23,6 +23,7 @@ for name in sys.argv[2:]:
     if given.age is not None:
         own = [[probability for _, probability in face["groups"]] for face in faces]
         differences.append(f"groups {apart(own, given.groups, REACH, f'{name}, groups'):.1e}")
+        assert [face["group"] for face in faces] == [net.group_of(round(age)) for age in given.age]
         own = [face["age"] for face in faces]
         differences.append(f"years {apart(own, given.age, YEARS, f'{name}, age'):.1e}")
     print(f"{name}, {len(faces)} pictures, ror.py beside the crate: largest difference of {', '.join(differences)}")

@@ -33,6 +33,9 @@ if given.female is not None:
     differences.append(f"female {apart(found['female'], given.female, REACH, f'{name}, female'):.1e}")
 if given.age is not None:
     differences.append(f"years {apart(found['age'], given.age, YEARS, f'{name}, age'):.1e}")
-    apart(found["ages"].sum(1), np.ones(at if at < len(given.pictures) else len(given.pictures)), REACH, "the sum of ages")
+    apart(found["ages"].sum(1), np.ones(len(given.pictures)), REACH, f"{name}, the sum of ages")
     apart(found["ages"] @ np.array(config["ages"]), given.age, YEARS, f"{name}, ages")
-print(f"{name}, {len(given.pictures)} pictures, onnxruntime beside the crate: largest difference of {', '.join(differences)}")
+print(
+    f"{name}, {len(given.pictures)} pictures, onnxruntime beside the crate: largest difference of "
+    f"{', '.join(differences)}"
+)
