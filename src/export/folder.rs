@@ -46,6 +46,17 @@ const ROR_PY: &str = include_str!("../../python/ror.py");
 /// Writes a net as a new folder, whole or not at all. The weights are those of the net's file, bit
 /// for bit.
 ///
+/// ```no_run
+/// use ror::export::{Format, export};
+/// use ror::store::ModelStore;
+///
+/// # fn main() -> anyhow::Result<()> {
+/// let net = ModelStore::local().open("both-64px")?;
+/// export(&net, "both-64px-onnx".as_ref(), Format::Onnx)?;
+/// # Ok(())
+/// # }
+/// ```
+///
 /// ONNX is written by the Python whose PyTorch this program is linked with, or by `$ROR_PYTHON`.
 ///
 /// # Errors
