@@ -465,6 +465,38 @@ fn torchrun_and_slurm_say_which_share_is_whose() {
     says(&words(&output), &["shares have numbers from 0"]);
 }
 
+/// torchrun ends all its workers for one that fails, and starts them again: a damaged shard must not
+/// keep the others from being answered.
+#[test]
+fn torchrun_goes_on_beside_a_damaged_shard() {
+    let place = TempDir::new().unwrap();
+    let (from, to) = (place.path().join("shards"), place.path().join("answers"));
+    let mut shards = shards(&from, 7, 2);
+    fs::write(from.join("000.tar"), "no tar file").unwrap();
+    shards.remove("000");
+    let like = predict(place.path());
+    let mut script = Command::new("bash");
+    script.args([
+        "-c",
+        "source setup/env.sh && exec examples/scale/torchrun.sh \"$@\"",
+        "bash",
+        "3",
+    ]);
+    script.arg(&to).arg("--aligned").arg(&from).current_dir(project());
+    script.envs(like.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let said = fails(script.env("ROR", like.get_program()));
+    for worker in 0..3 {
+        says(&said, &[&format!("share {worker}/3 by RANK and WORLD_SIZE: ")]);
+    }
+    says(
+        &said,
+        &["000.tar: it is cut off or damaged", "shards: 0 answered, 6 there before, 1 failed"],
+    );
+    assert_eq!(times(&to).len(), 6);
+    let rows = shards.keys().map(|shard| rows(&to.join(format!("{shard}.parquet"))).len());
+    assert_eq!(rows.sum::<usize>(), 12);
+}
+
 /// A call of the Python that `ROR_SCALE_PYTHON` names, or else of the project's.
 fn python(script: &str, arguments: &[&Path]) -> Command {
     let mut command = Command::new("bash");
