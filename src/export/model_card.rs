@@ -79,10 +79,11 @@ impl Terms {
 
 impl ModelCard<'_> {
     fn terms(&self) -> Terms {
-        match (self.card.protocol, &self.card.start) {
-            (None, None) if self.card.data.synthetic => Terms::Synthetic,
-            (None, None) => Terms::Own,
-            _ => Terms::UtkFace,
+        let Card { protocol, start, teachers, .. } = self.card;
+        match protocol.is_none() && start.is_none() && teachers.is_empty() {
+            true if self.card.data.synthetic => Terms::Synthetic,
+            true => Terms::Own,
+            false => Terms::UtkFace,
         }
     }
 
