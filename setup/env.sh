@@ -12,18 +12,21 @@ fail() {
     exit 1
 }
 
-# beside ENV LIST: makes a Python environment with the packages of a list beside the project's own,
-# where there is none yet or the list has changed.
+# beside ENV LIST...: makes a Python environment with the packages of some lists beside the project's
+# own, where there is none yet or a list has changed.
 beside() {
-    if [ -x "$1/bin/python" ] && cmp -s "$2" "$1/requirements.txt"; then return; fi
-    say "installing what $2 lists into $1, a minute ..."
-    rm -rf "$1"
-    "$python" -m venv "$1"
+    local to=$1
+    shift
+    if [ -x "$to/bin/python" ] && cat "$@" | cmp -s - "$to/requirements.txt"; then return; fi
+    say "installing what $* lists into $to, a minute ..."
+    rm -rf "$to"
+    "$python" -m venv "$to"
     # PyTorch and Jupyter are the project's own.
     local where='import sysconfig; print(sysconfig.get_path("purelib"))'
-    "$python" -c "$where" >"$("$1/bin/python" -c "$where")/project.pth"
-    "$1/bin/python" -m pip install --quiet --no-cache-dir -r "$2"
-    cp "$2" "$1/requirements.txt"
+    "$python" -c "$where" >"$("$to/bin/python" -c "$where")/project.pth"
+    # shellcheck disable=SC2046  # two words a list
+    "$to/bin/python" -m pip install --quiet --no-cache-dir $(printf -- '-r %s ' "$@")
+    cat "$@" >"$to/requirements.txt"
 }
 
 # An active conda environment that has PyTorch, such as the one of environment.yml, or else .venv.

@@ -9,14 +9,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
-use common::{program, words};
+use common::{CHOSEN_PYTHON, program, run_python, words};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
 use synthetic::population;
 use tempfile::TempDir;
-
-/// What a Python script ends with where it lacks a package.
-const SKIPPED: i32 = 77;
 
 fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -497,50 +494,34 @@ fn torchrun_goes_on_beside_a_damaged_shard() {
     assert_eq!(rows.sum::<usize>(), 12);
 }
 
-/// A call of the Python that `ROR_SCALE_PYTHON` names, or else of the project's.
-fn python(script: &str, arguments: &[&Path]) -> Command {
-    let mut command = Command::new("bash");
-    command
-        .args(["-c", "source setup/env.sh && exec \"${ROR_SCALE_PYTHON:-$python}\" \"$@\"", "bash"])
-        .arg(script)
-        .args(arguments)
-        .current_dir(project());
-    command
-}
+const INSTALL: &str =
+    "set ROR_PYTHON=$(setup/python.sh), or install what examples/scale/requirements.txt lists";
 
-fn skipped(what: &str, why: &str) {
-    let line = format!(
-        "SKIPPED {what} of tests/shards.rs: {}; set ROR_SCALE_PYTHON to a Python that has \
-         examples/scale/requirements.txt\n",
-        why.trim()
-    );
-    // Not eprintln, which a test that passes does not show.
-    std::io::stderr().write_all(line.as_bytes()).unwrap();
+/// What a script of `tests/scale/` says; nothing where it lacks a package.
+fn script(name: &str, arguments: &[PathBuf]) -> Option<String> {
+    run_python(CHOSEN_PYTHON, &project().join("tests/scale").join(name), arguments, INSTALL)
 }
 
 /// Whether polars and pyarrow read the answers, and count so many pictures.
 fn opens_in_python(to: &Path, pictures: &str) {
-    let output = run(&mut python("tests/scale/answers.py", &[to]));
-    match output.status.code() {
-        Some(SKIPPED) => skipped("polars and pyarrow", &words(&output)),
-        _ => {
-            assert!(output.status.success(), "{}", words(&output));
-            says(&words(&output), &[pictures, " 0 not read"]);
-        }
+    if let Some(said) = script("answers.py", &[to.to_owned()]) {
+        says(&said, &[pictures, " 0 not read"]);
     }
 }
 
 #[test]
 fn ray_hands_out_shards_and_tries_again_what_is_killed() {
-    let lacks = run(&mut python("-c", &[Path::new("import ray, pyarrow.parquet")]));
-    if !lacks.status.success() {
-        return skipped("Ray", words(&lacks).trim().lines().last().unwrap_or_default());
+    if script("has_ray.py", &[]).is_none() {
+        return;
     }
     let place = TempDir::new().unwrap();
     let (from, to) = (place.path().join("shards"), place.path().join("answers"));
     let shards = shards(&from, 20, 12);
     let like = predict(place.path());
-    let mut driver = python("examples/scale/ray_predict.py", &[&to, &from]);
+    let mut driver = Command::new("bash");
+    let ray = format!("exec \"{CHOSEN_PYTHON}\" examples/scale/ray_predict.py \"$@\"");
+    driver.args(["-c", &format!("source setup/env.sh && {ray}"), "bash"]);
+    driver.args([&to, &from]).current_dir(project());
     driver.envs(like.get_envs().filter_map(|(name, value)| Some((name, value?))));
     driver.env("ROR", like.get_program()).env("RAY_USAGE_STATS_ENABLED", "0");
     let driver = driver.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -132,6 +132,12 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// Says a line in one piece: several workers may say theirs to the same log.
+fn say(line: &str) {
+    let line = format!("{line}\n");
+    eprint!("{line}");
+}
+
 /// Answers this process's share of some shards.
 fn shards(args: &Args, to: &Path) -> Result<()> {
     let share = args.shard.clone().map_or_else(Share::here, Ok)?;
@@ -139,11 +145,11 @@ fn shards(args: &Args, to: &Path) -> Result<()> {
     let n = all.len();
     let own = share.take(all);
     if !share.is_all() {
-        eprintln!("{share}: {} of {n} shards", own.len());
+        say(&format!("{share}: {} of {n} shards", own.len()));
     }
     let detector = if args.aligned { None } else { Some(args.detector()?) };
     let report = args.predictor()?.predict_shards(detector.as_ref(), &own, to)?;
-    eprintln!("{report}");
+    say(&report.to_string());
     let failed = report.failed.len();
     ensure!(failed == 0, "{failed} of {} shards could not be answered, see above", own.len());
     Ok(())

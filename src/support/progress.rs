@@ -1,7 +1,7 @@
 //! Progress of long steps: a bar that moves in a terminal and in a notebook whose kernel has a front,
 //! whole lines elsewhere.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -25,7 +25,8 @@ pub fn say(line: &str) {
     if in_notebook() {
         println!("{line}");
     } else {
-        eprintln!("{line}");
+        // In one piece: several processes may say something to the same log.
+        let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
     }
 }
 
