@@ -127,7 +127,12 @@ fn the_store_is_readable_after_every_one_of_thirty_kills() {
         }
         if !anew && !finished {
             let after = epochs_of_seed(path, anew);
-            assert!(after >= before, "kill {kills}: {after} epochs, {before} before");
+            // Killed between the end of its training and its own: the card has taken over.
+            let trained = ModelStore::at(path.join("models")).find(|card| card.recipe.seed == 1);
+            assert!(
+                after >= before || trained.is_some(),
+                "kill {kills}: {after} epochs, {before} before"
+            );
         }
         if finished && !anew {
             // Its net is there: the next one of this seed would only load it.
