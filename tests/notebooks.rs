@@ -53,10 +53,7 @@ fn every_plot_shows_without_trust() {
         let ran =
             notebook["cells"].as_array().unwrap().iter().filter(|cell| cell["cell_type"] == "code");
         for cell in ran {
-            assert!(
-                !cell["outputs"].as_array().unwrap().is_empty(),
-                "{name}: a cell was not run: {cell}"
-            );
+            assert!(cell["execution_count"].is_u64(), "{name}: a cell was not run: {cell}");
         }
     }
     assert!(plots > 30, "{plots} plots");
