@@ -52,7 +52,7 @@ pub mod train;
 
 pub use support::device::{device, device_named, hardware};
 pub use support::live::keep_going;
-pub use support::progress::Progress;
+pub use support::progress::{Progress, say};
 pub use task::{Gender, Label, MAX_AGE, OLDEST, RACES, Task};
 
 // What cells use beside this crate, in the versions this crate is built with.

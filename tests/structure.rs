@@ -42,7 +42,7 @@ fn used(text: &str) -> Vec<String> {
         let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
         names.push(match name.as_str() {
             "Task" | "Gender" | "Label" | "RACES" | "MAX_AGE" | "OLDEST" => "task".to_owned(),
-            "device" | "device_named" | "Progress" | "keep_going" => "support".to_owned(),
+            "device" | "device_named" | "Progress" | "keep_going" | "say" => "support".to_owned(),
             _ => name,
         });
     }

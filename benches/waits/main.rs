@@ -144,10 +144,8 @@ impl Bench {
     fn photos(&self, n: usize) -> Result<String> {
         let from = std::env::var_os("ROR_PHOTOS")
             .context("set ROR_PHOTOS to a folder of photographs with faces")?;
-        let mut sources: Vec<PathBuf> =
-            std::fs::read_dir(from)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+        let mut sources = ours::files_in(from)?;
         sources.retain(|path| path.extension().is_some_and(|ending| ending == "jpg"));
-        sources.sort_unstable();
         ensure!(!sources.is_empty(), "there are no .jpg files in the folder ROR_PHOTOS names");
         let folder = self.temporary.path().join(format!("photos-{n}"));
         std::fs::create_dir(&folder)?;
@@ -233,11 +231,8 @@ impl Bench {
                 rows
             }
             "predict" => {
-                let mut files: Vec<String> = std::fs::read_dir(&self.folder)?
-                    .map(|entry| Ok(entry?.path().to_string_lossy().into_owned()))
-                    .collect::<Result<_>>()?;
-                files.sort_unstable();
-                let some = files.into_iter().step_by(237);
+                let files = ours::files_in(&self.folder)?.into_iter().step_by(237);
+                let some = files.map(|file| file.to_string_lossy().into_owned());
                 let own: Vec<String> = ["200".into()].into_iter().chain(some).collect();
                 let arguments: Vec<String> =
                     [card("both-64px")].into_iter().chain(own.clone()).collect();

@@ -170,7 +170,8 @@ pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
     })
 }
 
-fn files_in(folder: &str) -> Result<Vec<PathBuf>> {
+/// The files in a folder, by name.
+pub fn files_in(folder: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
     files.sort_unstable();

@@ -11,7 +11,7 @@ use ror::data::{Shard, decode_photo};
 use ror::detect::Detector;
 use ror::predict::Predictor;
 
-use crate::ours::peak_mb;
+use crate::ours::{files_in, peak_mb};
 use crate::table::{Measured, fields, median};
 use crate::{Bench, RUNS, measured, on_one_core, project, table};
 
@@ -31,14 +31,8 @@ fn path() -> PathBuf {
 /// Makes shards, answers them in turn on one core and on all, and writes what that took.
 pub fn measure(bench: &Bench) -> Result<()> {
     let place = bench.temporary.path();
-    let mut chips: Vec<PathBuf> =
-        fs::read_dir(&bench.folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    chips.sort_unstable();
-    let chips: Vec<PathBuf> = chips.into_iter().step_by(6).collect();
-    let small = PathBuf::from(bench.photos(400)?);
-    let mut photos: Vec<PathBuf> =
-        fs::read_dir(&small)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    photos.sort_unstable();
+    let chips: Vec<PathBuf> = files_in(&bench.folder)?.into_iter().step_by(6).collect();
+    let photos = files_in(bench.photos(400)?)?;
     let large = place.join("large");
     fs::create_dir(&large)?;
     let mut enlarged = vec![];

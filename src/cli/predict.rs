@@ -8,7 +8,7 @@ use ror::detect::Detector;
 use ror::polars::prelude::{DataFrame, df};
 use ror::predict::{FacePrediction, Photo, PhotoFace, Predictor, Share, pred_gender_age_group};
 use ror::report::Gallery;
-use ror::{Progress, plot};
+use ror::{Progress, plot, say};
 use serde::Serialize;
 
 #[derive(clap::Args)]
@@ -132,12 +132,6 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Says a line in one piece: several workers may say theirs to the same log.
-fn say(line: &str) {
-    let line = format!("{line}\n");
-    eprint!("{line}");
-}
-
 /// Answers this process's share of some shards.
 fn shards(args: &Args, to: &Path) -> Result<()> {
     let share = args.shard.clone().map_or_else(Share::here, Ok)?;
@@ -222,6 +216,15 @@ fn print_face(path: &Path, face: &PhotoFace) {
     println!("{} [{x:.0},{y:.0} {width:.0}x{height:.0}]: {face}", path.display());
 }
 
+fn print_chip(path: &Path, face: &FacePrediction, json: bool) -> Result<()> {
+    let path = &path.display().to_string();
+    match json {
+        true => println!("{}", serde_json::to_string(&Line { path, face })?),
+        false => println!("{path}: {face}"),
+    }
+    Ok(())
+}
+
 /// Predicts for cropped faces; returns for how many it could not.
 fn aligned(args: &Args, predictor: &Predictor, paths: &[PathBuf]) -> Result<usize> {
     let (mut wrong, mut answered, mut faces) = (0, vec![], vec![]);
@@ -229,18 +232,11 @@ fn aligned(args: &Args, predictor: &Predictor, paths: &[PathBuf]) -> Result<usiz
     // So many that every core is busy, so few that lines come as they are found.
     for some in paths.chunks(2048) {
         for (path, face) in some.iter().zip(predictor.predict_files(some)?) {
-            let path_text = path.display().to_string();
             match face {
                 Ok(face) => {
-                    match args.json {
-                        true => {
-                            let line = Line { path: &path_text, face: &face };
-                            println!("{}", serde_json::to_string(&line)?);
-                        }
-                        false => println!("{path_text}: {face}"),
-                    }
+                    print_chip(path, &face, args.json)?;
                     if args.table() {
-                        answered.push(path_text);
+                        answered.push(path.display().to_string());
                         faces.push(face);
                     }
                 }

@@ -10,10 +10,9 @@ use flate2::read::GzDecoder;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::shard::Counted;
 use crate::support::files::cache;
 use crate::support::live::keep_going;
-use crate::support::progress::Progress;
+use crate::support::progress::{Counted, Progress};
 
 /// The folder with the archive's pictures: unpacked now, or by an earlier call. A changed
 /// archive (size or time) is unpacked anew.

@@ -54,8 +54,8 @@ pub trait Frame {
     /// A path that can't be written.
     fn write_csv(&self, path: impl AsRef<Path>) -> Result<()>;
 
-    /// Writes the table as Parquet, which keeps the types of columns: whole numbers as 64 bits, other numbers as doubles, texts as UTF-8, booleans. Whole or not
-    /// at all.
+    /// Writes the table as Parquet, which keeps the types of columns: whole numbers as 64 bits, other
+    /// numbers as doubles, texts as UTF-8, booleans. Whole or not at all.
     ///
     /// # Errors
     /// A column of another type, or a path that can't be written.

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use flate2::read::MultiGzDecoder;
 
 use crate::support::files::{read_picture, read_text};
-use crate::support::progress::Progress;
+use crate::support::progress::{Counted, Progress};
 
 /// The most bytes that a picture of a shard may have: it is read into memory.
 const MOST_BYTES: u64 = 512 << 20;
@@ -293,20 +293,6 @@ fn add_files(folder: &Path, recursive: bool, files: &mut Vec<PathBuf>) -> Result
         }
     }
     Ok(())
-}
-
-/// Has the progress count what is read.
-pub(super) struct Counted<'a, R> {
-    pub(super) inner: R,
-    pub(super) progress: &'a Progress,
-}
-
-impl<R: Read> Read for Counted<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.inner.read(buffer)?;
-        self.progress.read(n);
-        Ok(n)
-    }
 }
 
 /// Knows by how many zeros what was read ends.

@@ -126,9 +126,9 @@ impl Experiment {
     /// its device, its command.
     ///
     /// # Errors
-    /// A start or teacher that is not in the store or has seen validation or test pictures, a data set that
-    /// lacks the protocol's pictures, pictures that can't be decoded, a loss that is not a number,
-    /// or a folder that can't be written.
+    /// A start or teacher that is not in the store or has seen validation or test pictures, a data
+    /// set that lacks the protocol's pictures, pictures that can't be decoded, a loss that is not a
+    /// number, or a folder that can't be written.
     pub fn run(&self, faces: &Faces, adjust: impl FnOnce(Training) -> Training) -> Result<Trained> {
         let split = self.protocol.split(faces)?;
         let store = ModelStore::local();

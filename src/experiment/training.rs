@@ -227,9 +227,9 @@ impl<'a> Training<'a> {
     /// # Errors
     /// A recipe or shape that [`Recipe::check`] or [`NetConfig::check`] refuses, outputs that
     /// are not the task's, a start or teacher that has seen validation or test pictures, teachers of
-    /// another task, or without a recipe's distillation (and the other way round), pictures that can't
-    /// be decoded, a loss that is not a number, a folder that can't be written, or the same
-    /// training running elsewhere.
+    /// another task, teachers without distillation or the other way round, pictures that can't be
+    /// decoded, a loss that is not a number, a folder that can't be written, or the same training
+    /// running elsewhere.
     pub fn run(&self) -> Result<Trained> {
         self.check()?;
         let (task, key, store) = (self.task, self.key()?, ModelStore::local());

@@ -11,7 +11,7 @@ use crate::experiment::SearchSoFar;
 use crate::plot::{self, Figure};
 use crate::support::live::Live;
 use crate::support::progress::in_notebook;
-use crate::train::History;
+use crate::train::{Epoch, History};
 
 /// A figure that moves while its cell runs: one output, drawn again at most four times a second.
 ///
@@ -31,7 +31,6 @@ use crate::train::History;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Default)]
 pub struct Moving {
     live: Option<Live>,
     last: RefCell<Option<Figure>>,
@@ -49,6 +48,12 @@ impl Moving {
             Some(live) => live.show(figure.html(), format!("{figure:?}")),
             None => *self.last.borrow_mut() = Some(figure.clone()),
         }
+    }
+}
+
+impl Default for Moving {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -76,38 +81,35 @@ pub(super) fn draw(what: &dyn Any) -> Result<String> {
     bail!("nothing is known of how to draw this")
 }
 
+/// What the table of epochs has in a column; nothing where an epoch has no such number.
+type Cell = fn(&Epoch) -> Option<String>;
+const COLUMNS: [(&str, Cell); 7] = [
+    ("epoch", |epoch| Some(epoch.epoch.to_string())),
+    ("training loss", |epoch| Some(format!("{:.4}", epoch.train_loss))),
+    ("accuracy", |epoch| Some(format!("{:.2} %", 100.0 * epoch.train_accuracy))),
+    ("validation loss", |epoch| Some(format!("{:.4}", epoch.validation_loss))),
+    ("accuracy", |epoch| Some(format!("{:.2} %", 100.0 * epoch.validation_accuracy))),
+    ("MAE", |epoch| epoch.validation_mae.map(|mae| format!("{mae:.2}"))),
+    ("seconds", |epoch| Some(format!("{:.1}", epoch.seconds))),
+];
+
 /// The last epochs, the best one in bold, above the learning curves.
 fn epochs(history: &History) -> Result<String> {
-    if history.epochs.is_empty() {
+    let (Some(last), Some(best)) = (history.epochs.last(), history.best()) else {
         return Ok(String::new());
-    }
-    let age = history.epochs.iter().any(|epoch| epoch.validation_mae.is_some());
-    let mut heading =
-        vec!["epoch", "training loss", "accuracy", "validation loss", "accuracy", "seconds"];
-    if age {
-        heading.insert(5, "MAE");
-    }
-    let mut rows = row(&heading);
-    let best = history.best().map(|best| best.epoch);
+    };
+    // Of gender there is no MAE.
+    let columns: Vec<_> = COLUMNS.into_iter().filter(|(_, cell)| cell(last).is_some()).collect();
+    let mut rows = row(&columns.iter().map(|(name, _)| *name).collect::<Vec<_>>());
     let left_out = history.epochs.len().saturating_sub(EPOCHS);
     if left_out > 0 {
         rows += &row(&["..."]);
     }
     for epoch in &history.epochs[left_out..] {
-        let mut cells = vec![
-            epoch.epoch.to_string(),
-            format!("{:.4}", epoch.train_loss),
-            format!("{:.2} %", 100.0 * epoch.train_accuracy),
-            format!("{:.4}", epoch.validation_loss),
-            format!("{:.2} %", 100.0 * epoch.validation_accuracy),
-            format!("{:.1}", epoch.seconds),
-        ];
-        if age {
-            let mae = epoch.validation_mae.map_or(String::new(), |mae| format!("{mae:.2}"));
-            cells.insert(5, mae);
-        }
+        let cells = columns.iter().map(|(_, cell)| cell(epoch).unwrap_or_default());
+        let cells: Vec<String> = cells.collect();
         let line = row(&cells.iter().map(String::as_str).collect::<Vec<_>>());
-        rows += &match best == Some(epoch.epoch) {
+        rows += &match epoch.epoch == best.epoch {
             true => line.replacen("<tr>", "<tr style='font-weight:bold'>", 1),
             false => line,
         };

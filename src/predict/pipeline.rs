@@ -12,12 +12,12 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use image::RgbImage;
 
 use super::answers::{Answers, Rows};
 use super::photo::Seen;
-use super::predictor::predict;
+use super::predictor::{predict, predict_decoded};
 use super::{FacePrediction, Photo, Predictor};
 use crate::data::{Member, Shard, decode, decode_photo};
 use crate::detect::Detector;
@@ -267,14 +267,9 @@ fn chips(
     let decoded = members.into_iter().map(|Member { name, bytes }| {
         (name, bytes.and_then(|bytes| without_panic(|| decode(&bytes))))
     });
-    let decoded: Answers<RgbImage> = timed(&mut times.decode, || decoded.collect());
-    let chips: Vec<&RgbImage> = decoded.iter().flat_map(|(_, picture)| picture).collect();
-    let mut predicted = timed(&mut times.net, || predict(cards, ready, &chips))?.into_iter();
-    let faces = decoded.into_iter().map(|(name, picture)| {
-        let face = picture.and_then(|_| predicted.next().context("nothing was predicted for it"));
-        (name, face)
-    });
-    Ok(faces.collect())
+    let (names, decoded): (Vec<String>, Vec<_>) = timed(&mut times.decode, || decoded.unzip());
+    let faces = timed(&mut times.net, || predict_decoded(cards, ready, decoded))?;
+    Ok(names.into_iter().zip(faces).collect())
 }
 
 /// A picture on which a decoder panics must not end its shard.

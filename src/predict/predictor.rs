@@ -133,15 +133,7 @@ impl Predictor {
             |ready, job| {
                 let decoded: Vec<Result<RgbImage>> =
                     (job * some..n.min((job + 1) * some)).map(&read).collect::<Result<_>>()?;
-                let pictures: Vec<&RgbImage> = decoded.iter().flatten().collect();
-                let mut faces = predict(&cards, ready, &pictures)?.into_iter();
-                decoded
-                    .into_iter()
-                    .map(|picture| match picture {
-                        Ok(_) => Ok(Ok(faces.next().context("no prediction for a picture")?)),
-                        Err(error) => Ok(Err(error)),
-                    })
-                    .collect::<Result<Vec<_>>>()
+                predict_decoded(&cards, ready, decoded)
             },
         )?;
         Ok(predicted.into_iter().flatten().collect())
@@ -188,4 +180,19 @@ pub(super) fn predict(
         heads.extend(card.read(&net.mirrored_logits(&pixels)?)?);
     }
     FacePrediction::from_heads(heads)
+}
+
+/// The same for pictures of which some could not be decoded: for these, why.
+pub(super) fn predict_decoded(
+    cards: &[&Card],
+    ready: &[Inference],
+    decoded: Vec<Result<RgbImage>>,
+) -> Result<Vec<Result<FacePrediction>>> {
+    let pictures: Vec<&RgbImage> = decoded.iter().flatten().collect();
+    let mut faces = predict(cards, ready, &pictures)?.into_iter();
+    let predicted = decoded.into_iter().map(|picture| match picture {
+        Ok(_) => Ok(Ok(faces.next().context("no prediction for a picture")?)),
+        Err(error) => Ok(Err(error)),
+    });
+    predicted.collect()
 }

@@ -8,7 +8,7 @@ use polars::prelude::DataFrame;
 use tch::{Device, Kind, Tensor, no_grad};
 
 use crate::data::{Faces, decode, resize};
-use crate::model::Net;
+use crate::model::{LEVEL_SCALE, Net};
 use crate::plot::{self, Figure};
 use crate::support::progress::Progress;
 
@@ -90,7 +90,8 @@ pub fn filter_patterns(net: &Net, layer: &str) -> Result<Figure> {
         let reach = (side / 8).max(1);
         let moved = Tensor::f_randint_low(-reach, reach + 1, [2], (Kind::Int64, Device::Cpu))?;
         let moved = [moved.f_int64_value(&[0])?, moved.f_int64_value(&[1])?];
-        let pixels = frequencies.pixels(&input)?.f_sub_scalar(0.5)?.f_mul_scalar(255.0 / 64.0)?;
+        let pixels =
+            frequencies.pixels(&input)?.f_sub_scalar(0.5)?.f_mul_scalar(255.0 / LEVEL_SCALE)?;
         let (response, _) = tapped(net, layer, &pixels.f_roll(moved, [2, 3])?)?;
         let response = response.f_reshape([filters, filters, -1])?;
         let score = response.f_mean_dim(2i64, false, Kind::Float)?.f_gather(1, &own, false)?;

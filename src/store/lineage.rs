@@ -34,8 +34,8 @@ impl Lineage {
     /// The lineage of a net whose card is at `path`.
     ///
     /// # Errors
-    /// A start or teacher that is not in the store, or a list of contents that can't be read: what the net
-    /// has seen is not known then.
+    /// A start or teacher that is not in the store, or a list of contents that can't be read: what
+    /// the net has seen is not known then.
     pub(super) fn of(store: &ModelStore, path: &Path, card: &Card) -> Result<Self> {
         let mut models = None; // read where there is a start or a teacher
         let mut ancestors = vec![];

@@ -51,10 +51,7 @@ pub(crate) fn write_under(
     path: &Path,
     make: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     fs::create_dir_all(folder)
         .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     let write = || -> Result<()> {
@@ -94,6 +91,14 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// The folder that a path lies in.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}
+
 /// Has `make` fill a folder under a temporary name and then renames it to `path`, where there must
 /// be nothing yet: the folder is there with all its files, which are synced, or not at all.
 ///
@@ -105,10 +110,7 @@ pub(crate) fn write_folder(path: &Path, make: impl FnOnce(&Path) -> Result<()>) 
         "{} is there already: name a folder that is not, or remove it first",
         path.display()
     );
-    let around = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
+    let around = folder_of(path);
     let write = || -> Result<()> {
         fs::create_dir_all(around)?;
         let mut new = tempfile::Builder::new();

@@ -1,7 +1,7 @@
 //! Progress of long steps: a bar that moves in a terminal and in a notebook whose kernel has a front,
 //! whole lines elsewhere.
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ pub fn say(line: &str) {
         println!("{line}");
     } else {
         // In one piece: several processes may say something to the same log.
-        let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+        let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
     }
 }
 
@@ -178,6 +178,20 @@ impl Progress {
     }
 }
 
+/// Has the progress count what is read.
+pub(crate) struct Counted<'a, R> {
+    pub(crate) inner: R,
+    pub(crate) progress: &'a Progress,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.progress.read(n);
+        Ok(n)
+    }
+}
+
 impl Shown {
     fn here(what: &str, total: usize) -> Self {
         if live::has_front() {
@@ -187,7 +201,7 @@ impl Shown {
             REPORTED.fetch_sub(1, Ordering::Relaxed);
             return Self::Nowhere;
         }
-        if in_notebook() || !std::io::stderr().is_terminal() {
+        if in_notebook() || !io::stderr().is_terminal() {
             return Self::Lines;
         }
         let bar = ProgressBar::new(total as u64);

@@ -5,6 +5,7 @@ use std::fmt;
 use anyhow::Result;
 use tch::{Kind, Reduction, Tensor};
 
+use super::targets::years;
 use super::{Recipe, Targets};
 use crate::Task;
 
@@ -43,8 +44,7 @@ impl RecipeLoss {
         if self.expectation == 0.0 {
             return Ok(cross_entropy);
         }
-        let years: Vec<f32> = self.task.ages().iter().map(|age| *age as f32).collect();
-        let years = Tensor::f_from_slice(&years)?.f_to_device(logits.device())?;
+        let years = years(self.task)?.f_to_device(logits.device())?;
         let error = log.f_exp()?.f_mv(&years)?.f_sub(ages)?.f_abs()?.f_mean(Kind::Float)?;
         Ok(cross_entropy.f_add(&error.f_mul_scalar(self.expectation)?)?)
     }

@@ -107,10 +107,15 @@ impl Targets {
 
 /// f32 `[n]`: the expected ages of distributions over the age head's outputs, years.
 fn expected_ages(task: Task, outputs: &Tensor) -> Result<Tensor> {
-    let age = if task == Task::Both { Task::Years } else { task };
-    let years: Vec<f32> = age.ages().iter().map(|age| *age as f32).collect();
-    let own = outputs.f_narrow(1, task.outputs() - age.outputs(), age.outputs())?;
-    Ok(own.f_mv(&Tensor::f_from_slice(&years)?)?)
+    let years = years(task)?;
+    let n = years.numel() as i64;
+    Ok(outputs.f_narrow(1, task.outputs() - n, n)?.f_mv(&years)?)
+}
+
+/// f32 `[n]`: the age that each output of the age head stands for, years.
+pub(super) fn years(task: Task) -> Result<Tensor> {
+    let years: Vec<f32> = task.ages().iter().map(|age| *age as f32).collect();
+    Ok(Tensor::f_from_slice(&years)?)
 }
 
 /// What the outputs should be for one picture.

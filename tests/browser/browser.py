@@ -66,7 +66,22 @@ def stop(process: subprocess.Popen) -> None:
     process.wait()
 
 
-class Browser:
+class Running:
+    """A program that runs as long as this is open, and writes to `log`."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def said(self) -> str:
+        """The end of what the program wrote."""
+        self.log.seek(0)
+        return self.log.read()[-3000:]
+
+
+class Browser(Running):
     """One page of a browser that has a profile of its own, deleted in the end.
 
     `errors` are the page's exceptions and what it logged as errors; `requests` are the addresses it
@@ -89,7 +104,7 @@ class Browser:
         self.errors, self.requests = [], []
         try:
             try:
-                address = until(self._address, 60, lambda: f"Chromium's start\n{self._said()}")
+                address = until(self._address, 60, lambda: f"Chromium's start\n{self.said()}")
             except Wrong as wrong:
                 # One that stands on the path by chance may be a stub, such as Ubuntu's for its snap.
                 raise wrong if chosen else NotFound(str(wrong)) from None
@@ -104,26 +119,16 @@ class Browser:
             self.close()
             raise
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
     def close(self) -> None:
         stop(self.process)
         self.loop.close()
         self.log.close()
         self.profile.cleanup()
 
-    def _said(self) -> str:
-        self.log.seek(0)
-        return self.log.read()[-2000:]
-
     def _address(self) -> str | None:
         """Where the browser listens, once it does."""
         if self.process.poll() is not None:
-            raise Wrong(f"{self.process.args[0]} ended with {self.process.returncode}\n{self._said()}")
+            raise Wrong(f"{self.process.args[0]} ended with {self.process.returncode}\n{self.said()}")
         file = Path(self.profile.name) / "DevToolsActivePort"
         lines = file.read_text().split() if file.is_file() else []
         return f"ws://127.0.0.1:{lines[0]}{lines[1]}" if len(lines) == 2 else None
@@ -171,7 +176,7 @@ class Browser:
         except asyncio.TimeoutError:
             raise Wrong(f"{method} took more than {limit:g} s: {str(parameters)[:300]}") from None
         except WebSocketClosedError:
-            raise Wrong(f"{method}: the browser has ended\n{self._said()}") from None
+            raise Wrong(f"{method}: the browser has ended\n{self.said()}") from None
         finally:
             self.answers.pop(number, None)
         if "error" in message:

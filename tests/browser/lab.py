@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from browser import Browser, Wrong, main, stop, until
+from browser import Browser, Running, Wrong, main, stop, until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START = 600  # seconds; after an edit the kernel first compiles the crate
@@ -62,7 +62,7 @@ CELLS = """panel.content.widgets.filter((cell) => cell.model.type === "code").ma
 CONTENT = "panel.content.node.querySelector('.jp-WindowedPanel-inner').scrollHeight"
 
 
-class Lab:
+class Lab(Running):
     """A JupyterLab of its own, with nothing of the user's, on copies of notebooks.
 
     The copies stand in a folder `notebooks` beside a link to `tests`, so that what cells open is there.
@@ -116,23 +116,12 @@ class Lab:
             self.close()
             raise
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
     def close(self) -> None:
         self.page.close()
         if self.server:
             stop(self.server)  # which ends its kernels
         self.log.close()
         self.folder.cleanup()
-
-    def said(self) -> str:
-        """The end of what JupyterLab and its kernels wrote."""
-        self.log.seek(0)
-        return self.log.read()[-3000:]
 
     def _server(self) -> dict | None:
         """Where JupyterLab listens, once it does."""

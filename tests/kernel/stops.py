@@ -49,7 +49,7 @@ CASES = [
 
 def run(place: Path) -> None:
     os.environ |= {"ROR_CACHE": str(place / "cache"), "ROR_MODELS": str(place / "models")}
-    models = front.Path(__file__).resolve().parent.parent.parent / "models"
+    models = Path(__file__).resolve().parent.parent.parent / "models"
     (place / "models").mkdir()
     for file in models.glob("both-64px.*"):
         (place / "models" / file.name).symlink_to(file)
