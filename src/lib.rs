@@ -50,9 +50,10 @@ mod support;
 mod task;
 pub mod train;
 
-pub use support::device::{device, device_named, hardware};
+pub use support::device::{Precision, device, device_named, hardware};
 pub use support::live::keep_going;
-pub use support::progress::{Progress, say};
+pub use support::progress::{Progress, quiet, say};
+pub use support::ranks::rank;
 pub use task::{Gender, Label, MAX_AGE, OLDEST, RACES, Task};
 
 // What cells use beside this crate, in the versions this crate is built with.

@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use cli::{ablate, data, evaluate, export, lineage, predict, protocols, results, train, visualize};
+use cli::{
+    ablate, data, evaluate, export, lineage, predict, protocols, results, train, visualize, worker,
+};
 
 /// Face age-group and gender estimation with residual networks of residual networks.
 #[derive(Parser)]
@@ -37,6 +39,9 @@ enum Command {
     Lineage,
     /// Print the published results as a table; with --write, put it into README.md.
     Results(results::Args),
+    /// One of the processes that train --workers starts.
+    #[command(hide = true)]
+    Worker(worker::Args),
     /// Write one picture a layer with all its channels, and the patterns that excite its filters.
     Visualize(visualize::Args),
 }
@@ -69,6 +74,7 @@ fn run(command: Command) -> Result<()> {
         Command::Export(args) => export::run(&args),
         Command::Lineage => lineage::run(),
         Command::Results(args) => results::run(&args),
+        Command::Worker(args) => worker::run(&args),
         Command::Visualize(args) => visualize::run(args),
     }
 }

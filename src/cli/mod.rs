@@ -10,3 +10,4 @@ pub mod protocols;
 pub mod results;
 pub mod train;
 pub mod visualize;
+pub mod worker;

@@ -9,7 +9,7 @@ use ror::experiment::{Experiment, Training};
 use ror::model::{KerasBaselineConfig, NetConfig, RorConfig};
 use ror::store::{ModelStore, Trained};
 use ror::train::Recipe;
-use ror::{Task, device_named};
+use ror::{Precision, Task, device_named, say};
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Shape {
@@ -19,6 +19,16 @@ enum Shape {
     Small,
     /// What the original's Keras notebook coded.
     KerasBaseline,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Arithmetic {
+    /// bf16 where the device has it.
+    Auto,
+    /// Half the bytes between layers; parameters stay in f32.
+    Bf16,
+    /// Throughout.
+    F32,
 }
 
 #[derive(clap::Args)]
@@ -60,6 +70,12 @@ pub struct Args {
     /// auto, cpu or cuda.
     #[arg(long, default_value = "auto")]
     device: String,
+    /// What arithmetic to train in.
+    #[arg(long, value_enum, default_value_t = Arithmetic::Auto)]
+    precision: Arithmetic,
+    /// Processes of this machine that share every batch; torchrun starts them on several machines.
+    #[arg(long, default_value_t = 1)]
+    workers: usize,
     /// Threads on the CPU; by default all cores.
     #[arg(long, value_parser = clap::value_parser!(i32).range(1..=1024))]
     threads: Option<i32>,
@@ -82,11 +98,17 @@ pub fn run(args: Args) -> Result<()> {
         Some(path) => Faces::at(path)?,
         None => Faces::open()?,
     };
-    eprintln!("{faces}");
+    if ror::rank() > 0 {
+        ror::quiet(); // the first of torchrun's ranks speaks for all
+    }
+    say(&faces.to_string());
     let mut trained = match (&args.config, &args.start, args.task) {
         (None, Some(start), None) => fine_tune(&args, start, &faces)?,
         _ => train(&args, &faces)?,
     };
+    if ror::rank() > 0 {
+        return Ok(());
+    }
     for metrics in &trained.card.validation {
         println!("validation, {}, {metrics}", metrics.task);
     }
@@ -119,27 +141,35 @@ fn train(args: &Args, faces: &Faces) -> Result<Trained> {
         experiment.recipe = Recipe::report(experiment.task);
     }
     args.change(&mut experiment.recipe);
-    eprintln!("{}", experiment.protocol.split(faces)?);
+    say(&experiment.protocol.split(faces)?.to_string());
     let device = device_named(&args.device)?;
-    experiment
-        .run(faces, |training| training.device(device).retrain(args.retrain).command(&command()))
+    experiment.run(faces, |training| args.adjust(training.device(device)))
 }
 
 fn fine_tune(args: &Args, start: &str, faces: &Faces) -> Result<Trained> {
     let start = ModelStore::local().open_on(start, device_named(&args.device)?)?;
     let split = faces.split(faces.records(), &SplitSizes::shares_of(faces.contents()))?;
-    eprintln!("{split}");
+    say(&split.to_string());
     let mut recipe = Recipe::fine_tuning(&start.card.recipe);
     args.change(&mut recipe);
-    Training::fine_tune(faces, &split, &start)
-        .recipe(recipe)
-        .device(start.net.device())
-        .retrain(args.retrain)
-        .command(&command())
-        .run()
+    let training = Training::fine_tune(faces, &split, &start).recipe(recipe);
+    args.adjust(training.device(start.net.device())).run()
 }
 
 impl Args {
+    fn adjust<'a>(&self, training: Training<'a>) -> Training<'a> {
+        let precision = match self.precision {
+            Arithmetic::Auto => Precision::Auto,
+            Arithmetic::Bf16 => Precision::Bf16,
+            Arithmetic::F32 => Precision::F32,
+        };
+        training
+            .precision(precision)
+            .workers(self.workers)
+            .retrain(self.retrain)
+            .command(&command())
+    }
+
     fn change(&self, recipe: &mut Recipe) {
         recipe.epochs = self.epochs.unwrap_or(recipe.epochs);
         recipe.batch = self.batch.unwrap_or(recipe.batch);

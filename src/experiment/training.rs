@@ -1,19 +1,22 @@
 //! A training: run, or loaded where it was run before.
 
 use std::fs::File;
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use tch::{Device, Kind, Tensor};
 
+use super::workers::Workers;
 use crate::Task;
 use crate::data::{Faces, Part, Split};
 use crate::metrics::{Evaluation, LabelledPredictions, Predictions, distributions};
-use crate::model::{Net, NetConfig, RorConfig, logits_of};
+use crate::model::{Net, NetConfig, RorConfig};
 use crate::store::{Card, DataCard, ModelStore, Trained, today};
-use crate::support::device::{device, hardware, training_kind};
+use crate::support::device::{Precision, device, hardware};
 use crate::support::hash::sha256;
 use crate::support::live::Live;
 use crate::support::progress::{say, thousands};
+use crate::support::ranks::Ranks;
 use crate::train::fit::{Fit, fit, time_steps};
 use crate::train::{Augmentation, Loss, Recipe, RecipeLoss, VERSION, checkpoint, show};
 
@@ -46,6 +49,8 @@ pub struct Training<'a> {
     start: Option<&'a Trained>,
     teachers: &'a [Trained],
     device: Device,
+    precision: Precision,
+    workers: usize,
     retrain: bool,
     quiet: bool,
     command: String,
@@ -65,6 +70,8 @@ impl<'a> Training<'a> {
             start: None,
             teachers: &[],
             device: device(),
+            precision: Precision::Auto,
+            workers: 1,
             retrain: false,
             quiet: false,
             command: format!("Training::new(&faces, &split, Task::{task:?}).run()"),
@@ -156,6 +163,22 @@ impl<'a> Training<'a> {
         Self { device, ..self }
     }
 
+    /// What arithmetic to train in; by default bf16 where the device has it.
+    pub fn precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+
+    /// Trains on so many processes of this machine, which share every batch and the cores, or have a
+    /// GPU each. On one CPU one process with all threads is as a rule as fast
+    /// (docs/scale.md); for several machines start the program by torchrun instead.
+    ///
+    /// Each process normalises its own share of a batch, unless [`Recipe::synchronised`]. A worker
+    /// opens the pictures anew, so they must be what [`Faces::open`] or [`Faces::at`] opens; a loss or
+    /// augmentation of one's own lives in this process alone and is refused.
+    pub fn workers(self, workers: usize) -> Self {
+        Self { workers, ..self }
+    }
+
     /// How to name this training on its card: a command that repeats it.
     pub fn command(self, command: &str) -> Self {
         Self { command: command.to_owned(), ..self }
@@ -213,6 +236,11 @@ impl<'a> Training<'a> {
             self.recipe.distillation,
             self.teachers.len()
         );
+        ensure!((1..=1024).contains(&self.workers), "{} workers: choose 1 to 1024", self.workers);
+        ensure!(
+            self.workers == 1 || (self.loss.is_none() && self.augmentation.is_none()),
+            "a loss or augmentation of one's own can't be sent to workers: train on one process, or start              your own program by torchrun"
+        );
         for known in self.start.into_iter().chain(self.teachers) {
             known.check_unseen(self.faces, self.split, &[Part::Validation, Part::Test])?;
         }
@@ -233,10 +261,18 @@ impl<'a> Training<'a> {
     pub fn run(&self) -> Result<Trained> {
         self.check()?;
         let (task, key, store) = (self.task, self.key()?, ModelStore::local());
-        if !self.retrain
-            && let Some(found) = store.find(|card| card.key == key)
-        {
-            let found = Trained::load(&found.path, self.device)?;
+        let ranks = Ranks::here(self.device)?;
+        ensure!(
+            ranks.first_says(key.clone())? == key,
+            "rank {} would train another net than rank 0: all need the same command, data and version",
+            ranks.number()
+        );
+        let found = match self.retrain || !ranks.is_first() {
+            true => None,
+            false => store.find(|card| card.key == key),
+        };
+        let found = found.map(|found| Trained::load(&found.path, self.device)).transpose()?;
+        if let Some(found) = self.shared(&ranks, found)? {
             if !self.quiet && !Live::is_open() {
                 say(&format!(
                     "{task}: loaded the net trained on {} with this very setting; retrain(true) trains it anew",
@@ -247,38 +283,41 @@ impl<'a> Training<'a> {
             return Ok(found);
         }
         let folder = store.runs().join(format!("{}-{key}", task.name()));
-        std::fs::create_dir_all(&folder).with_context(|| {
-            format!(
-                "cannot make {} (set ROR_MODELS to a folder that can be written)",
-                folder.display()
-            )
-        })?;
-        let lock = File::create(folder.join("lock"))?;
-        ensure!(
-            lock.try_lock().is_ok(),
-            "this very training is running in another notebook or program: {}",
-            folder.display()
-        );
-        if self.retrain {
-            checkpoint::remove(&folder)?;
-        }
+        // The first rank alone writes.
+        let _lock = ranks.is_first().then(|| self.take(&folder)).transpose()?;
         let net = Net::new(self.net.clone(), self.device, self.recipe.seed as i64)?;
         if let Some(start) = self.start {
             net.copy_from(&start.net)?;
         }
+        let on = match ranks.size().max(self.workers) {
+            1 => hardware(self.device),
+            ranks => format!("{}, {ranks} ranks", hardware(self.device)),
+        };
         if !Live::is_open() {
             say(&format!(
-                "{task}: {} parameters, {} train and {} validation pictures, on {}",
+                "{task}: {} parameters, {} train and {} validation pictures, on {on}",
                 thousands(net.parameters()),
                 thousands(self.split.train.len()),
                 thousands(self.split.validation.len()),
-                hardware(self.device)
             ));
         }
         let standard = RecipeLoss::new(task, &self.recipe);
-        let taught = self.taught()?;
-        let history = fit(&net, Fit { taught: taught.as_ref(), ..self.fit(&standard) }, &folder)?;
-        let (temperatures, validation) = self.calibrate(&net)?;
+        let fit_ = self.fit(&standard, &ranks);
+        let taught = self.taught(fit_)?;
+        let fit_ = Fit { taught: taught.as_ref(), ..fit_ };
+        let (history, (temperatures, validation)) = match self.workers {
+            1 => (fit(&net, fit_, &folder)?, calibrate(&net, fit_)?),
+            size => {
+                let mut workers = Workers::start(size, self.device)?;
+                let ranks = workers.ranks.clone();
+                let fit_ = Fit { ranks: &ranks, ..fit_ };
+                let all = || {
+                    workers.tell(&fit_, &self.net)?;
+                    Ok((fit(&net, fit_, &folder)?, calibrate(&net, fit_)?))
+                };
+                all().map_err(|error| workers.explained(error))?
+            }
+        };
         let card = Card {
             key,
             task,
@@ -304,8 +343,8 @@ impl<'a> Training<'a> {
             tests: vec![],
             minutes: history.seconds() / 60.0 + self.start.map_or(0.0, |start| start.card.minutes),
             history,
-            hardware: hardware(self.device),
-            precision: match net.kind(training_kind(self.device)) {
+            hardware: on,
+            precision: match net.kind(fit_.kind) {
                 Kind::BFloat16 => "bf16".to_owned(),
                 _ => "f32".to_owned(),
             },
@@ -314,6 +353,9 @@ impl<'a> Training<'a> {
         };
         let path = folder.join("card.json");
         let mut trained = Trained { net, card, loaded: false, path: path.clone() };
+        if !ranks.is_first() {
+            return Ok(trained);
+        }
         let contents = match self.split.protocol {
             Some(_) => None,
             None => Some(self.split.contents(self.faces)?),
@@ -323,37 +365,65 @@ impl<'a> Training<'a> {
         Ok(trained)
     }
 
-    /// Temperatures fitted on the validation part, and its metrics with them.
-    fn calibrate(&self, net: &Net) -> Result<(Vec<f64>, Evaluation)> {
-        let part = &self.split.validation;
-        let labels = self.faces.labels(part)?;
-        let logits = logits_of(net, Kind::Float, self.faces, part, self.net.input())?;
-        let temperatures = crate::metrics::fit_temperatures(self.task, &logits, &labels)?;
-        let labelled = Predictions::from_logits(self.task, &temperatures, &logits)?
-            .into_iter()
-            .map(|head| LabelledPredictions::new(head, labels.clone()))
-            .collect();
-        Ok((temperatures, Evaluation::of(labelled)))
-    }
-
-    fn fit<'b>(&'b self, standard: &'b RecipeLoss) -> Fit<'b> {
+    fn fit<'b>(&'b self, standard: &'b RecipeLoss, ranks: &'b Ranks) -> Fit<'b> {
         Fit {
             faces: self.faces,
-            split: self.split,
+            train: &self.split.train,
+            validation: &self.split.validation,
             task: self.task,
             recipe: &self.recipe,
             loss: self.loss.unwrap_or(standard),
             augmentation: self.augmentation,
             taught: None,
+            kind: self.precision.training(self.device),
+            ranks,
         }
     }
 
+    /// The folder of this training, locked for as long as what is returned lives.
+    fn take(&self, folder: &Path) -> Result<File> {
+        std::fs::create_dir_all(folder).with_context(|| {
+            format!(
+                "cannot make {} (set ROR_MODELS to a folder that can be written)",
+                folder.display()
+            )
+        })?;
+        let lock = File::create(folder.join("lock"))?;
+        ensure!(
+            lock.try_lock().is_ok(),
+            "this very training is running in another notebook or program: {}",
+            folder.display()
+        );
+        if self.retrain {
+            checkpoint::remove(folder)?;
+        }
+        Ok(lock)
+    }
+
+    /// The net that the first rank has found, on all.
+    fn shared(&self, ranks: &Ranks, found: Option<Trained>) -> Result<Option<Trained>> {
+        let about = found.as_ref().map(|found| (found.card.clone(), found.path.clone()));
+        let Some((card, path)) = ranks.first_says(about)? else {
+            return Ok(None);
+        };
+        let trained = match found {
+            Some(found) => found,
+            None => {
+                let net = Net::new(card.net.clone(), self.device, 0)?;
+                Trained { net, card, loaded: true, path }
+            }
+        };
+        for mut variable in trained.net.variables().into_values() {
+            ranks.follow(&mut variable)?;
+        }
+        Ok(Some(trained))
+    }
+
     /// The mean of what the teachers predict for the training pictures: f32 `[n, outputs]`.
-    fn taught(&self) -> Result<Option<Tensor>> {
+    fn taught(&self, fit: Fit) -> Result<Option<Tensor>> {
         let mut sum: Option<Tensor> = None;
         for Trained { net, card, .. } in self.teachers {
-            let logits =
-                logits_of(net, Kind::Float, self.faces, &self.split.train, card.net.input())?;
+            let logits = fit.logits(net, Kind::Float, fit.train, card.net.input())?;
             let heads = distributions(card.task, &card.temperatures, &logits)?;
             let heads: Vec<Tensor> = heads.into_iter().map(|(_, outputs)| outputs).collect();
             let outputs = Tensor::f_cat(&heads, 1)?;
@@ -376,8 +446,22 @@ impl<'a> Training<'a> {
     pub fn time_steps(&self, steps: usize) -> Result<Vec<f64>> {
         self.check()?;
         let net = Net::new(self.net.clone(), self.device, self.recipe.seed as i64)?;
-        time_steps(&net, self.fit(&RecipeLoss::new(self.task, &self.recipe)), steps)
+        let (standard, alone) =
+            (RecipeLoss::new(self.task, &self.recipe), Ranks::alone(self.device));
+        time_steps(&net, self.fit(&standard, &alone), steps)
     }
+}
+
+/// Temperatures fitted on the validation part, and its metrics with them.
+pub(super) fn calibrate(net: &Net, fit: Fit) -> Result<(Vec<f64>, Evaluation)> {
+    let labels = fit.faces.labels(fit.validation)?;
+    let logits = fit.logits(net, Kind::Float, fit.validation, net.config().input())?;
+    let temperatures = crate::metrics::fit_temperatures(fit.task, &logits, &labels)?;
+    let labelled = Predictions::from_logits(fit.task, &temperatures, &logits)?
+        .into_iter()
+        .map(|head| LabelledPredictions::new(head, labels.clone()))
+        .collect();
+    Ok((temperatures, Evaluation::of(labelled)))
 }
 
 /// The report's net, or on synthetic faces a small one.

@@ -23,7 +23,12 @@ pub fn device() -> Device {
         } else if !Cuda::is_available() {
             say("note: there is an NVIDIA GPU, but PyTorch can't use it: its driver may be older than this PyTorch needs");
         }
-        Device::cuda_if_available()
+        // Each of torchrun's processes has a GPU of its own.
+        let rank = std::env::var("LOCAL_RANK").ok().and_then(|text| text.parse::<usize>().ok());
+        match (Device::cuda_if_available(), rank, Cuda::device_count()) {
+            (Device::Cuda(_), Some(rank), count @ 1..) => Device::Cuda(rank % count as usize),
+            (found, ..) => found,
+        }
     })
 }
 
@@ -58,8 +63,30 @@ fn load_cuda() -> Result<()> {
     Ok(())
 }
 
+/// What arithmetic to train in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Precision {
+    /// bf16 where the device has it, or else f32.
+    #[default]
+    Auto,
+    /// bf16 for what passes between layers; parameters and their updates stay in f32.
+    Bf16,
+    /// f32 throughout: slower, and closer between machines.
+    F32,
+}
+
+impl Precision {
+    pub(crate) fn training(self, device: Device) -> Kind {
+        match self {
+            Self::Auto => training_kind(device),
+            Self::Bf16 => Kind::BFloat16,
+            Self::F32 => Kind::Float,
+        }
+    }
+}
+
 /// What arithmetic to train in: bf16 where the processor has it, or else f32.
-pub(crate) fn training_kind(device: Device) -> Kind {
+fn training_kind(device: Device) -> Kind {
     match device {
         Device::Cuda(_) => Kind::BFloat16,
         _ if cpu_has_bf16() => Kind::BFloat16,

@@ -7,4 +7,5 @@ pub(crate) mod live;
 pub(crate) mod progress;
 pub(crate) mod python;
 pub(crate) mod random;
+pub(crate) mod ranks;
 pub(crate) mod threads;

@@ -2,8 +2,9 @@
 //! whole lines elsewhere.
 
 use std::io::{self, IsTerminal, Read, Write};
+use std::process::Command;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -19,9 +20,30 @@ pub fn in_notebook() -> bool {
     std::env::var_os("EVCXR_IS_RUNTIME").is_some()
 }
 
+/// Whether another process speaks for this one.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Has this process say nothing and show no progress from now on: of several that do one work
+/// together, the first speaks.
+pub fn quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+/// Has a program that cells start not take itself for one that runs cells.
+pub(crate) fn outside_notebook(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("EVCXR_") {
+            command.env_remove(name);
+        }
+    }
+}
+
 /// Says one line to whoever watches: in the cell's output, or on standard error, which leaves
 /// standard output to results.
 pub fn say(line: &str) {
+    if QUIET.load(Ordering::Relaxed) {
+        return;
+    }
     if in_notebook() {
         println!("{line}");
     } else {
@@ -194,6 +216,9 @@ impl<R: Read> Read for Counted<'_, R> {
 
 impl Shown {
     fn here(what: &str, total: usize) -> Self {
+        if QUIET.load(Ordering::Relaxed) {
+            return Self::Nowhere;
+        }
         if live::has_front() {
             return Self::Live(Mutex::new(None));
         }

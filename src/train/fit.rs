@@ -15,17 +15,19 @@ use super::watch::{Steps, Watch};
 use super::weights::{FlatNet, Weights};
 use super::{Augmentation, Epoch, History, Loss, Recipe, checkpoint, early_stopping};
 use crate::Task;
-use crate::data::{Faces, Split};
+use crate::data::Faces;
 use crate::metrics::{LabelledPredictions, Predictions};
 use crate::model::{Net, logits_of};
-use crate::support::device::training_kind;
 use crate::support::progress::say;
+use crate::support::ranks::Ranks;
 
 /// Everything a training is made of but the net.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fit<'a> {
     pub(crate) faces: &'a Faces,
-    pub(crate) split: &'a Split,
+    /// Indices of the pictures to train and to validate on.
+    pub(crate) train: &'a [usize],
+    pub(crate) validation: &'a [usize],
     pub(crate) task: Task,
     pub(crate) recipe: &'a Recipe,
     pub(crate) loss: &'a dyn Loss,
@@ -33,6 +35,17 @@ pub(crate) struct Fit<'a> {
     pub(crate) augmentation: Option<&'a dyn Augmentation>,
     /// What teachers predict for the training pictures: f32 `[n, outputs]`, on the CPU.
     pub(crate) taught: Option<&'a Tensor>,
+    /// What arithmetic to train in, where the net's layers allow it.
+    pub(crate) kind: Kind,
+    pub(crate) ranks: &'a Ranks,
+}
+
+impl Fit<'_> {
+    /// Logits of pictures and of their mirror images, f32 `[2, n, outputs]`: each rank computes its
+    /// share of them.
+    pub(crate) fn logits(&self, net: &Net, kind: Kind, of: &[usize], size: u32) -> Result<Tensor> {
+        self.ranks.gathered(of.len(), 1, |share| logits_of(net, kind, self.faces, &of[share], size))
+    }
 }
 
 /// All numbers of a training: what a checkpoint holds.
@@ -71,6 +84,22 @@ impl State {
         ]
     }
 
+    /// Gives all ranks the first one's numbers.
+    fn follow(&mut self, ranks: &Ranks) -> Result<()> {
+        for (_, tensor) in self.named() {
+            ranks.follow(tensor)?;
+        }
+        self.adamw.steps = ranks.first_says(self.adamw.steps)?;
+        Ok(())
+    }
+
+    /// Gives all ranks the mean of the running statistics, which each had from its own batches; all
+    /// else is the same on each.
+    fn share_statistics(&mut self, ranks: &Ranks) -> Result<()> {
+        ranks.mean(&mut self.net.weights.statistics)?;
+        ranks.mean(&mut self.average.statistics)
+    }
+
     /// Runs `f` while the net has the averaged weights.
     fn with_average<T>(&mut self, f: impl FnOnce() -> Result<T>) -> Result<T> {
         let own = self.net.weights.copied()?;
@@ -84,17 +113,25 @@ impl State {
 /// Trains a net, going on from the checkpoint in `folder` where there is one. The net ends with
 /// the averaged weights of the epoch with the lowest validation loss.
 ///
+/// Of several ranks each takes its share of every batch, and their gradients are summed: together
+/// they take one process's steps. The first begins with the net that counts, and alone writes.
+///
 /// # Errors
-/// Pictures that can't be decoded, a loss that is not a number, or a folder that can't be
-/// written.
+/// Pictures that can't be decoded, a loss that is not a number, a folder that can't be written, or
+/// a rank that ended.
 pub(crate) fn fit(net: &Net, fit: Fit, folder: &Path) -> Result<History> {
-    let Fit { faces, split, recipe, .. } = fit;
+    let Fit { faces, recipe, ranks, .. } = fit;
     let mut state = State::new(net)?;
-    let mut history = checkpoint::load(folder, &mut state)?;
+    let mut history = match ranks.is_first() {
+        true => checkpoint::load(folder, &mut state)?,
+        false => History::default(),
+    };
+    history = ranks.first_says(history)?;
+    state.follow(ranks)?;
     if let Some(last) = history.epochs.last() {
         say(&format!("going on after epoch {} of an interrupted training", last.epoch));
     }
-    let mut log = Log::new(folder, &history)?;
+    let mut log = ranks.is_first().then(|| Log::new(folder, &history)).transpose()?;
     let mut batches: Option<Batches> = None;
     let epochs = recipe.stop.map_or(recipe.epochs, |stop| stop.min(recipe.epochs));
     let mut watch = Watch::new(fit.task, epochs, &history);
@@ -106,7 +143,7 @@ pub(crate) fn fit(net: &Net, fit: Fit, folder: &Path) -> Result<History> {
             Some(same) if same.size == size => batches.insert(same),
             _ => batches.insert(Batches::new(
                 faces,
-                &split.train,
+                fit.train,
                 fit.task,
                 fit.taught,
                 recipe,
@@ -114,14 +151,19 @@ pub(crate) fn fit(net: &Net, fit: Fit, folder: &Path) -> Result<History> {
                 net.device(),
             )?),
         };
+        ensure!(
+            batches.batch() >= ranks.size() as i64,
+            "a batch of {} pictures does not share among {} ranks",
+            batches.batch(),
+            ranks.size()
+        );
         // Every epoch has its own seed, so that one resumed is the one that was interrupted.
-        let seed = (recipe.seed as i64).wrapping_mul(1_000_003);
-        tch::manual_seed(seed.wrapping_add(number as i64));
-        let kind = net.kind(training_kind(net.device()));
+        let seed = (recipe.seed as i64).wrapping_mul(1_000_003).wrapping_add(number as i64);
         let steps = watch.steps(number, batches.len() as usize);
-        let mut epoch = train_epoch(net, fit, &mut state, batches, steps)
+        let mut epoch = train_epoch(net, fit, &mut state, batches, seed, steps)
             .and_then(|mut epoch| {
-                state.with_average(|| validate(net, fit, kind, &mut epoch))?;
+                state.share_statistics(ranks)?;
+                state.with_average(|| validate(net, fit, &mut epoch))?;
                 Ok(Epoch { epoch: number, ..epoch })
             })
             .map_err(|error| watch.explained(error, &history))?;
@@ -136,8 +178,10 @@ pub(crate) fn fit(net: &Net, fit: Fit, folder: &Path) -> Result<History> {
             state.best.copy_from(&state.average)?;
         }
         watch.epoch(&history);
-        checkpoint::save(folder, &mut state, &history)?;
-        log.add(&history)?;
+        if let Some(log) = &mut log {
+            checkpoint::save(folder, &mut state, &history)?;
+            log.add(&history)?;
+        }
     }
     state.net.weights.copy_from(&state.best)?;
     Ok(history)
@@ -149,19 +193,31 @@ fn train_epoch(
     fit: Fit,
     state: &mut State,
     batches: &Batches,
+    seed: i64,
     mut watched: Steps,
 ) -> Result<Epoch> {
+    let ranks = fit.ranks;
+    tch::manual_seed(seed);
     let steps = batches.len() * fit.recipe.epochs as i64;
     let mut loss_sum = Tensor::f_zeros([], (Kind::Float, net.device()))?;
     let mut right_sum = Tensor::f_zeros([], (Kind::Int64, net.device()))?;
     let mut rate = 0.0;
-    for chosen in batches.shuffled()? {
+    let order = batches.shuffled()?;
+    // The order is that of all ranks; what is drawn from here on is each rank's own.
+    if !ranks.is_first() {
+        tch::manual_seed(seed.wrapping_add(ranks.number() as i64 * 0x5bd1_e995));
+    }
+    for chosen in order {
         rate = fit.recipe.rate(state.adamw.steps, steps);
         let (loss, right) = train_step(net, fit, state, batches, &chosen, rate)?;
         let _ = loss_sum.f_add_(&loss)?;
         let _ = right_sum.f_add_(&right)?;
         watched.step(|| Ok(loss_sum.f_double_value(&[])?))?;
     }
+    // Each rank has summed the means of its shares of the batches.
+    let _ = loss_sum.f_mul_scalar_(ranks.weight(batches.batch()))?;
+    ranks.sum(&mut loss_sum)?;
+    ranks.sum(&mut right_sum)?;
     Ok(Epoch {
         size: batches.size,
         train_loss: loss_sum.f_double_value(&[])? / batches.len() as f64,
@@ -172,7 +228,8 @@ fn train_epoch(
     })
 }
 
-/// One step: the loss before it, and for how many pictures the first head was right.
+/// One step: of this rank's share of the batch, the loss before it, and for how many pictures the
+/// first head was right.
 fn train_step(
     net: &Net,
     fit: Fit,
@@ -181,8 +238,10 @@ fn train_step(
     chosen: &Tensor,
     rate: f64,
 ) -> Result<(Tensor, Tensor)> {
-    let recipe = fit.recipe;
-    let (pictures, mut targets) = batches.get(chosen)?;
+    let (recipe, ranks) = (fit.recipe, fit.ranks);
+    let share = ranks.share(batches.batch() as usize);
+    let (pictures, mut targets) =
+        batches.get(&chosen.f_narrow(0, share.start as i64, share.len() as i64)?)?;
     let mut x = recipe.augment.apply(&net.normalise(&pictures, Kind::Float)?)?;
     if let Some(own) = fit.augmentation {
         x = own.apply(&x)?;
@@ -190,10 +249,20 @@ fn train_step(
     if recipe.mixup > 0.0 {
         x = mixup(&x, recipe.mixup, &mut targets)?;
     }
-    let x = x.f_to_kind(net.kind(training_kind(net.device())))?;
-    let logits = net.forward(&x, true, &mut |_, _| Ok(()))?;
-    let loss = fit.loss.of(&logits, &targets)?;
-    let gradient = state.net.gradient(&loss)?;
+    let x = x.f_to_kind(net.kind(fit.kind))?;
+    let step = || {
+        let logits = net.forward(&x, true, &mut |_, _| Ok(()))?;
+        let loss = fit.loss.of(&logits, &targets)?;
+        let owed = match ranks.size() {
+            1 => loss.shallow_clone(),
+            // The batch's loss is the mean over its pictures, of which this rank has a share.
+            _ => loss.f_mul_scalar(ranks.weight(batches.batch()))?,
+        };
+        Ok((logits, loss, state.net.gradient(&owed)?))
+    };
+    let (logits, loss, mut gradient) =
+        if recipe.synchronised { ranks.synchronised(step)? } else { step()? };
+    ranks.sum(&mut gradient)?;
     let FlatNet { weights, decayed, .. } = &mut state.net;
     let decay = recipe.weight_decay;
     state.adamw.step(&mut weights.parameters, &gradient, rate, decay, *decayed)?;
@@ -203,10 +272,9 @@ fn train_step(
 }
 
 /// Puts loss, accuracy and error on the validation part into an epoch.
-fn validate(net: &Net, fit: Fit, kind: Kind, epoch: &mut Epoch) -> Result<()> {
-    let part = &fit.split.validation;
-    let labels = fit.faces.labels(part)?;
-    let logits = logits_of(net, kind, fit.faces, part, epoch.size)?;
+fn validate(net: &Net, fit: Fit, epoch: &mut Epoch) -> Result<()> {
+    let labels = fit.faces.labels(fit.validation)?;
+    let logits = fit.logits(net, net.kind(fit.kind), fit.validation, epoch.size)?;
     let heads = Predictions::from_logits(fit.task, &[], &logits)?;
     for (i, head) in heads.into_iter().enumerate() {
         let labelled = LabelledPredictions::new(head, labels.clone());
@@ -223,15 +291,8 @@ fn validate(net: &Net, fit: Fit, kind: Kind, epoch: &mut Epoch) -> Result<()> {
 pub(crate) fn time_steps(net: &Net, fit: Fit, steps: usize) -> Result<Vec<f64>> {
     let mut state = State::new(net)?;
     let size = net.config().input();
-    let batches = Batches::new(
-        fit.faces,
-        &fit.split.train,
-        fit.task,
-        fit.taught,
-        fit.recipe,
-        size,
-        net.device(),
-    )?;
+    let batches =
+        Batches::new(fit.faces, fit.train, fit.task, fit.taught, fit.recipe, size, net.device())?;
     let finish = || {
         if let Device::Cuda(number) = net.device() {
             tch::Cuda::synchronize(number as i64);
@@ -253,8 +314,9 @@ pub(crate) fn time_steps(net: &Net, fit: Fit, steps: usize) -> Result<Vec<f64>> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::SplitSizes;
+    use crate::data::{Split, SplitSizes};
     use crate::model::RorConfig;
+    use crate::support::device::Precision;
     use crate::train::RecipeLoss;
     use tempfile::TempDir;
 
@@ -267,6 +329,27 @@ mod tests {
         (faces, split)
     }
 
+    fn given<'a>(
+        faces: &'a Faces,
+        split: &'a Split,
+        recipe: &'a Recipe,
+        loss: &'a dyn Loss,
+        ranks: &'a Ranks,
+    ) -> Fit<'a> {
+        Fit {
+            faces,
+            train: &split.train,
+            validation: &split.validation,
+            task: TASK,
+            recipe,
+            loss,
+            augmentation: None,
+            taught: None,
+            kind: Precision::Auto.training(Device::Cpu),
+            ranks,
+        }
+    }
+
     fn train(recipe: &Recipe, folder: &Path) -> (Net, History) {
         let (faces, split) = pictures();
         let config = RorConfig {
@@ -277,10 +360,8 @@ mod tests {
         };
         let net = Net::new(config, Device::Cpu, recipe.seed as i64).unwrap();
         let loss = RecipeLoss::new(TASK, recipe);
-        let (faces, split) = (&faces, &split);
-        let all =
-            Fit { faces, split, task: TASK, recipe, loss: &loss, augmentation: None, taught: None };
-        let history = fit(&net, all, folder).unwrap();
+        let alone = Ranks::alone(Device::Cpu);
+        let history = fit(&net, given(&faces, &split, recipe, &loss, &alone), folder).unwrap();
         (net, history)
     }
 
@@ -325,11 +406,10 @@ mod tests {
         // What was validated, too: the kept net has the very loss of that epoch.
         let (faces, split) = pictures();
         let (recipe, loss) = (recipe(3), RecipeLoss::new(TASK, &recipe(3)));
-        let (faces, split, recipe) = (&faces, &split, &recipe);
-        let all =
-            Fit { faces, split, task: TASK, recipe, loss: &loss, augmentation: None, taught: None };
+        let alone = Ranks::alone(Device::Cpu);
+        let all = given(&faces, &split, &recipe, &loss, &alone);
         let mut again = Epoch { size: 32, ..Epoch::default() };
-        validate(&net, all, training_kind(Device::Cpu), &mut again).unwrap();
+        validate(&net, all, &mut again).unwrap();
         let apart = again.validation_loss - history.epochs[2].validation_loss;
         assert!(apart.abs() < 1e-9, "{apart}");
         let kept = FlatNet::new(&net).unwrap().weights;
@@ -354,15 +434,8 @@ mod tests {
         let (faces, split) = pictures();
         let net = Net::new(RorConfig::small(1), Device::Cpu, 0).unwrap();
         let recipe = Recipe { batch: 8, epochs: 1, ..Recipe::report(Task::Gender) };
-        let fit_ = Fit {
-            faces: &faces,
-            split: &split,
-            task: Task::Gender,
-            recipe: &recipe,
-            loss: &Broken,
-            augmentation: None,
-            taught: None,
-        };
+        let alone = Ranks::alone(Device::Cpu);
+        let fit_ = Fit { task: Task::Gender, ..given(&faces, &split, &recipe, &Broken, &alone) };
         let folder = TempDir::new().unwrap();
         let error = fit(&net, fit_, folder.path()).unwrap_err().to_string();
         assert!(error.contains("not a number") && error.contains("learning rate"), "{error}");

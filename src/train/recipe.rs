@@ -65,10 +65,19 @@ pub struct Recipe {
     /// nothing.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub distillation: f64,
+    /// Whether the batches of several ranks are normalised together (synchronised batch
+    /// normalisation), so that ranks take the steps of one process; by default each normalises its
+    /// own, as `DistributedDataParallel` does. Without ranks it does nothing.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub synchronised: bool,
     /// Decay a step of the running average of weights that is validated and kept; 0 for none.
     pub ema: f64,
     /// Decides the first weights, the order and the augmentation.
     pub seed: u64,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl Recipe {
@@ -92,6 +101,7 @@ impl Recipe {
             gender_weight: 1.0,
             mixup: 0.0,
             distillation: 0.0,
+            synchronised: false,
             ema: 0.0,
             seed: 0,
         }

@@ -1,0 +1,266 @@
+// The part of torch's c10d that a training on several processes needs, as C functions.
+//
+// Each gives null, or what went wrong as text that the caller frees: no exception leaves this file.
+
+#include <dlfcn.h>
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include <ATen/ATen.h>
+#include <c10/core/DeviceGuard.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+
+namespace {
+
+using Millis = std::chrono::milliseconds;
+using StorePtr = c10::intrusive_ptr<c10d::Store>;
+
+template <typename F>
+char* caught(F&& body) noexcept {
+  try {
+    body();
+    return nullptr;
+  } catch (const c10::Error& error) {
+    return strdup(error.what_without_backtrace());
+  } catch (const std::exception& error) {
+    return strdup(error.what());
+  } catch (...) {
+    return strdup("an exception of unknown type");
+  }
+}
+
+// NCCL by the names of its nccl.h: part of what torch's CUDA library is linked with, loaded only
+// where it is asked for, so that machines without a GPU never map it.
+struct Nccl {
+  struct UniqueId {
+    char internal[128];
+  };
+  int (*get_version)(int*);
+  int (*get_unique_id)(UniqueId*);
+  int (*comm_init_rank)(void**, int, UniqueId, int);
+  int (*comm_destroy)(void*);
+  int (*all_reduce)(const void*, void*, size_t, int, int, void*, void*);
+  int (*broadcast)(const void*, void*, size_t, int, int, void*, void*);
+  const char* (*get_error_string)(int);
+
+  static const Nccl& get() {
+    static const Nccl nccl;
+    return nccl;
+  }
+
+  void check(int status, const char* what) const {
+    TORCH_CHECK(status == 0, "NCCL's ", what, ": ", get_error_string(status));
+  }
+
+  static int type(at::ScalarType type) {
+    switch (type) {
+      case at::kByte: return 1;
+      case at::kLong: return 4;
+      case at::kHalf: return 6;
+      case at::kFloat: return 7;
+      case at::kDouble: return 8;
+      case at::kBFloat16: return 9;
+      default: TORCH_CHECK(false, "NCCL sends no ", type);
+    }
+  }
+
+ private:
+  Nccl() {
+    void* library = dlopen("libnccl.so.2", RTLD_NOW | RTLD_LOCAL);
+    TORCH_CHECK(library, "cannot load NCCL: ", dlerror());
+    auto find = [&](auto& function, const char* name) {
+      void* found = dlsym(library, name);
+      TORCH_CHECK(found, "libnccl.so.2 has no ", name);
+      function = reinterpret_cast<std::decay_t<decltype(function)>>(found);
+    };
+    find(get_version, "ncclGetVersion");
+    find(get_unique_id, "ncclGetUniqueId");
+    find(comm_init_rank, "ncclCommInitRank");
+    find(comm_destroy, "ncclCommDestroy");
+    find(all_reduce, "ncclAllReduce");
+    find(broadcast, "ncclBroadcast");
+    find(get_error_string, "ncclGetErrorString");
+  }
+};
+
+// Several processes that compute together: by Gloo on CPUs, by NCCL on GPUs.
+class Group : public torch::CustomClassHolder {
+ public:
+  Group(StorePtr store, int rank, int size, int gpu, const std::string& host, Millis timeout)
+      : store_(std::move(store)) {
+    if (gpu >= 0) {
+      start_nccl(rank, size, gpu);
+      return;
+    }
+    auto options = c10d::ProcessGroupGloo::Options::create(timeout);
+    const char* interface = getenv("GLOO_SOCKET_IFNAME"); // as torch.distributed reads it
+    if (interface && *interface) {
+      options->devices.push_back(c10d::ProcessGroupGloo::createDeviceForInterface(interface));
+    } else if (!host.empty()) {
+      options->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(host));
+    } else {
+      options->devices.push_back(c10d::ProcessGroupGloo::createDefaultDevice());
+    }
+    gloo_ = c10::make_intrusive<c10d::ProcessGroupGloo>(store_, rank, size, options);
+  }
+
+  ~Group() override {
+    if (comm_) {
+      Nccl::get().comm_destroy(comm_);
+    }
+  }
+
+  void sum(at::Tensor tensor) {
+    TORCH_CHECK(tensor.is_contiguous(), "only contiguous tensors are summed");
+    if (comm_) {
+      return on_gpu(tensor, "ncclAllReduce", [&](const Nccl& nccl, void* data, int type) {
+        return nccl.all_reduce(data, data, tensor.numel(), type, 0, comm_, nullptr);
+      });
+    }
+    std::vector<at::Tensor> tensors{tensor.detach()};
+    gloo_->allreduce(tensors)->wait();
+  }
+
+  void broadcast(at::Tensor tensor, int root) {
+    TORCH_CHECK(tensor.is_contiguous(), "only contiguous tensors are sent");
+    if (comm_) {
+      return on_gpu(tensor, "ncclBroadcast", [&](const Nccl& nccl, void* data, int type) {
+        return nccl.broadcast(data, data, tensor.numel(), type, root, comm_, nullptr);
+      });
+    }
+    std::vector<at::Tensor> tensors{tensor.detach()};
+    c10d::BroadcastOptions options;
+    options.rootRank = root;
+    gloo_->broadcast(tensors, options)->wait();
+  }
+
+ private:
+  void start_nccl(int rank, int size, int gpu) {
+    const Nccl& nccl = Nccl::get();
+    c10::DeviceGuard guard(at::Device(at::kCUDA, gpu));
+    Nccl::UniqueId id;
+    if (rank == 0) {
+      nccl.check(nccl.get_unique_id(&id), "ncclGetUniqueId");
+      store_->set("nccl", std::vector<uint8_t>(id.internal, id.internal + sizeof id.internal));
+    }
+    auto bytes = store_->get("nccl");
+    TORCH_CHECK(bytes.size() == sizeof id.internal, "the store's id for NCCL is no id");
+    std::memcpy(id.internal, bytes.data(), bytes.size());
+    nccl.check(nccl.comm_init_rank(&comm_, size, id, rank), "ncclCommInitRank");
+  }
+
+  // Work on the default stream, in order with torch's own.
+  template <typename F>
+  void on_gpu(const at::Tensor& tensor, const char* what, F&& call) {
+    c10::DeviceGuard guard(tensor.device());
+    auto stream = c10::impl::VirtualGuardImpl(at::kCUDA).getStream(tensor.device());
+    TORCH_CHECK(stream.id() == 0, "NCCL runs on the default stream alone");
+    const Nccl& nccl = Nccl::get();
+    nccl.check(call(nccl, tensor.data_ptr(), Nccl::type(tensor.scalar_type())), what);
+  }
+
+  StorePtr store_;
+  c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo_;
+  void* comm_ = nullptr;
+};
+
+using GroupPtr = c10::intrusive_ptr<Group>;
+
+// The sum over all processes, through which gradients pass: what each process's loss owes to a
+// summand is the sum of what all of them owe to the sum.
+struct SumWithGradient : torch::autograd::Function<SumWithGradient> {
+  static at::Tensor forward(torch::autograd::AutogradContext* context, at::Tensor x, const GroupPtr& group) {
+    context->saved_data["group"] = c10::IValue::make_capsule(group);
+    auto sum = x.detach().clone(at::MemoryFormat::Contiguous);
+    group->sum(sum);
+    return sum;
+  }
+
+  static torch::autograd::variable_list backward(
+      torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
+    auto group = c10::static_intrusive_pointer_cast<Group>(context->saved_data["group"].toCapsule());
+    auto sum = gradients[0].detach().clone(at::MemoryFormat::Contiguous);
+    group->sum(sum);
+    return {sum, at::Tensor()};
+  }
+};
+
+} // namespace
+
+extern "C" {
+
+// A store that this process hosts, at any free port where `port` is 0, or one of another process.
+char* ror_c10d_store(const char* host, uint16_t port, bool serves, int64_t millis, void** out, uint16_t* at) {
+  return caught([&] {
+    c10d::TCPStoreOptions options;
+    options.port = port;
+    options.isServer = serves;
+    options.waitWorkers = false;
+    options.timeout = Millis(millis);
+    auto store = c10::make_intrusive<c10d::TCPStore>(host, options);
+    *at = store->getPort();
+    *out = new StorePtr(store);
+  });
+}
+
+char* ror_c10d_store_set(void* store, const char* key) {
+  return caught([&] { (*static_cast<StorePtr*>(store))->set(key, std::vector<uint8_t>{1}); });
+}
+
+char* ror_c10d_store_has(void* store, const char* key, bool* out) {
+  return caught([&] { *out = (*static_cast<StorePtr*>(store))->check({key}); });
+}
+
+void ror_c10d_store_free(void* store) {
+  char* error = caught([&] { delete static_cast<StorePtr*>(store); });
+  free(error);
+}
+
+// `gpu` is its number, or -1 for the CPU; `host` names this machine to the others, or is empty.
+char* ror_c10d_group(
+    void* store, const char* prefix, int rank, int size, int gpu, const char* host, int64_t millis, void** out) {
+  return caught([&] {
+    auto own = c10::make_intrusive<c10d::PrefixStore>(prefix, *static_cast<StorePtr*>(store));
+    *out = new GroupPtr(c10::make_intrusive<Group>(own, rank, size, gpu, host, Millis(millis)));
+  });
+}
+
+void ror_c10d_group_free(void* group) {
+  char* error = caught([&] { delete static_cast<GroupPtr*>(group); });
+  free(error);
+}
+
+char* ror_c10d_sum(void* group, void* tensor) {
+  return caught([&] { (*static_cast<GroupPtr*>(group))->sum(*static_cast<at::Tensor*>(tensor)); });
+}
+
+char* ror_c10d_broadcast(void* group, void* tensor, int root) {
+  return caught([&] { (*static_cast<GroupPtr*>(group))->broadcast(*static_cast<at::Tensor*>(tensor), root); });
+}
+
+char* ror_c10d_sum_with_gradient(void* group, void* tensor, void** out) {
+  return caught([&] {
+    auto sum = SumWithGradient::apply(*static_cast<at::Tensor*>(tensor), *static_cast<GroupPtr*>(group));
+    *out = new at::Tensor(sum);
+  });
+}
+
+// NCCL's version, such as 22809: that it is there and can be called, which needs no GPU.
+char* ror_c10d_nccl_version(int* out) {
+  return caught([&] {
+    const Nccl& nccl = Nccl::get();
+    nccl.check(nccl.get_version(out), "ncclGetVersion");
+  });
+}
+
+void ror_c10d_free(char* text) {
+  free(text);
+}
+
+}
