@@ -3,6 +3,7 @@
 #   make bench                       decode load train predict folder kernel
 #   make bench WAITS=fast            the fast training beside the original's net, about 10 minutes
 #   make bench WAITS="photo photos"  photographs, from the folder that ROR_PHOTOS names
+#   make bench WAITS=ranks           a training on two processes
 #   make bench WAITS=shards          pictures a second by the shard, from UTKFace and ROR_PHOTOS
 #   make bench WAITS="decode train"  some of them
 #   make bench WAITS=nothing         make run from nothing, about 13 minutes

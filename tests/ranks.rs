@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs;
+use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -49,14 +50,23 @@ fn train(place: &Path, data: &Path, config: &Path) -> Command {
     command
 }
 
+/// The project's folder, and PyTorch's launcher.
+fn launcher() -> (&'static Path, PathBuf) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    (root, root.join(".venv").join("bin").join("torchrun"))
+}
+
 /// The same by torchrun on this machine.
 fn torchrun(place: &Path, data: &Path, config: &Path, options: &[&str]) -> Command {
-    let own = train(place, data, config);
-    let bin = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv").join("bin");
-    let mut command = Command::new(bin.join("torchrun"));
+    let mut command = Command::new(launcher().1);
     command.args(["--standalone", "--no-python", "--nproc-per-node", "2"]).args(options);
-    command.arg(own.get_program()).args(own.get_args());
-    for (name, value) in own.get_envs() {
+    starting(command, &train(place, data, config))
+}
+
+/// A launcher with the program that it starts.
+fn starting(mut command: Command, program: &Command) -> Command {
+    command.arg(program.get_program()).args(program.get_args());
+    for (name, value) in program.get_envs() {
         match value {
             Some(value) => command.env(name, value),
             None => command.env_remove(name),
@@ -142,6 +152,27 @@ fn two_ranks_take_the_steps_of_one() {
     let said =
         succeeds(torchrun(two.path(), faces.path(), &experiment(two.path(), &synchronised), &[]));
     assert!(said.contains("loaded the net"), "{said}");
+}
+
+/// As [`two_ranks_take_the_steps_of_one`], on two hosts.
+#[test]
+fn two_hosts_take_the_steps_of_one() {
+    let faces = faces_folder(400);
+    let (one, two) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let config = experiment(one.path(), &format!("epochs = 2\nsynchronised = true\n{PLAIN}"));
+    let (root, torchrun) = launcher();
+    let mut command = Command::new(root.join("tests").join("ranks").join("two_hosts.sh"));
+    command.arg(torchrun);
+    let output = starting(command, &train(two.path(), faces.path(), &config)).output().unwrap();
+    if output.status.code() == Some(77) {
+        let line = format!("SKIPPED two hosts: {}\n", words(&output).trim());
+        stderr().write_all(line.as_bytes()).unwrap(); // eprintln is not shown
+        return;
+    }
+    assert!(output.status.success(), "{}", words(&output));
+    succeeds(train(one.path(), faces.path(), &config));
+    let apart = apart(one.path(), two.path());
+    assert!(apart < 1e-5, "{apart}");
 }
 
 /// The processes that a command started, by the rank in their environment.

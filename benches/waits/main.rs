@@ -25,8 +25,9 @@ const RUNS: usize = 5;
 /// The waits by name, in the order of the table; those behind `make bench` without a name.
 const WAITS: [&str; 6] = ["decode", "load", "train", "predict", "folder", "kernel"];
 /// Those that must be named: they take long, or write figures.
-const MORE: [&str; 9] =
-    ["fast", "photo", "photos", "shards", "nothing", "make", "growth", "figures", "resize"];
+const MORE: [&str; 10] = [
+    "fast", "photo", "photos", "ranks", "shards", "nothing", "make", "growth", "figures", "resize",
+];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> =
@@ -34,7 +35,10 @@ fn main() -> Result<()> {
     if let [flag, name, rest @ ..] = &arguments[..]
         && flag == "--measure"
     {
-        println!("{}", serde_json::to_string(&ours::measure(name, rest)?)?);
+        let measured = serde_json::to_string(&ours::measure(name, rest)?)?;
+        if ror::rank() == 0 {
+            println!("{measured}");
+        }
         return Ok(());
     }
     for name in &arguments {
@@ -137,6 +141,15 @@ impl Bench {
 
     fn rival(&self, script: &str, arguments: &[String]) -> Result<Measured> {
         measured(&mut self.rival_command(script, arguments))
+    }
+
+    /// The same command as two processes of one thread each.
+    fn two_ranks(&self, command: &Command) -> Command {
+        let mut two = Command::new(&self.python);
+        two.args(["-m", "torch.distributed.run", "--standalone", "--no-python"]);
+        two.args(["--nproc-per-node", "2"]).arg(command.get_program()).args(command.get_args());
+        two.env("OMP_NUM_THREADS", "1");
+        two
     }
 
     /// A folder of `n` photographs of 640 x 480, each made of two in the folder that `ROR_PHOTOS`
@@ -297,6 +310,33 @@ impl Bench {
                     &[&|| self.rival("predict_photos.py", &arguments)],
                 )?;
                 same_faces(&rows)?;
+                rows
+            }
+            "ranks" => {
+                let own = words(&["32", "128", "20"]);
+                let rival = words(&[&card("gender-32px"), "32", "128", "20"]);
+                let ours = || measured(&mut self.two_ranks(&self.own_command("train", &own)));
+                let ddp = || measured(&mut self.two_ranks(&self.rival_command("ddp.py", &rival)));
+                let one = || {
+                    let threads = Measured {
+                        name: "one process, two threads".into(),
+                        ..self.ours(None, "train", &own)?
+                    };
+                    Ok(threads)
+                };
+                let mut rows = in_turn(
+                    "training step of two ranks of a thread, 32 px, batch 128, bf16",
+                    ours,
+                    &[&ddp, &one],
+                )?;
+                let sum = words(&["50"]);
+                rows.extend(in_turn(
+                    "all-reduce of 11 MB between two ranks",
+                    || measured(&mut self.two_ranks(&self.own_command("sum", &sum))),
+                    &[&|| {
+                        measured(&mut self.two_ranks(&self.rival_command("all_reduce.py", &sum)))
+                    }],
+                )?);
                 rows
             }
             "kernel" => {

@@ -3,16 +3,17 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use c10d::{Group, Store};
 use ror::Task;
 use ror::data::{Faces, Protocol, SplitSizes, decode};
 use ror::detect::Detector;
 use ror::experiment::Training;
 use ror::model::RorConfig;
 use ror::predict::{FacePrediction, Photo, Predictor};
-use ror::tch::{Kind, Tensor};
+use ror::tch::{Device, Kind, Tensor};
 use ror::train::{Augment, Recipe};
 
 use crate::shards;
@@ -46,6 +47,7 @@ pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
             check.insert("pictures", pictures.len() as f64);
             seconds
         }
+        "sum" => all_reduce(number(0)?)?,
         "train" => {
             let (size, batch, steps) = (number(0)? as u32, number(1)?, number(2)?);
             let (task, net) = match size {
@@ -169,6 +171,28 @@ pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
         check: check.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
     })
 }
+
+/// Seconds that an all-reduce of the gradients of both-64px takes among the ranks of torchrun.
+fn all_reduce(times: usize) -> Result<f64> {
+    let said = |name: &str| std::env::var(name).with_context(|| format!("{name} is not set"));
+    let wait = Duration::from_secs(60);
+    let store = Store::connect(&said("MASTER_ADDR")?, said("MASTER_PORT")?.parse()?, wait)?;
+    let (rank, size) = (said("RANK")?.parse()?, said("WORLD_SIZE")?.parse()?);
+    let group = Group::new(&store, "bench", rank, size, Device::Cpu, "127.0.0.1", wait)?;
+    let mut gradient = Tensor::zeros([GRADIENT], (Kind::Float, Device::Cpu));
+    let mut seconds = vec![];
+    for i in 0..times + 5 {
+        let start = Instant::now();
+        group.sum(&mut gradient)?;
+        if i >= 5 {
+            seconds.push(start.elapsed().as_secs_f64());
+        }
+    }
+    Ok(median(&seconds))
+}
+
+/// Parameters of both-64px: 11 MB in f32.
+const GRADIENT: i64 = 2_736_822;
 
 /// The files in a folder, by name.
 pub fn files_in(folder: impl AsRef<Path>) -> Result<Vec<PathBuf>> {

@@ -4,12 +4,12 @@ use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind};
 
 use super::workers::Workers;
 use crate::Task;
 use crate::data::{Faces, Part, Split};
-use crate::metrics::{Evaluation, LabelledPredictions, Predictions, distributions};
+use crate::metrics::{Evaluation, LabelledPredictions, Predictions};
 use crate::model::{Net, NetConfig, RorConfig};
 use crate::store::{Card, DataCard, ModelStore, Trained, today};
 use crate::support::device::{Precision, device, hardware};
@@ -18,7 +18,7 @@ use crate::support::live::Live;
 use crate::support::progress::{say, thousands};
 use crate::support::ranks::Ranks;
 use crate::train::fit::{Fit, fit, time_steps};
-use crate::train::{Augmentation, Loss, Recipe, RecipeLoss, VERSION, checkpoint, show};
+use crate::train::{Augmentation, Loss, Recipe, RecipeLoss, Teacher, VERSION, checkpoint, show};
 
 /// A training to be run: a net's shape and a recipe over a split, with defaults that suit the
 /// data.
@@ -142,8 +142,8 @@ impl<'a> Training<'a> {
         Self { start: Some(start), ..self }
     }
 
-    /// Learns from what trained nets of the same task predict for the training pictures, besides
-    /// from the labels: [`Recipe::distillation`] says how much.
+    /// Learns from what trained nets of the same task and input predict for each picture as it is
+    /// changed, besides from the labels: [`Recipe::distillation`] says how much.
     pub fn teachers(self, teachers: &'a [Trained]) -> Self {
         Self { teachers, ..self }
     }
@@ -173,8 +173,8 @@ impl<'a> Training<'a> {
     /// (docs/scale.md); for several machines start the program by torchrun instead.
     ///
     /// Each process normalises its own share of a batch, unless [`Recipe::synchronised`]. A worker
-    /// opens the pictures anew, so they must be what [`Faces::open`] or [`Faces::at`] opens; a loss or
-    /// augmentation of one's own lives in this process alone and is refused.
+    /// opens the pictures anew, so they must be what [`Faces::open`] or [`Faces::at`] opens; teachers, and
+    /// a loss or augmentation of one's own, live in this process alone and are refused.
     pub fn workers(self, workers: usize) -> Self {
         Self { workers, ..self }
     }
@@ -223,6 +223,12 @@ impl<'a> Training<'a> {
             self.task.outputs()
         );
         for teacher in self.teachers {
+            ensure!(
+                teacher.card.net.input() == self.net.input(),
+                "a teacher of {} px for a net of {} px: both must see the same pictures",
+                teacher.card.net.input(),
+                self.net.input()
+            );
             ensure!(
                 teacher.card.task == self.task,
                 "a teacher of {} for a net of {}: both must predict the same",
@@ -302,9 +308,11 @@ impl<'a> Training<'a> {
             ));
         }
         let standard = RecipeLoss::new(task, &self.recipe);
-        let fit_ = self.fit(&standard, &ranks);
-        let taught = self.taught(fit_)?;
-        let fit_ = Fit { taught: taught.as_ref(), ..fit_ };
+        let teachers = self.teachers.iter().map(|Trained { net, card, .. }| {
+            Teacher::new(net, task, &card.temperatures, self.precision.training(self.device))
+        });
+        let teachers = teachers.collect::<Result<Vec<_>>>()?;
+        let fit_ = Fit { teachers: &teachers, ..self.fit(&standard, &ranks) };
         let (history, (temperatures, validation)) = match self.workers {
             1 => (fit(&net, fit_, &folder)?, calibrate(&net, fit_)?),
             size => {
@@ -374,7 +382,7 @@ impl<'a> Training<'a> {
             recipe: &self.recipe,
             loss: self.loss.unwrap_or(standard),
             augmentation: self.augmentation,
-            taught: None,
+            teachers: &[],
             kind: self.precision.training(self.device),
             ranks,
         }
@@ -419,25 +427,6 @@ impl<'a> Training<'a> {
         Ok(Some(trained))
     }
 
-    /// The mean of what the teachers predict for the training pictures: f32 `[n, outputs]`.
-    fn taught(&self, fit: Fit) -> Result<Option<Tensor>> {
-        let mut sum: Option<Tensor> = None;
-        for Trained { net, card, .. } in self.teachers {
-            let logits = fit.logits(net, Kind::Float, fit.train, card.net.input())?;
-            let heads = distributions(card.task, &card.temperatures, &logits)?;
-            let heads: Vec<Tensor> = heads.into_iter().map(|(_, outputs)| outputs).collect();
-            let outputs = Tensor::f_cat(&heads, 1)?;
-            sum = Some(match sum {
-                Some(sum) => sum.f_add(&outputs)?,
-                None => outputs,
-            });
-        }
-        let mean = |sum: Tensor| -> Result<Tensor> {
-            Ok(sum.f_div_scalar(self.teachers.len() as f64)?.f_to_kind(Kind::Float)?)
-        };
-        sum.map(mean).transpose()
-    }
-
     /// Seconds that each of `steps` training steps takes on this machine, after three that warm
     /// up: what a training will take, before it is begun. Nothing is kept of them.
     ///
@@ -446,9 +435,9 @@ impl<'a> Training<'a> {
     pub fn time_steps(&self, steps: usize) -> Result<Vec<f64>> {
         self.check()?;
         let net = Net::new(self.net.clone(), self.device, self.recipe.seed as i64)?;
-        let (standard, alone) =
-            (RecipeLoss::new(self.task, &self.recipe), Ranks::alone(self.device));
-        time_steps(&net, self.fit(&standard, &alone), steps)
+        let (standard, ranks) =
+            (RecipeLoss::new(self.task, &self.recipe), Ranks::here(self.device)?);
+        time_steps(&net, self.fit(&standard, &ranks), steps)
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
-use tch::{Cuda, Device, Kind, Tensor};
+use tch::{Cuda, Device, Kind};
 use tempfile::TempDir;
 
 use super::training::calibrate;
@@ -34,7 +34,6 @@ struct Plan {
     train: Vec<usize>,
     validation: Vec<usize>,
     bf16: bool,
-    taught: bool,
 }
 
 /// Processes that train together with this one; they end with this.
@@ -123,12 +122,8 @@ impl Workers {
             train: fit.train.to_vec(),
             validation: fit.validation.to_vec(),
             bf16: fit.kind == Kind::BFloat16,
-            taught: fit.taught.is_some(),
         };
         self.ranks.first_says(Some(plan))?;
-        if let Some(taught) = fit.taught {
-            self.ranks.follow(&mut taught.shallow_clone())?;
-        }
         Ok(())
     }
 
@@ -201,15 +196,6 @@ pub fn worker(device: Device) -> Result<()> {
          or Faces::at opens"
     );
     let net = Net::new(plan.net, device, 0)?;
-    let taught = match plan.taught {
-        true => {
-            let shape = [plan.train.len() as i64, plan.task.outputs()];
-            let mut taught = Tensor::f_zeros(shape, (Kind::Float, Device::Cpu))?;
-            ranks.follow(&mut taught)?;
-            Some(taught)
-        }
-        false => None,
-    };
     let fit_ = Fit {
         faces: &faces,
         train: &plan.train,
@@ -218,7 +204,7 @@ pub fn worker(device: Device) -> Result<()> {
         recipe: &plan.recipe,
         loss: &RecipeLoss::new(plan.task, &plan.recipe),
         augmentation: None,
-        taught: taught.as_ref(),
+        teachers: &[],
         kind: if plan.bf16 { Kind::BFloat16 } else { Kind::Float },
         ranks: &ranks,
     };

@@ -24,8 +24,13 @@ impl Inference {
 
     /// Logits (f32, `[n, outputs]`) of u8 pictures of any size, `[n, size, size, 3]`.
     pub(crate) fn logits(&self, pictures: &Tensor) -> Result<Tensor> {
+        self.forward(&normalise(pictures, self.kind, self.device)?)
+    }
+
+    /// Logits (f32, `[n, outputs]`) of normalised pictures `[n, 3, size, size]`.
+    pub(crate) fn forward(&self, pictures: &Tensor) -> Result<Tensor> {
         no_grad(|| {
-            let x = normalise(pictures, self.kind, self.device)?;
+            let x = pictures.f_to_kind(self.kind)?;
             self.network.forward(&x, false, &mut |_, _| Ok(()))
         })
     }

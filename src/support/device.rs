@@ -142,3 +142,21 @@ fn gpu_name(number: usize) -> String {
         })
         .unwrap_or_else(unknown)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a machine with a GPU would load; it loads without one, too.
+    #[test]
+    fn the_cuda_half_of_pytorch_loads_and_nccl_answers() {
+        load_cuda().unwrap();
+        let version = c10d::nccl_version().unwrap();
+        assert!(version > 22_000, "NCCL {version}");
+        // Without a GPU that is said, where one is asked for.
+        if !has_nvidia_driver() {
+            assert_eq!(device(), Device::Cpu);
+            assert!(device_named("cuda").unwrap_err().to_string().contains("--device cpu"));
+        }
+    }
+}

@@ -26,7 +26,6 @@ impl Batches {
         faces: &Faces,
         indices: &[usize],
         task: Task,
-        taught: Option<&Tensor>,
         recipe: &Recipe,
         size: u32,
         device: Device,
@@ -46,7 +45,7 @@ impl Batches {
             size,
             pictures,
             rows,
-            targets: Targets::new(task, &faces.labels(indices)?, taught, recipe, device)?,
+            targets: Targets::new(task, &faces.labels(indices)?, recipe, device)?,
             batch: recipe.batch.min(indices.len()) as i64,
         })
     }
@@ -86,7 +85,7 @@ mod tests {
         let faces = Faces::synthetic(40, 2).unwrap();
         let indices: Vec<usize> = (0..20).map(|i| 2 * i + 1).collect();
         let recipe = Recipe { batch: 6, ..Recipe::report(Task::Years) };
-        let new = || Batches::new(&faces, &indices, Task::Years, None, &recipe, 16, Device::Cpu);
+        let new = || Batches::new(&faces, &indices, Task::Years, &recipe, 16, Device::Cpu);
         let batches = new().unwrap();
         assert_eq!((batches.len(), batches.batch()), (3, 6));
         let all = faces.pictures(16).unwrap().tensor;

@@ -11,6 +11,7 @@ use super::average;
 use super::batches::Batches;
 use super::log::Log;
 use super::mixup::mixup;
+use super::teachers::{Teacher, taught};
 use super::watch::{Steps, Watch};
 use super::weights::{FlatNet, Weights};
 use super::{Augmentation, Epoch, History, Loss, Recipe, checkpoint, early_stopping};
@@ -33,8 +34,8 @@ pub(crate) struct Fit<'a> {
     pub(crate) loss: &'a dyn Loss,
     /// Applied after the recipe's own.
     pub(crate) augmentation: Option<&'a dyn Augmentation>,
-    /// What teachers predict for the training pictures: f32 `[n, outputs]`, on the CPU.
-    pub(crate) taught: Option<&'a Tensor>,
+    /// What to learn from besides the labels.
+    pub(crate) teachers: &'a [Teacher],
     /// What arithmetic to train in, where the net's layers allow it.
     pub(crate) kind: Kind,
     pub(crate) ranks: &'a Ranks,
@@ -145,7 +146,6 @@ pub(crate) fn fit(net: &Net, fit: Fit, folder: &Path) -> Result<History> {
                 faces,
                 fit.train,
                 fit.task,
-                fit.taught,
                 recipe,
                 size,
                 net.device(),
@@ -246,6 +246,9 @@ fn train_step(
     if let Some(own) = fit.augmentation {
         x = own.apply(&x)?;
     }
+    if !fit.teachers.is_empty() {
+        targets.learn(&taught(fit.teachers, &x)?, recipe.distillation)?;
+    }
     if recipe.mixup > 0.0 {
         x = mixup(&x, recipe.mixup, &mut targets)?;
     }
@@ -291,8 +294,7 @@ fn validate(net: &Net, fit: Fit, epoch: &mut Epoch) -> Result<()> {
 pub(crate) fn time_steps(net: &Net, fit: Fit, steps: usize) -> Result<Vec<f64>> {
     let mut state = State::new(net)?;
     let size = net.config().input();
-    let batches =
-        Batches::new(fit.faces, fit.train, fit.task, fit.taught, fit.recipe, size, net.device())?;
+    let batches = Batches::new(fit.faces, fit.train, fit.task, fit.recipe, size, net.device())?;
     let finish = || {
         if let Device::Cuda(number) = net.device() {
             tch::Cuda::synchronize(number as i64);
@@ -344,7 +346,7 @@ mod tests {
             recipe,
             loss,
             augmentation: None,
-            taught: None,
+            teachers: &[],
             kind: Precision::Auto.training(Device::Cpu),
             ranks,
         }

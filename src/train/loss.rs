@@ -82,7 +82,7 @@ mod tests {
     use tch::Device;
 
     fn loss(task: Task, labels: &[Label], recipe: &Recipe, logits: &Tensor) -> f64 {
-        let targets = Targets::new(task, labels, None, recipe, Device::Cpu).unwrap();
+        let targets = Targets::new(task, labels, recipe, Device::Cpu).unwrap();
         f64::try_from(RecipeLoss::new(task, recipe).of(logits, &targets).unwrap()).unwrap()
     }
 

@@ -32,7 +32,7 @@ mod tests {
             .map(|i| Label::new(10 * i, [Gender::Male, Gender::Female][i as usize % 2]))
             .collect();
         let recipe = Recipe::report(Task::Both);
-        let mut targets = Targets::new(Task::Both, &labels, None, &recipe, Device::Cpu).unwrap();
+        let mut targets = Targets::new(Task::Both, &labels, &recipe, Device::Cpu).unwrap();
         // A picture is its own number: what it is mixed with can be read off.
         let x = Tensor::arange(8, (Kind::Double, Device::Cpu)).view([8, 1, 1, 1]);
         tch::manual_seed(1);

@@ -14,6 +14,7 @@ mod mixup;
 mod recipe;
 mod schedule;
 mod targets;
+mod teachers;
 mod watch;
 mod weights;
 
@@ -24,6 +25,7 @@ pub(crate) use loss::RecipeLoss;
 pub use recipe::{Recipe, Stage};
 pub use schedule::Schedule;
 pub use targets::Targets;
+pub(crate) use teachers::Teacher;
 pub(crate) use watch::show;
 
 /// The version of everything here that decides what a training gives beyond its settings: part

@@ -61,8 +61,8 @@ pub struct Recipe {
     /// of a Beta distribution; 0 for none.
     pub mixup: f64,
     /// Distillation (Hinton et al., arXiv 1503.02531): the share of each target that is what the
-    /// teachers predict for the picture, 0 to 1; the rest is its label. Without teachers it does
-    /// nothing.
+    /// teachers predict for the picture as it is changed, 0 to 1; the rest is its label. Without
+    /// teachers it does nothing.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub distillation: f64,
     /// Whether the batches of several ranks are normalised together (synchronised batch

@@ -18,40 +18,35 @@ pub struct Targets {
 }
 
 impl Targets {
-    /// The targets of pictures by their labels, and by what teachers predict for them: f32
-    /// `[n, outputs]`, as [`Targets::outputs`].
+    /// The targets of pictures by their labels.
     pub(super) fn new(
         task: Task,
         labels: &[Label],
-        taught: Option<&Tensor>,
         recipe: &Recipe,
         device: Device,
     ) -> Result<Self> {
         let outputs: Vec<f32> =
             labels.iter().flat_map(|label| target(task, label, recipe)).collect();
-        let outputs =
-            Tensor::f_from_slice(&outputs)?.f_view([labels.len() as i64, task.outputs()])?;
         let ages: Vec<f32> = labels.iter().map(|label| label.age as f32).collect();
-        let ages = Tensor::f_from_slice(&ages)?;
-        let (outputs, ages) = match taught {
-            Some(taught) => {
-                let taught_ages = match task.has_age() {
-                    true => expected_ages(task, taught)?,
-                    false => ages.shallow_clone(),
-                };
-                let share = recipe.distillation;
-                (outputs.f_lerp(taught, share)?, ages.f_lerp(&taught_ages, share)?)
-            }
-            None => (outputs, ages),
-        };
         let first = task.heads()[0];
         let classes: Vec<i64> = labels.iter().map(|label| first.class_of(label) as i64).collect();
         Ok(Self {
             task,
-            outputs: outputs.f_to_device(device)?,
-            ages: ages.f_to_device(device)?,
+            outputs: Tensor::f_from_slice(&outputs)?
+                .f_view([labels.len() as i64, task.outputs()])?
+                .f_to_device(device)?,
+            ages: Tensor::f_from_slice(&ages)?.f_to_device(device)?,
             classes: Tensor::f_from_slice(&classes)?.f_to_device(device)?,
         })
+    }
+
+    /// Gives what teachers predict, as [`Targets::outputs`], this share of them.
+    pub(super) fn learn(&mut self, taught: &Tensor, share: f64) -> Result<()> {
+        if self.task.has_age() {
+            self.ages = self.ages.f_lerp(&expected_ages(self.task, taught)?, share)?;
+        }
+        self.outputs = self.outputs.f_lerp(taught, share)?;
+        Ok(())
     }
 
     /// Those of some pictures: `chosen`, i64 `[k]`, counts from 0.
@@ -107,7 +102,7 @@ impl Targets {
 
 /// f32 `[n]`: the expected ages of distributions over the age head's outputs, years.
 fn expected_ages(task: Task, outputs: &Tensor) -> Result<Tensor> {
-    let years = years(task)?;
+    let years = years(task)?.f_to_device(outputs.device())?;
     let n = years.numel() as i64;
     Ok(outputs.f_narrow(1, task.outputs() - n, n)?.f_mv(&years)?)
 }
@@ -193,20 +188,20 @@ mod tests {
 
     #[test]
     fn teachers_have_their_share_of_outputs_and_ages() {
-        let recipe = Recipe { distillation: 0.75, ..Recipe::report(Task::Both) };
+        let recipe = Recipe::report(Task::Both);
         let mut taught = vec![0f32; 118];
         (taught[0], taught[1 + 40], taught[1 + 50]) = (0.2, 0.5, 0.5);
         let taught = Tensor::from_slice(&taught).view([1, 118]);
         let labels = [Label::new(25, Gender::Female)];
-        let new = |taught| Targets::new(Task::Both, &labels, taught, &recipe, Device::Cpu).unwrap();
-        let mixed = new(Some(&taught));
+        let mut mixed = Targets::new(Task::Both, &labels, &recipe, Device::Cpu).unwrap();
+        assert_eq!(mixed.outputs().double_value(&[0, 26]), 1.0);
+        mixed.learn(&taught, 0.75).unwrap();
         let at = |output: i64| mixed.outputs().double_value(&[0, output]);
         let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-5, "{a} is not {b}");
         near(at(0), 0.25 + 0.75 * 0.2);
         near(at(1 + 25), 0.25);
         near(at(1 + 40), 0.375);
         near(mixed.ages().double_value(&[0]), 0.25 * 25.0 + 0.75 * 45.0);
-        near(new(None).outputs().double_value(&[0, 26]), 1.0);
     }
 
     /// The oldest age of the groups keeps its place near the end of the last one, ages 56 to 60:
@@ -225,7 +220,7 @@ mod tests {
         let labels = [6, 30, 60].map(|age| Label::new(age, Gender::Female));
         let recipe = Recipe::report(Task::Gender);
         let right = |task: Task, hot: [i64; 3]| {
-            let targets = Targets::new(task, &labels, None, &recipe, Device::Cpu).unwrap();
+            let targets = Targets::new(task, &labels, &recipe, Device::Cpu).unwrap();
             let logits = Tensor::zeros([3, task.outputs()], (Kind::Float, Device::Cpu));
             for (row, column) in hot.into_iter().enumerate() {
                 let _ = logits.get(row as i64).narrow(0, column, 1).fill_(1.0);
