@@ -203,6 +203,7 @@ def start(connection_file: str) -> None:
         EVCXR_TMPDIR=str(slot),
         EVCXR_CONFIG_DIR=str(slot),
         ROR_HOME=os.environ.get("ROR_HOME", str(ROOT)),
+        ROR_PROGRAM=str(ROOT / "ror"),  # workers of a training
         PATH=f"{bin}{os.pathsep}{os.environ.get('PATH', '')}",
         JUPYTER_PATH=str(slot / "none"),  # keeps evcxr from updating kernels elsewhere
         LD_LIBRARY_PATH=f"{slot / 'lib'}{os.pathsep}{os.environ.get('LD_LIBRARY_PATH', '')}".rstrip(os.pathsep),

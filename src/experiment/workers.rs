@@ -46,8 +46,11 @@ pub(super) struct Workers {
     folder: TempDir,
 }
 
-/// The program that runs a worker: this one, or that of the project.
+/// The program that runs a worker: what a kernel says, this one, or that of the project.
 fn program() -> Result<PathBuf> {
+    if let Some(said) = env::var_os("ROR_PROGRAM") {
+        return Ok(said.into());
+    }
     if let Ok(own) = env::current_exe()
         && own.file_stem().is_some_and(|name| name == "ror")
     {

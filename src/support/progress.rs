@@ -29,11 +29,19 @@ pub fn quiet() {
     QUIET.store(true, Ordering::Relaxed);
 }
 
-/// Has a program that cells start not take itself for one that runs cells.
+/// Has a program that cells start not take itself for one that runs cells, nor load the library of
+/// their kernel, which may be of another build.
 pub(crate) fn outside_notebook(command: &mut Command) {
-    for (name, _) in std::env::vars_os() {
+    const SEARCHED: &str = "LD_LIBRARY_PATH";
+    for (name, value) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("EVCXR_") {
             command.env_remove(name);
+        } else if name == SEARCHED {
+            let paths =
+                std::env::split_paths(&value).filter(|path| !path.join("libror.so").exists());
+            if let Ok(paths) = std::env::join_paths(paths) {
+                command.env(SEARCHED, paths);
+            }
         }
     }
 }
