@@ -50,10 +50,14 @@ fn train(place: &Path, data: &Path, config: &Path) -> Command {
     command
 }
 
-/// The project's folder, and PyTorch's launcher.
+/// The project's folder, and PyTorch's launcher in its Python environment.
 fn launcher() -> (&'static Path, PathBuf) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    (root, root.join(".venv").join("bin").join("torchrun"))
+    let python = ["-c", "source setup/env.sh && printf %s \"$python\""];
+    let output = Command::new("bash").args(python).current_dir(root).output().unwrap();
+    assert!(output.status.success(), "{}", words(&output));
+    let python = PathBuf::from(String::from_utf8(output.stdout).unwrap());
+    (root, python.with_file_name("torchrun"))
 }
 
 /// The same by torchrun on this machine.

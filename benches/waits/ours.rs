@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use c10d::{Group, Store};
 use ror::Task;
 use ror::data::{Faces, Protocol, SplitSizes, decode};
@@ -13,6 +13,7 @@ use ror::detect::Detector;
 use ror::experiment::Training;
 use ror::model::RorConfig;
 use ror::predict::{FacePrediction, Photo, Predictor};
+use ror::store::ModelStore;
 use ror::tch::{Device, Kind, Tensor};
 use ror::train::{Augment, Recipe};
 
@@ -48,6 +49,34 @@ pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
             seconds
         }
         "sum" => all_reduce(number(0)?)?,
+        "nccl" => one_rank_on_a_gpu()?,
+        "agree" => {
+            let (name, n) = (argument(0)?, number(1)? as i64);
+            let start = Instant::now();
+            let logits = |device| -> Result<Tensor> {
+                let net = ModelStore::local().open_on(name, device)?.net;
+                let side = i64::from(net.config().input());
+                // Every level, in no order of space.
+                let pixels = n * side * side * 3;
+                let levels = Tensor::arange(pixels, (Kind::Int64, Device::Cpu)) * 7919;
+                let levels = levels.remainder(256);
+                let pictures = levels.to_kind(Kind::Uint8).view([n, side, side, 3]);
+                Ok(net.logits(&pictures)?.to_device(Device::Cpu))
+            };
+            let apart = (logits(Device::Cpu)? - logits(ror::device())?).abs().max();
+            check.insert("difference", apart.double_value(&[]));
+            start.elapsed().as_secs_f64()
+        }
+        "faces" => {
+            let faces = Faces::synthetic(number(0)?, 0)?;
+            for i in 0..faces.len() {
+                std::fs::write(
+                    Path::new(argument(1)?).join(format!("{i:05}.jpg")),
+                    faces.bytes(i)?,
+                )?;
+            }
+            0.0
+        }
         "train" => {
             let (size, batch, steps) = (number(0)? as u32, number(1)?, number(2)?);
             let (task, net) = match size {
@@ -189,6 +218,21 @@ fn all_reduce(times: usize) -> Result<f64> {
         }
     }
     Ok(median(&seconds))
+}
+
+/// Seconds until a group of one rank has summed and sent on the first GPU, as NCCL should.
+fn one_rank_on_a_gpu() -> Result<f64> {
+    let device = ror::device_named("cuda")?;
+    let wait = Duration::from_secs(60);
+    let start = Instant::now();
+    let store = Store::serve("127.0.0.1", 0, wait)?;
+    let group = Group::new(&store, "bench", 0, 1, device, "127.0.0.1", wait)?;
+    let mut tensor = Tensor::ones([GRADIENT], (Kind::Float, device));
+    group.sum(&mut tensor)?;
+    group.broadcast(&mut tensor, 0)?;
+    let sum = tensor.sum(Kind::Double).double_value(&[]);
+    ensure!(sum == GRADIENT as f64, "a sum of {sum}, which should be {GRADIENT}");
+    Ok(start.elapsed().as_secs_f64())
 }
 
 /// Parameters of both-64px: 11 MB in f32.
