@@ -1,5 +1,6 @@
 //! The command line: thin, every command a few calls into the library.
 
+#[macro_use]
 mod cli;
 
 use std::process::ExitCode;
@@ -57,7 +58,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The causes in one line; a backtrace says nothing to who uses the program.
-            eprintln!("error: {error:#}");
+            note!("error: {error:#}");
             ExitCode::FAILURE
         }
     }

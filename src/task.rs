@@ -198,6 +198,19 @@ impl Task {
         }
     }
 
+    /// Refuses another number of outputs than the task's.
+    ///
+    /// # Errors
+    /// Both numbers.
+    pub(crate) fn check_outputs(self, outputs: i64) -> Result<()> {
+        ensure!(
+            outputs == self.outputs(),
+            "a net of {outputs} outputs for {self}, which needs {}",
+            self.outputs()
+        );
+        Ok(())
+    }
+
     /// Refuses a gap that makes no groups.
     ///
     /// # Errors

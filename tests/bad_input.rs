@@ -10,8 +10,12 @@ use common::{faces_folder, place, program, words};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use ror::data::Faces;
-use ror::model::{Net, RorConfig};
-use ror::tch::Device;
+use ror::model::{Architecture, Net, Network, Params, RorConfig};
+use ror::predict::Predictor;
+use ror::store::{ModelStore, Trained};
+use ror::tch::{Device, Tensor, no_grad};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The whole chain of an error's messages.
@@ -171,6 +175,161 @@ fn weights_of_another_shape_cut_off_or_missing() {
         &message(Net::load(config.clone(), &path, Device::Cpu)),
         &["net.safetensors", "missing"],
     );
+}
+
+/// The net that ships, its card changed.
+fn changed_card(change: impl FnOnce(&mut Value)) -> (TempDir, std::path::PathBuf) {
+    let folder = TempDir::new().unwrap();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    for name in ["both-64px.json", "both-64px.safetensors"] {
+        fs::copy(shipped.join(name), folder.path().join(name)).unwrap();
+    }
+    let path = folder.path().join("both-64px.json");
+    let mut card: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    change(&mut card);
+    fs::write(&path, card.to_string()).unwrap();
+    (folder, path)
+}
+
+#[test]
+fn a_card_that_no_net_can_have() {
+    place();
+    let (_folder, good) = changed_card(|_| {});
+    assert!(Trained::load(&good, Device::Cpu).is_ok());
+    for (field, value, says) in [
+        ("temperatures", json!([1.0, 0.0]), &["temperature of 0", "above 0"][..]),
+        ("temperatures", json!([-1.0]), &["temperature of -1"]),
+        ("weights", json!("../both-64px.safetensors"), &["beside the card"]),
+        ("weights", json!("/dev/zero"), &["beside the card"]),
+        ("weights", json!(""), &["beside the card"]),
+        ("key", json!("../../key"), &["hexadecimal"]),
+        ("task", json!("gender"), &["118 outputs", "needs 1"]),
+        ("task", json!({"age_group": {"gap": 4_000_000_000_u32}}), &["choose 1 to 30"]),
+        (
+            "net",
+            json!({"architecture": "keras_baseline", "input": 64, "outputs": 1e12 as i64}),
+            &["choose 1 to 8192"],
+        ),
+    ] {
+        let (_folder, path) = changed_card(|card| card[field] = value);
+        let error = message(Trained::load(&path, Device::Cpu));
+        assert_says(&error, says);
+        assert_says(&error, &["both-64px.json"]);
+    }
+}
+
+/// A net of four terabytes, of which a file says that it is one number.
+#[derive(Debug, Serialize, Deserialize)]
+struct Vast;
+
+impl Architecture for Vast {
+    const NAME: &'static str = "vast";
+
+    fn input(&self) -> u32 {
+        32
+    }
+
+    fn outputs(&self) -> i64 {
+        1
+    }
+
+    fn build(&self, params: &Params) -> anyhow::Result<Box<dyn Network>> {
+        let _ = params.weight("weight", &[1 << 20, 1 << 20])?;
+        anyhow::bail!("this was built")
+    }
+}
+
+#[test]
+fn shapes_are_compared_before_memory_is_taken() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("net.safetensors");
+    let one = Tensor::from_slice(&[1.0f32]);
+    Tensor::write_safetensors(&[("weight", &one)], &path).unwrap();
+    assert_says(
+        &message(Net::load(Vast, &path, Device::Cpu)),
+        &["not a net of this shape", "its weight is [1], not [1048576, 1048576]"],
+    );
+}
+
+#[test]
+fn weights_that_are_no_numbers_predict_nothing() {
+    place();
+    let (folder, path) = changed_card(|_| {});
+    let mut net = Trained::load(&path, Device::Cpu).unwrap();
+    for (name, mut variable) in net.net.variables() {
+        if name == "head.bias" {
+            let _ = no_grad(|| variable.fill_(f64::NAN));
+        }
+    }
+    net.save(&path, false).unwrap();
+    let faces = Faces::synthetic(1, 0).unwrap();
+    let predictor = Predictor::new(vec![net]).unwrap();
+    let error = message(predictor.predict(&faces.picture(0).unwrap()));
+    assert_says(&error, &["not finite", "weights are damaged"]);
+
+    let output = program(folder.path(), &folder.path().join("none"))
+        .args(["predict", "--aligned", "--json", "--model"])
+        .arg(&path)
+        .arg("tests/photos/plain.jpg")
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    assert_says(&words(&output), &["weights are damaged"]);
+    assert!(output.stdout.is_empty(), "{}", words(&output));
+}
+
+#[test]
+fn a_net_is_found_under_the_name_that_it_was_saved_by() {
+    place();
+    let (_folder, shipped) = changed_card(|_| {});
+    let mut net = Trained::load(&shipped, Device::Cpu).unwrap();
+    let store = TempDir::new().unwrap();
+    for (given, name) in [
+        ("plain", "plain"),
+        ("card.one.json", "card.one"),
+        ("weights.safetensors", "weights"),
+        ("v1.2", "v1.2"),
+        ("v1.3", "v1.3"),
+    ] {
+        net.save(&store.path().join(given), true).unwrap();
+        let path = store.path().join(format!("{name}.json"));
+        assert_eq!(net.path(), path);
+        let found = ModelStore::at(store.path()).open_on(name, Device::Cpu).unwrap();
+        assert_eq!((found.path(), &found.card.weights), (&*path, &format!("{name}.safetensors")));
+    }
+    let nameless = message(net.save(&store.path().join(".."), true));
+    assert_says(&nameless, &["does not name a card", "models/NAME.json"]);
+}
+
+/// What never ends is not read. On a failure `timeout` ends the program, with another message.
+#[test]
+#[cfg(unix)]
+fn weights_and_cards_that_are_pipes_or_devices() {
+    use std::os::unix::fs::symlink;
+    use std::process::Command;
+
+    let fifo = |path: &Path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    let load = |card: &Path| {
+        let mut limited = Command::new("timeout");
+        limited.args(["60", "bash", "-c", "ulimit -v 40000000; exec \"$@\"", "bash"]);
+        limited.arg(env!("CARGO_BIN_EXE_ror")).args(["predict", "tests/photos/plain.jpg"]);
+        words(&limited.arg("--model").arg(card).output().unwrap())
+    };
+    let weights = "both-64px.safetensors";
+    let (folder, card) = changed_card(|_| {});
+    fs::remove_file(folder.path().join(weights)).unwrap();
+    fifo(&folder.path().join(weights));
+    assert_says(&load(&card), &["not a file", weights]);
+    fs::remove_file(folder.path().join(weights)).unwrap();
+    symlink("/dev/zero", folder.path().join(weights)).unwrap();
+    assert_says(&load(&card), &["not a file", weights]);
+    // Beside the others in a store, where every card is read.
+    let models = folder.path().join("models");
+    fs::create_dir(&models).unwrap();
+    fifo(&models.join("pipe.json"));
+    let mut limited = Command::new("timeout");
+    limited.arg("60").arg(env!("CARGO_BIN_EXE_ror")).arg("lineage").env("ROR_MODELS", &models);
+    assert_says(&words(&limited.output().unwrap()), &["passed over", "pipe.json", "not a file"]);
 }
 
 #[test]

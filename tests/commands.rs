@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use common::{faces_folder, program, words};
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -149,6 +149,131 @@ fn predict_takes_files_and_folders_and_names_what_it_cannot_read() {
     assert!(output.status.success(), "{}", words(&output));
     let text = words(&output);
     assert!(text.contains(" years (") && text.contains("%), "), "{text}");
+}
+
+/// Each entry that names no picture is an error of its own, and the others are answered.
+#[test]
+#[cfg(unix)]
+fn predict_answers_the_rest_beside_entries_that_name_nothing() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::symlink;
+
+    let (place, data) = (TempDir::new().unwrap(), faces_folder(8));
+    let at = |name: &[u8]| place.path().join(OsStr::from_bytes(name));
+    let first = fs::read_dir(data.path()).unwrap().next().unwrap().unwrap().path();
+    for folder in [&b"empty"[..], b"folder.jpg"] {
+        fs::create_dir(at(folder)).unwrap();
+    }
+    symlink("/no/such/picture", at(b"dangling.jpg")).unwrap();
+    let odd = at(b"odd \xff\xfe.jpg");
+    fs::copy(&first, &odd).unwrap();
+    // A list of names as they are on the disk.
+    fs::write(at(b"list.txt"), [odd.as_os_str().as_bytes(), b"\n\xf0.jpg\n"].concat()).unwrap();
+    let bad = [&b"empty"[..], b"folder.jpg", b"missing.txt", b"some.tar", b"dangling.jpg"];
+    for form in ["--aligned", "--recursive"] {
+        let mut predict = with_models(&place, &data);
+        predict.args(["predict", "--json", form]).args(bad.map(at));
+        let output = predict.args([&odd, &at(b"list.txt"), &first]).arg("7").output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", words(&output));
+        let lines = objects(&output);
+        let (wrong, right): (Vec<_>, Vec<_>) =
+            lines.iter().partition(|line| line["error"].is_string());
+        // Of what is named twice, too; the list has one that is missing.
+        assert_eq!((wrong.len(), right.len()), (7, 3), "{}", words(&output));
+        let says = |path: &str, part: &str| {
+            let mut errors =
+                wrong.iter().filter(|line| line["path"].as_str().unwrap().ends_with(path));
+            errors.any(|line| line["error"].as_str().unwrap().contains(part))
+        };
+        for (path, part) in [
+            ("empty", "there are no JPEG"),
+            ("folder.jpg", "there are no JPEG"),
+            ("missing.txt", "cannot be read"),
+            ("some.tar", "--to FOLDER"),
+            ("dangling.jpg", "cannot be read"),
+            ("\u{fffd}.jpg", "cannot be read"),
+            ("7", "an index of the data set goes without paths"),
+        ] {
+            assert!(says(path, part), "{path}: {}", words(&output));
+        }
+        assert!(words(&output).contains("7 of 10 pictures could not be predicted"));
+    }
+}
+
+#[test]
+fn predict_takes_several_indices_of_the_data_set() {
+    let (place, data) = (TempDir::new().unwrap(), faces_folder(8));
+    let output = with_models(&place, &data).args(["predict", "--json", "5", "6"]).output().unwrap();
+    assert!(output.status.success(), "{}", words(&output));
+    let lines = objects(&output);
+    assert_eq!(
+        lines.iter().map(|line| line["index"].as_u64()).collect::<Vec<_>>(),
+        [Some(5), Some(6)]
+    );
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_standard_output_is_an_error() {
+    let (place, data) = (TempDir::new().unwrap(), faces_folder(1));
+    let photo = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/photos/plain.jpg");
+    let full = || fs::File::options().write(true).open("/dev/full").unwrap();
+    for command in [&["predict", "--aligned"][..], &["predict", "--json"], &["predict"]] {
+        let mut predict = with_models(&place, &data);
+        predict.args(command).arg(&photo).stdout(full());
+        let output = predict.output().unwrap();
+        let said = words(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(
+            said.contains("cannot write to standard output") && !said.contains("panicked"),
+            "{said}"
+        );
+        // Where not even that can be said, the status does.
+        let output = predict.stderr(full()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+    }
+}
+
+/// Bytes of memory that a program has at most, and whether it succeeds.
+#[cfg(target_os = "linux")]
+#[allow(clippy::zombie_processes)] // wait4 waits for it
+fn peak_memory(command: &mut Command) -> (u64, bool) {
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let child = command.spawn().unwrap();
+    let (mut status, mut usage) = (0, std::mem::MaybeUninit::<libc::rusage>::zeroed());
+    // SAFETY: both are written by the call, and zeros are a value of either.
+    let usage = unsafe {
+        assert!(libc::wait4(child.id() as i32, &mut status, 0, usage.as_mut_ptr()) > 0);
+        usage.assume_init()
+    };
+    (1024 * usage.ru_maxrss as u64, status == 0)
+}
+
+/// 24 pictures of 48 MB, and one of 200 MB on each of two threads: they are not in memory at once.
+#[test]
+#[cfg(target_os = "linux")]
+fn large_pictures_are_not_held_together() {
+    let (place, data) = (TempDir::new().unwrap(), faces_folder(1));
+    let folder = |name: &str, side: u32, n: usize| {
+        let folder = place.path().join(name);
+        fs::create_dir(&folder).unwrap();
+        let first = folder.join("0.png");
+        image::RgbImage::from_pixel(side, side, image::Rgb([90, 120, 90])).save(&first).unwrap();
+        for i in 1..n {
+            fs::hard_link(&first, folder.join(format!("{i}.png"))).unwrap();
+        }
+        folder
+    };
+    let folders = [folder("many", 4000, 24), folder("large", 8200, 2)];
+    for form in ["--aligned", "--recursive"] {
+        for folder in &folders {
+            let mut predict = with_models(&place, &data);
+            predict.env("OMP_NUM_THREADS", "2").args(["predict", form]).arg(folder);
+            let (bytes, success) = peak_memory(&mut predict);
+            assert!(success && bytes < 600 << 20, "{form} {}: {bytes}", folder.display());
+        }
+    }
 }
 
 #[test]

@@ -23,17 +23,21 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let ablation = Ablation::read(&args.config)?;
     let faces = Faces::open()?;
-    eprintln!("{faces}");
+    note!("{faces}");
     let name = args.config.file_stem().unwrap_or_default();
     let csv = ModelStore::local().folder().join(name).with_extension("csv");
     let trials = ablation.run(&faces, &csv)?;
-    println!("variant: mean validation loss over seeds, and its difference with a 95 % interval");
+    out!("variant: mean validation loss over seeds, and its difference with a 95 % interval")?;
     for d in trials.differences(|trial| trial.loss).0 {
-        println!(
+        out!(
             "{:<30} {:.4}  {:+.4} +- {:.4} ({} seeds)",
-            d.variant, d.mean, d.difference, d.margin, d.seeds
-        );
+            d.variant,
+            d.mean,
+            d.difference,
+            d.margin,
+            d.seeds
+        )?;
     }
-    println!("written to {}", csv.display());
+    out!("written to {}", csv.display())?;
     Ok(())
 }

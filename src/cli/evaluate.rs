@@ -77,7 +77,7 @@ pub fn run(args: &Args) -> Result<()> {
         Some(path) => Faces::at(path)?,
         None => Faces::open()?,
     };
-    eprintln!("{faces}");
+    note!("{faces}");
     let own = nets.iter().all(|net| net.card.data.fingerprint == faces.fingerprint());
     let part = args.part.unwrap_or(match (own, args.corrupted) {
         (false, _) => Of::All,
@@ -87,7 +87,7 @@ pub fn run(args: &Args) -> Result<()> {
     let (protocol, split, indices) = match part {
         Of::All => {
             if own {
-                eprintln!("note: these pictures include those that the net was trained on");
+                note!("note: these pictures include those that the net was trained on");
             }
             (None, None, (0..faces.len()).collect())
         }
@@ -125,9 +125,9 @@ pub fn run(args: &Args) -> Result<()> {
             split: split.as_deref(),
             heads: evaluation.metrics(),
         };
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        out!("{}", serde_json::to_string_pretty(&report)?)?;
     } else {
-        println!("{evaluation}");
+        out!("{evaluation}")?;
     }
     if args.publish {
         let (Of::Test, Some(protocol), Some(split), [net]) = (part, protocol, split, &mut nets[..])
@@ -149,11 +149,11 @@ fn corrupted(
     publish: bool,
 ) -> Result<()> {
     let found = Robustness::measure(name, nets, faces, indices)?;
-    println!("{found}");
+    out!("{found}")?;
     if publish {
         let path = ModelStore::local().folder().join("corruptions.csv");
         found.write_csv(&path)?;
-        eprintln!("written to {}", path.display());
+        note!("written to {}", path.display());
     }
     Ok(())
 }
@@ -168,6 +168,6 @@ fn publish(
 ) -> Result<()> {
     let command = format!("./ror evaluate --model {name} --protocol {protocol}");
     let path = net.publish(protocol, split, command, heads)?;
-    eprintln!("written to {}; next: results --write", path.display());
+    note!("written to {}; next: results --write", path.display());
     Ok(())
 }

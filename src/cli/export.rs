@@ -22,6 +22,6 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     let net = ModelStore::local().open_on(&args.name, Device::Cpu)?;
     export(&net, &args.to, args.format)?;
-    println!("{} is in {}", args.name, args.to.display());
+    out!("{} is in {}", args.name, args.to.display())?;
     Ok(())
 }

@@ -6,10 +6,10 @@ use ror::store::ModelStore;
 
 pub fn run() -> Result<()> {
     let store = ModelStore::local();
-    println!(
+    out!(
         "contents of each part that the net, or a net it started from, was trained or selected on"
-    );
-    println!("{:<16} {:<18} {:<11} {:>8} {:>9}", "net", "protocol", "part", "trained", "selected");
+    )?;
+    out!("{:<16} {:<18} {:<11} {:>8} {:>9}", "net", "protocol", "part", "trained", "selected")?;
     let mut seen = 0;
     for model in store.pretrained() {
         let lineage = store.lineage(&model)?;
@@ -19,17 +19,17 @@ pub fn run() -> Result<()> {
         for (protocol, part) in own.into_iter().chain(tests) {
             let list = ContentList::read(&protocol.path())?;
             let overlap = lineage.overlap(part, &list.fingerprint(), list.part(part));
-            println!(
+            out!(
                 "{:<16} {:<18} {:<11} {:>8} {:>9}",
                 model.name,
                 protocol.name(),
                 part.name(),
                 overlap.trained,
                 overlap.selected
-            );
+            )?;
             seen += overlap.trained + overlap.selected;
         }
-        println!("{:<16} {}", "", lineage.names().join(" <- "));
+        out!("{:<16} {}", "", lineage.names().join(" <- "))?;
     }
     ensure!(seen == 0, "{seen} contents of published parts have been seen");
     Ok(())

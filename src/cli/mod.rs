@@ -1,5 +1,25 @@
 //! One file a command: its arguments, and what it does.
 
+use std::fmt::Arguments;
+use std::io::{Write, stdout};
+
+use anyhow::{Context, Result};
+
+/// `println!` for results, whose error is a value: standard output may be a file on a disk that is
+/// full.
+macro_rules! out {
+    ($($words:tt)*) => { $crate::cli::print(format_args!($($words)*)) };
+}
+
+/// `eprintln!` for everything else; what can't be said there can be said nowhere.
+macro_rules! note {
+    ($($words:tt)*) => { ror::say(&format!($($words)*)) };
+}
+
+fn print(words: Arguments) -> Result<()> {
+    writeln!(stdout(), "{words}").context("cannot write to standard output (is the disk full?)")
+}
+
 pub mod ablate;
 pub mod data;
 pub mod evaluate;

@@ -2,22 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail, ensure};
-use ror::data::{Frame, Shard, is_tar, picture_files};
+use anyhow::{Error, Result, ensure};
+use ror::data::{Frame, PictureFiles, Shard, picture_files};
 use ror::detect::Detector;
 use ror::polars::prelude::{DataFrame, df};
 use ror::predict::{FacePrediction, Photo, PhotoFace, Predictor, Share, pred_gender_age_group};
 use ror::report::Gallery;
-use ror::{Progress, plot, say};
+use ror::{Progress, plot};
 use serde::Serialize;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Photographs (JPEG, PNG or WebP), folders of them, lists of either (.txt, a path a line), or an
-    /// index of the data set, from 0 in byte order of the file names; with --to, tar shards, folders
+    /// Photographs (JPEG, PNG or WebP), folders of them, lists of either (.txt, a path a line), or
+    /// indices of the data set, from 0 in byte order of the file names; with --to, tar shards, folders
     /// and lists.
     #[arg(required = true, allow_negative_numbers = true)]
-    what: Vec<String>,
+    what: Vec<PathBuf>,
     /// Nets to predict with, by name or card; several are averaged. [default: both-64px]
     #[arg(long)]
     model: Vec<String>,
@@ -106,29 +106,47 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(to) = &args.to {
         return shards(args, to);
     }
-    if let [index] = &args.what[..]
-        && let Ok(index) = index.parse()
-        && !Path::new(&args.what[0]).exists()
+    let by_index: Option<Vec<i64>> = args.what.iter().map(|path| index(path)).collect();
+    if let Some(indices) = by_index
         && args.model.is_empty()
     {
-        let prediction = pred_gender_age_group(index)?;
-        if args.json {
-            println!("{}", serde_json::to_string(&prediction)?);
-        } else {
-            println!("{prediction}");
-        }
-        return Ok(());
+        return labelled(&indices, args.json);
     }
-    let paths = picture_files(&args.what, args.recursive)?;
-    if let Some(tar) = paths.iter().find(|path| is_tar(path)) {
-        bail!("{} is a shard: say with --to FOLDER where its answers go", tar.display());
+    let mut found = picture_files(&args.what, args.recursive);
+    for path in found.files.extract_if(.., |path| index(path).is_some()) {
+        let error = Error::msg(
+            "no such file; an index of the data set goes without paths, and without --model",
+        );
+        found.errors.push((path, error));
     }
     let predictor = args.predictor()?;
+    let PictureFiles { files, errors } = &found;
+    for (path, error) in errors {
+        print_unread(path, error, args.json)?;
+    }
     let wrong = match args.aligned {
-        true => aligned(args, &predictor, &paths)?,
-        false => photos(args, &predictor, &paths)?,
+        true => aligned(args, &predictor, files)?,
+        false => photos(args, &predictor, &found)?,
     };
-    ensure!(wrong == 0, "{wrong} of {} pictures could not be predicted", paths.len());
+    let (wrong, all) = (wrong + errors.len(), files.len() + errors.len());
+    ensure!(wrong == 0, "{wrong} of {all} pictures could not be predicted, see above");
+    Ok(())
+}
+
+/// The index of the data set that stands where a path may: a number that is no file.
+fn index(path: &Path) -> Option<i64> {
+    path.to_str()?.parse().ok().filter(|_| !path.exists())
+}
+
+/// Predicts for the pictures at some indices of the data set.
+fn labelled(indices: &[i64], json: bool) -> Result<()> {
+    for index in indices {
+        let prediction = pred_gender_age_group(*index)?;
+        match json {
+            true => out!("{}", serde_json::to_string(&prediction)?)?,
+            false => out!("{prediction}")?,
+        }
+    }
     Ok(())
 }
 
@@ -139,23 +157,24 @@ fn shards(args: &Args, to: &Path) -> Result<()> {
     let n = all.len();
     let own = share.take(all);
     if !share.is_all() {
-        say(&format!("{share}: {} of {n} shards", own.len()));
+        note!("{share}: {} of {n} shards", own.len());
     }
     let detector = if args.aligned { None } else { Some(args.detector()?) };
     let report = args.predictor()?.predict_shards(detector.as_ref(), &own, to)?;
-    say(&report.to_string());
+    note!("{report}");
     let failed = report.failed.len();
     ensure!(failed == 0, "{failed} of {} shards could not be answered, see above", own.len());
     Ok(())
 }
 
 /// Predicts all faces in photographs; returns how many photographs could not be read.
-fn photos(args: &Args, predictor: &Predictor, paths: &[PathBuf]) -> Result<usize> {
+fn photos(args: &Args, predictor: &Predictor, found: &PictureFiles) -> Result<usize> {
     let detector = args.detector()?;
     let (mut wrong, mut empty) = (0, 0);
     let (mut gallery, mut all) = (Gallery::default(), vec![]);
-    let progress = Progress::new("predicting, photos", paths.len());
-    for some in paths.chunks(256) {
+    found.errors.iter().for_each(|(path, error)| gallery.add_unread(path, error));
+    let progress = Progress::new("predicting, photos", found.files.len());
+    for some in found.files.chunks(256) {
         let photos = predictor.predict_photos(&detector, some, |photo| {
             if let Some(folder) = &args.draw {
                 let name = photo.path.with_extension("png");
@@ -186,18 +205,18 @@ fn photos(args: &Args, predictor: &Predictor, paths: &[PathBuf]) -> Result<usize
     }
     args.write(|| Photo::table(&all))?;
     if empty > 0 && !args.json {
-        eprintln!("for pictures that are cropped faces already, say --aligned");
+        note!("for pictures that are cropped faces already, say --aligned");
     }
     Ok(wrong)
 }
 
 fn print_photo(photo: &Photo, json: bool) -> Result<()> {
     if json {
-        println!("{}", serde_json::to_string(photo)?);
+        out!("{}", serde_json::to_string(photo)?)?;
     } else if photo.faces.is_empty() {
-        eprintln!("{}: no face was found", photo.path.display());
+        note!("{}: no face was found", photo.path.display());
     } else {
-        photo.faces.iter().for_each(|face| print_face(&photo.path, face));
+        return photo.faces.iter().try_for_each(|face| print_face(&photo.path, face));
     }
     Ok(())
 }
@@ -205,22 +224,22 @@ fn print_photo(photo: &Photo, json: bool) -> Result<()> {
 fn print_unread(path: &Path, error: &anyhow::Error, json: bool) -> Result<()> {
     let (path, error) = (&path.display().to_string(), format!("{error:#}"));
     match json {
-        true => println!("{}", serde_json::to_string(&Unread { path, error })?),
-        false => eprintln!("{path}: error: {error}"),
+        true => out!("{}", serde_json::to_string(&Unread { path, error })?)?,
+        false => note!("{path}: error: {error}"),
     }
     Ok(())
 }
 
-fn print_face(path: &Path, face: &PhotoFace) {
+fn print_face(path: &Path, face: &PhotoFace) -> Result<()> {
     let [x, y, width, height] = face.bounds;
-    println!("{} [{x:.0},{y:.0} {width:.0}x{height:.0}]: {face}", path.display());
+    out!("{} [{x:.0},{y:.0} {width:.0}x{height:.0}]: {face}", path.display())
 }
 
 fn print_chip(path: &Path, face: &FacePrediction, json: bool) -> Result<()> {
     let path = &path.display().to_string();
     match json {
-        true => println!("{}", serde_json::to_string(&Line { path, face })?),
-        false => println!("{path}: {face}"),
+        true => out!("{}", serde_json::to_string(&Line { path, face })?)?,
+        false => out!("{path}: {face}")?,
     }
     Ok(())
 }

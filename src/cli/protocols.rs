@@ -14,16 +14,16 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<()> {
     let faces = Faces::open()?;
-    eprintln!("{faces}");
+    note!("{faces}");
     for protocol in args.protocol.map_or(Protocol::ALL.to_vec(), |one| vec![one]) {
         let split = protocol.split(&faces)?;
-        println!("{protocol}: {split}\nsplit {}\n", split.fingerprint);
+        out!("{protocol}: {split}\nsplit {}\n", split.fingerprint)?;
         if args.list {
             let contents = split.contents(&faces)?;
             for part in Part::ALL {
                 let contents = contents.part(part);
-                println!("{} {}", part.name(), contents.len());
-                contents.iter().for_each(|content| println!("{content}"));
+                out!("{} {}", part.name(), contents.len())?;
+                contents.iter().try_for_each(|content| out!("{content}"))?;
             }
         }
     }

@@ -18,13 +18,13 @@ pub fn run(args: &Args) -> Result<()> {
     let store = ModelStore::local();
     let models = store.pretrained();
     let results = PublishedResults::of(&models);
-    println!("{results}");
+    out!("{results}")?;
     if args.write {
         let docs = PathBuf::from("docs");
         results.write_csv(&store.folder().join("results.csv"))?;
         results.write_markdown(&docs.join("accuracy.md"))?;
         PublishedResults::write_figures(&models, &docs.join("figures"))?;
-        println!("written to models/results.csv, docs/accuracy.md and docs/figures/");
+        out!("written to models/results.csv, docs/accuracy.md and docs/figures/")?;
     }
     Ok(())
 }

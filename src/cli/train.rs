@@ -9,7 +9,7 @@ use ror::experiment::{Experiment, Training};
 use ror::model::{KerasBaselineConfig, NetConfig, RorConfig};
 use ror::store::{ModelStore, Trained};
 use ror::train::Recipe;
-use ror::{Precision, Task, device_named, say};
+use ror::{Precision, Task, device_named};
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Shape {
@@ -101,7 +101,7 @@ pub fn run(args: Args) -> Result<()> {
     if ror::rank() > 0 {
         ror::quiet(); // the first of torchrun's ranks speaks for all
     }
-    say(&faces.to_string());
+    note!("{faces}");
     let mut trained = match (&args.config, &args.start, args.task) {
         (None, Some(start), None) => fine_tune(&args, start, &faces)?,
         _ => train(&args, &faces)?,
@@ -110,11 +110,11 @@ pub fn run(args: Args) -> Result<()> {
         return Ok(());
     }
     for metrics in &trained.card.validation {
-        println!("validation, {}, {metrics}", metrics.task);
+        out!("validation, {}, {metrics}", metrics.task)?;
     }
     if let Some(card) = args.save {
         trained.save(&card, args.half)?;
-        println!("saved as {}", card.display());
+        out!("saved as {}", trained.path().display())?;
     }
     Ok(())
 }
@@ -141,7 +141,7 @@ fn train(args: &Args, faces: &Faces) -> Result<Trained> {
         experiment.recipe = Recipe::report(experiment.task);
     }
     args.change(&mut experiment.recipe);
-    say(&experiment.protocol.split(faces)?.to_string());
+    note!("{}", experiment.protocol.split(faces)?);
     let device = device_named(&args.device)?;
     experiment.run(faces, |training| args.adjust(training.device(device)))
 }
@@ -149,7 +149,7 @@ fn train(args: &Args, faces: &Faces) -> Result<Trained> {
 fn fine_tune(args: &Args, start: &str, faces: &Faces) -> Result<Trained> {
     let start = ModelStore::local().open_on(start, device_named(&args.device)?)?;
     let split = faces.split(faces.records(), &SplitSizes::shares_of(faces.contents()))?;
-    say(&split.to_string());
+    note!("{split}");
     let mut recipe = Recipe::fine_tuning(&start.card.recipe);
     args.change(&mut recipe);
     let training = Training::fine_tune(faces, &split, &start).recipe(recipe);

@@ -24,15 +24,15 @@ pub struct Args {
 pub fn run(args: Args) -> Result<()> {
     let trained = ModelStore::local().open(&args.model)?;
     if args.layer.as_deref() == Some("list") {
-        println!("{}", trained.summary()?);
+        out!("{}", trained.summary()?)?;
         return Ok(());
     }
     let paths = report::save_activations(&trained.net, &args.image, &args.out)?;
-    println!("{} layers drawn in {}", paths.len(), args.out.display());
+    out!("{} layers drawn in {}", paths.len(), args.out.display())?;
     if let Some(layer) = args.layer {
         let path = args.out.join(format!("filters-{layer}.png"));
         report::filter_patterns(&trained.net, &layer)?.save(&path)?;
-        println!("filters drawn in {}", path.display());
+        out!("filters drawn in {}", path.display())?;
     }
     Ok(())
 }

@@ -1,18 +1,20 @@
 //! Pictures: decoded, resized, in one contiguous tensor, and cached.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use imaging::Resizer;
 pub use imaging::{decode, decode_photo, resize};
 use rayon::prelude::*;
 use tch::{Device, Kind, Tensor};
 
 use super::Faces;
+use super::shard::small_enough;
 use crate::support::files;
 use crate::support::progress::{Progress, say};
+use crate::support::threads::{Room, Taken, without_panic};
 
 /// Pictures of one size as numbers, in the order of their set's records.
 #[derive(Debug)]
@@ -39,6 +41,29 @@ impl Pictures {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// The bytes of a picture's file, once there is room for them and for the decoded picture; the room
+/// is held until it is dropped.
+///
+/// # Errors
+/// A file that can't be read, is too large, or is not a picture.
+pub(crate) fn read_in<'a>(room: &'a Room, path: &Path) -> Result<(Vec<u8>, Taken<'a>)> {
+    let meta = std::fs::metadata(path).context("cannot be read")?;
+    ensure!(meta.is_file(), "not a file");
+    small_enough(meta.len())?;
+    let file = File::open(path).context("cannot be read")?;
+    let decoded = without_panic(|| imaging::memory(BufReader::new(file)))?;
+    let taken = room.take(meta.len() + decoded);
+    Ok((files::read_file(path)?, taken))
+}
+
+/// Room for decoding a picture whose bytes are in memory.
+///
+/// # Errors
+/// Bytes that are not a picture.
+pub(crate) fn room_for<'a>(room: &'a Room, bytes: &[u8]) -> Result<Taken<'a>> {
+    Ok(room.take(without_panic(|| imaging::memory(Cursor::new(bytes)))?))
 }
 
 /// The memory of a contiguous u8 tensor on the CPU.

@@ -5,14 +5,14 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use flate2::read::MultiGzDecoder;
 
-use crate::support::files::{read_picture, read_text};
+use crate::support::files::read_file;
 use crate::support::progress::{Counted, Progress};
 
-/// The most bytes that a picture of a shard may have: it is read into memory.
-const MOST_BYTES: u64 = 512 << 20;
+/// The most bytes that a picture's file may have: it is read into memory.
+const MOST_BYTES: u64 = 256 << 20;
 
 /// Pictures that are answered together, into one file: those of a tar file, which is never unpacked,
 /// of a folder, or of a list.
@@ -44,11 +44,13 @@ impl Shard {
         let mut shards = vec![];
         for path in what.iter().map(AsRef::as_ref) {
             let (tars, pictures) = if path.is_dir() {
-                files_in(path, recursive)?.into_iter().partition(|file| is_tar(file))
+                let files = whole(files_in(path, recursive)?)?;
+                files.into_iter().partition(|file| is_tar(file))
             } else if is_list(path) {
                 let (tars, others): (Vec<_>, Vec<_>) =
                     lines(path)?.into_iter().partition(|line| is_tar(line));
-                (tars, picture_files(&others, recursive).with_context(|| in_list(path))?)
+                let others = whole(picture_files(&others, recursive));
+                (tars, others.with_context(|| in_list(path))?)
             } else if is_tar(path) {
                 (vec![path.to_owned()], vec![])
             } else {
@@ -139,7 +141,7 @@ impl Shard {
         };
         for path in files {
             let size = || fs::metadata(path).map_or(0, |meta| meta.len());
-            let bytes = small_enough(size()).and_then(|()| read_picture(path));
+            let bytes = small_enough(size()).and_then(|()| read_file(path));
             if let Ok(bytes) = &bytes {
                 progress.read(bytes.len());
             }
@@ -193,7 +195,8 @@ impl Shard {
     }
 }
 
-fn small_enough(bytes: u64) -> Result<()> {
+/// Refuses a picture's file that is too large.
+pub(super) fn small_enough(bytes: u64) -> Result<()> {
     ensure!(
         bytes <= MOST_BYTES,
         "{bytes} bytes: at most {} million are taken",
@@ -202,33 +205,57 @@ fn small_enough(bytes: u64) -> Result<()> {
     Ok(())
 }
 
+/// What some paths name.
+#[derive(Debug, Default)]
+pub struct PictureFiles {
+    /// Picture files, in order; those that are missing or no pictures, too.
+    pub files: Vec<PathBuf>,
+    /// Paths that name no files, and why: a folder or list that can't be read, a folder without
+    /// pictures, a tar file.
+    pub errors: Vec<(PathBuf, Error)>,
+}
+
 /// The picture files that some paths name: themselves, those in folders, and those in lists (`.txt`,
 /// a path a line), in order; within a folder by name.
-///
-/// # Errors
-/// A folder that can't be read or has no pictures, or a list that can't be read.
-pub fn picture_files(what: &[impl AsRef<Path>], recursive: bool) -> Result<Vec<PathBuf>> {
-    let mut paths = vec![];
+pub fn picture_files(what: &[impl AsRef<Path>], recursive: bool) -> PictureFiles {
+    let mut found = PictureFiles::default();
     for path in what.iter().map(AsRef::as_ref) {
-        if path.is_dir() {
-            let mut inside = files_in(path, recursive)?;
-            inside.retain(|file| is_picture(file));
-            let below =
-                if recursive { " or below it" } else { " (--recursive looks below it, too)" };
-            ensure!(
-                !inside.is_empty(),
-                "there are no JPEG, PNG or WebP pictures in {}{below}",
-                path.display()
-            );
-            paths.extend(inside);
-        } else if is_list(path) {
-            let named = picture_files(&lines(path)?, recursive);
-            paths.extend(named.with_context(|| in_list(path))?);
-        } else {
-            paths.push(path.to_owned());
+        if let Err(error) = add_named(path, recursive, &mut found) {
+            found.errors.push((path.to_owned(), error));
         }
     }
-    Ok(paths)
+    found
+}
+
+/// Adds what one path names.
+fn add_named(path: &Path, recursive: bool, found: &mut PictureFiles) -> Result<()> {
+    if path.is_dir() {
+        let PictureFiles { mut files, errors } = files_in(path, recursive)?;
+        files.retain(|file| is_picture(file));
+        let below = if recursive { " or below it" } else { " (--recursive looks below it, too)" };
+        let is_empty = files.is_empty() && errors.is_empty();
+        found.files.extend(files);
+        found.errors.extend(errors);
+        ensure!(!is_empty, "there are no JPEG, PNG or WebP pictures in it{below}");
+    } else if is_list(path) {
+        let named = picture_files(&lines(path)?, recursive);
+        found.files.extend(named.files);
+        let errors = named.errors.into_iter();
+        found.errors.extend(errors.map(|(named, error)| (named, error.context(in_list(path)))));
+    } else if is_tar(path) {
+        bail!("a shard: say with --to FOLDER where its answers go");
+    } else {
+        found.files.push(path.to_owned());
+    }
+    Ok(())
+}
+
+/// All files, where every path has named some.
+fn whole(found: PictureFiles) -> Result<Vec<PathBuf>> {
+    match found.errors.into_iter().next() {
+        Some((path, error)) => Err(error.context(path.display().to_string())),
+        None => Ok(found.files),
+    }
 }
 
 /// Whether a path is called as a tar file is.
@@ -257,9 +284,9 @@ fn in_list(path: &Path) -> String {
 
 /// The paths in a list, which names no other lists.
 fn lines(list: &Path) -> Result<Vec<PathBuf>> {
-    let text = read_text(list)?;
-    let paths: Vec<PathBuf> =
-        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(PathBuf::from).collect();
+    let bytes = read_file(list).with_context(|| list.display().to_string())?;
+    let lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let paths = lines.filter(|line| !line.is_empty()).map(path_of).collect::<Result<Vec<_>>>()?;
     if let Some(other) = paths.iter().find(|path| is_list(path)) {
         bail!(
             "{} names another list, {}: a list names files and folders",
@@ -270,26 +297,44 @@ fn lines(list: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// The pictures and tar files in a folder, by name.
-fn files_in(folder: &Path, recursive: bool) -> Result<Vec<PathBuf>> {
-    let mut files = vec![];
-    add_files(folder, recursive, &mut files)?;
-    files.sort_unstable();
-    Ok(files)
+/// A path as a list has it: a file's name need not be UTF-8.
+#[cfg(unix)]
+fn path_of(line: &[u8]) -> Result<PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+    Ok(PathBuf::from(std::ffi::OsStr::from_bytes(line)))
 }
 
-fn add_files(folder: &Path, recursive: bool, files: &mut Vec<PathBuf>) -> Result<()> {
+#[cfg(not(unix))]
+fn path_of(line: &[u8]) -> Result<PathBuf> {
+    Ok(PathBuf::from(std::str::from_utf8(line).context("a path that is not UTF-8")?))
+}
+
+/// The pictures and tar files in a folder, by name, and the folders below it that can't be read.
+///
+/// # Errors
+/// A folder that can't be read.
+fn files_in(folder: &Path, recursive: bool) -> Result<PictureFiles> {
+    let mut found = PictureFiles::default();
+    add_files(folder, recursive, &mut found)?;
+    found.files.sort_unstable();
+    Ok(found)
+}
+
+fn add_files(folder: &Path, recursive: bool, found: &mut PictureFiles) -> Result<()> {
     let why = || format!("cannot read {}", folder.display());
     for entry in fs::read_dir(folder).with_context(why)? {
         let entry = entry.with_context(why)?;
         // Not asked of each path: a folder may have a hundred thousand, on a disk that is far.
         let (path, kind) = (entry.path(), entry.file_type().with_context(why)?);
         if kind.is_dir() || kind.is_symlink() && path.is_dir() {
-            if recursive && kind.is_dir() {
-                add_files(&path, recursive, files)?;
+            if recursive
+                && kind.is_dir()
+                && let Err(error) = add_files(&path, recursive, found)
+            {
+                found.errors.push((path, error));
             }
         } else if is_picture(&path) || is_tar(&path) {
-            files.push(path);
+            found.files.push(path);
         }
     }
     Ok(())
@@ -340,7 +385,14 @@ mod tests {
         assert!(message(found(&["pictures/1.jpg"], false)).contains("no shard"));
         fs::write(at("lists.txt"), "some.txt").unwrap();
         assert!(message(found(&["lists.txt"], false)).contains("names another list"));
-        assert!(picture_files(&[at("tars")], false).is_err());
-        assert_eq!(picture_files(&[at("pictures")], true).unwrap().len(), 2);
+        let some = ["tars", "pictures", "lists.txt", "b.tar", "missing.jpg"].map(at);
+        let PictureFiles { files, errors } = picture_files(&some, true);
+        assert_eq!(files, ["pictures/1.jpg", "pictures/below/2.PNG", "missing.jpg"].map(at));
+        let errors: Vec<String> =
+            errors.iter().map(|(path, error)| format!("{}: {error:#}", path.display())).collect();
+        for (error, says) in errors.iter().zip(["no JPEG", "another list", "--to FOLDER"]) {
+            assert!(error.contains(says), "{errors:?}");
+        }
+        assert_eq!(errors.len(), 3);
     }
 }

@@ -215,13 +215,7 @@ impl<'a> Training<'a> {
         self.task.check()?;
         self.recipe.check()?;
         self.net.check()?;
-        ensure!(
-            self.net.outputs() == self.task.outputs(),
-            "a net of {} outputs for {}, which needs {}",
-            self.net.outputs(),
-            self.task,
-            self.task.outputs()
-        );
+        self.task.check_outputs(self.net.outputs())?;
         for teacher in self.teachers {
             ensure!(
                 teacher.card.net.input() == self.net.input(),

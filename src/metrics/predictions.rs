@@ -22,7 +22,7 @@ impl Predictions {
     /// temperature (Guo et al., arXiv 1706.04599); heads without one have 1.
     ///
     /// # Errors
-    /// Logits of another shape, or that are not finite.
+    /// Logits of another shape, or that are not finite; a temperature of 0 or less.
     pub fn from_logits(task: Task, temperatures: &[f64], logits: &Tensor) -> Result<Vec<Self>> {
         ensure!(
             logits.dim() == 3 && logits.size()[2] == task.outputs(),
@@ -96,6 +96,7 @@ pub(crate) fn distributions(
     temperatures: &[f64],
     logits: &Tensor,
 ) -> Result<Vec<(Task, Tensor)>> {
+    temperatures.iter().try_for_each(|temperature| check_temperature(*temperature))?;
     let logits = logits.f_to_kind(Kind::Double)?;
     let mut from = 0;
     let heads = task.heads().into_iter().enumerate();
@@ -106,6 +107,11 @@ pub(crate) fn distributions(
                 .f_narrow(2, from, outputs)?
                 .f_div_scalar(temperatures.get(i).copied().unwrap_or(1.0))?;
             from += outputs;
+            ensure!(
+                bool::try_from(own.f_isfinite()?.f_all()?)?,
+                "the net's outputs are not finite numbers, so its weights are damaged: bring its \
+                 file again, or train it anew"
+            );
             let each = match head {
                 Task::Gender => own.f_sigmoid()?,
                 _ => own.f_softmax(2, Kind::Double)?,
@@ -113,6 +119,19 @@ pub(crate) fn distributions(
             Ok((head, each.f_mean_dim([0i64].as_slice(), false, Kind::Double)?))
         })
         .collect()
+}
+
+/// Refuses a temperature by which no logits can be divided: 0 makes numbers that are none, and below
+/// 0 female is male.
+///
+/// # Errors
+/// The temperature.
+pub(crate) fn check_temperature(temperature: f64) -> Result<()> {
+    ensure!(
+        temperature.is_finite() && temperature > 0.0,
+        "a temperature of {temperature}: a finite number above 0 is expected"
+    );
+    Ok(())
 }
 
 /// 1 where a year (row) belongs to a group (column).
@@ -155,6 +174,26 @@ mod tests {
             LabelledPredictions::new(found[1].clone(), vec![Label::new(22, Gender::Male)]);
         assert!((labelled.mae().unwrap() - 3.0).abs() < 1e-9);
         assert!(Predictions::from_logits(Task::Gender, &[], &logits).is_err());
+    }
+
+    #[test]
+    fn numbers_that_are_none_are_not_predicted() {
+        let read = |logit: f64, temperature: f64| {
+            let logits = Tensor::from_slice(&[0.5, logit]).view([1, 2, 1]);
+            Predictions::from_logits(Task::Gender, &[temperature], &logits)
+        };
+        assert!(read(-40.0, 0.01).is_ok());
+        for (logit, temperature, says) in [
+            (f64::NAN, 1.0, "weights are damaged"),
+            (f64::INFINITY, 1.0, "weights are damaged"),
+            (1e10, 1e-300, "weights are damaged"),
+            (1.0, 0.0, "temperature of 0"),
+            (1.0, -1.5, "temperature of -1.5"),
+            (1.0, f64::NAN, "temperature of NaN"),
+        ] {
+            let error = read(logit, temperature).unwrap_err().to_string();
+            assert!(error.contains(says), "{logit} by {temperature}: {error}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use tch::{Device, Kind, Tensor, nn, no_grad};
 
+use super::network::First;
 use super::{Inference, NetConfig, Network, Params, Summary, Tap};
 use crate::support::files;
 
@@ -37,12 +38,12 @@ impl Net {
     /// A shape that [`NetConfig::check`] refuses.
     pub fn new(config: impl Into<NetConfig>, device: Device, seed: i64) -> Result<Self> {
         tch::manual_seed(seed);
-        Self::build(config.into(), device, true)
+        Self::build(config.into(), device, First::Random)
     }
 
-    fn build(config: NetConfig, device: Device, random: bool) -> Result<Self> {
+    fn build(config: NetConfig, device: Device, first: First) -> Result<Self> {
         let variables = nn::VarStore::new(device);
-        let network = config.build(&Params::new(&variables, random))?;
+        let network = config.build(&Params::new(&variables, first))?;
         Ok(Self { config, network, variables })
     }
 
@@ -55,21 +56,22 @@ impl Net {
             format!("cannot load weights from {} (missing, or cut off?)", weights.display())
         })?;
         let mut saved: BTreeMap<String, Tensor> = saved.into_iter().collect();
-        let net = Self::build(config.into(), device, false)?;
-        let wrong =
-            |what: String| format!("{} is not a net of this shape: {what}", weights.display());
+        let wrong = || format!("{} is not a net of this shape", weights.display());
+        let net = Self::build(config.into(), device, First::Like(&saved)).with_context(wrong)?;
         for (name, mut variable) in net.variables() {
-            let Some(value) = saved.remove(&name) else {
-                bail!(wrong(format!("it has no {name}")));
-            };
+            let value = saved.remove(&name).with_context(|| format!("it has no {name}"));
+            let value = value.with_context(wrong)?;
             ensure!(
                 value.size() == variable.size(),
-                wrong(format!("its {name} is {:?}, not {:?}", value.size(), variable.size()))
+                "{}: its {name} is {:?}, not {:?}",
+                wrong(),
+                value.size(),
+                variable.size()
             );
             no_grad(|| variable.f_copy_(&value))?;
         }
         if let Some(name) = saved.keys().next() {
-            bail!(wrong(format!("it has {} more tensors, such as {name}", saved.len())));
+            bail!("{}: it has {} more tensors, such as {name}", wrong(), saved.len());
         }
         Ok(net)
     }
@@ -163,7 +165,7 @@ impl Net {
     /// allow it: a copy whose normalisations are part of its convolutions wherever they stand
     /// right behind one.
     pub(crate) fn inference(&self, kind: Kind) -> Result<Inference> {
-        let copy = Self::build(self.config.clone(), self.device(), false)?;
+        let copy = Self::build(self.config.clone(), self.device(), First::Zeros)?;
         copy.copy_from(self)?;
         let kind = self.kind(kind);
         let mut network = copy.network;

@@ -11,12 +11,12 @@ use serde::{Serialize, Serializer};
 
 use super::predictor::predict;
 use super::{FacePrediction, Predictor};
-use crate::data::decode_photo;
+use crate::data::{decode_photo, read_in};
 use crate::detect::{Chip, Detector, Found};
 use crate::support::device::device;
 use crate::support::files;
 use crate::support::progress::Progress;
-use crate::support::threads::on_every_core;
+use crate::support::threads::{Room, on_every_core, without_panic};
 
 /// A face in a photograph, and what is predicted for it.
 ///
@@ -179,18 +179,22 @@ impl Predictor {
     ) -> Result<Vec<Result<(Photo, T)>>> {
         let cards = self.cards();
         let progress = Progress::new("predicting, photos", files.len());
+        let room = Room::for_threads();
         on_every_core(
             device(),
             || Ok((detector.share(), self.ready_again()?)),
             files.len(),
             |(detector, ready), job| {
-                let photo = photo(detector, &files[job], |chips| predict(&cards, ready, chips));
-                progress.step()?;
-                Ok(photo.and_then(|mut photo| {
+                let path = &files[job];
+                let done = read_in(&room, path).and_then(|(bytes, _taken)| {
+                    let predict = |chips: &[RgbImage]| predict(&cards, ready, chips);
+                    let mut photo = photo(detector, path, bytes, predict)?;
                     let kept = then(&photo)?;
                     photo.picture = None;
                     Ok((photo, kept))
-                }))
+                });
+                progress.step()?;
+                Ok(done)
             },
         )
     }
@@ -201,7 +205,8 @@ impl Predictor {
     /// A file that can't be read or is not a picture, or the device failing.
     pub fn predict_photo(&self, detector: &Detector, path: impl AsRef<Path>) -> Result<Photo> {
         let path = path.as_ref();
-        photo(detector, path, |chips| self.predict_all(chips))
+        files::read_file(path)
+            .and_then(|bytes| photo(detector, path, bytes, |chips| self.predict_all(chips)))
             .with_context(|| path.display().to_string())
     }
 }
@@ -210,10 +215,12 @@ impl Predictor {
 fn photo(
     detector: &Detector,
     path: &Path,
+    bytes: Vec<u8>,
     predict: impl FnOnce(&[RgbImage]) -> Result<Vec<FacePrediction>>,
 ) -> Result<Photo> {
-    let picture = decode_photo(&files::read_picture(path)?)?;
-    let mut seen = Seen::of(detector, &picture)?;
+    let picture = without_panic(|| decode_photo(&bytes))?;
+    drop(bytes);
+    let mut seen = without_panic(|| Seen::of(detector, &picture))?;
     let predicted = predict(&std::mem::take(&mut seen.chips))?;
     let photo = seen.with(path, predicted);
     Ok(Photo { picture: Some(picture), ..photo })

@@ -5,28 +5,27 @@
 //! and so do the answers. Few jobs are under way at a time: memory does not grow with the shard.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow};
 use image::RgbImage;
 
 use super::answers::{Answers, Rows};
 use super::photo::Seen;
-use super::predictor::{predict, predict_decoded};
+use super::predictor::{Inputs, predict, predict_decoded};
 use super::{FacePrediction, Photo, Predictor};
-use crate::data::{Member, Shard, decode, decode_photo};
+use crate::data::{Member, Shard, decode, decode_photo, room_for};
 use crate::detect::Detector;
 use crate::model::{Inference, batch};
 use crate::store::Card;
 use crate::support::device::device;
 use crate::support::live::keep_going;
 use crate::support::progress::Progress;
-use crate::support::threads::{in_threads, keep_memory};
+use crate::support::threads::{Room, in_threads, keep_memory, without_panic};
 
 /// A job's pictures have at most so many bytes together, or are one.
 const JOB_BYTES: usize = 16 << 20;
@@ -74,6 +73,7 @@ pub(super) fn timed<T>(seconds: &mut f64, work: impl FnOnce() -> T) -> T {
 pub(super) struct Pipeline<'a> {
     cards: Vec<&'a Card>,
     workers: Vec<Worker>,
+    room: Room,
     pub(super) times: Times,
 }
 
@@ -101,7 +101,8 @@ impl<'a> Pipeline<'a> {
             Ok(Worker { detector, ready, times: Times::default() })
         });
         let workers = workers.collect::<Result<_>>()?;
-        Ok(Self { cards: predictor.cards(), workers, times: Times::default() })
+        let (cards, room) = (predictor.cards(), Room::for_threads());
+        Ok(Self { cards, workers, room, times: Times::default() })
     }
 
     /// Answers a shard: `take` gets its rows in order. The inner error is the shard's.
@@ -132,7 +133,7 @@ impl<'a> Pipeline<'a> {
                 while let Some(job) = next() {
                     keep_going()?;
                     let number = job.number;
-                    let done = worker.answer(&self.cards, shard.name(), job)?;
+                    let done = worker.answer(&self.cards, &self.room, shard.name(), job)?;
                     if rows.send((number, done)).is_err() {
                         break; // the taker has failed, and says why
                     }
@@ -207,16 +208,16 @@ fn in_order(
 }
 
 impl Worker {
-    fn answer(&mut self, cards: &[&Card], shard: &str, job: Job) -> Result<Rows> {
+    fn answer(&mut self, cards: &[&Card], room: &Room, shard: &str, job: Job) -> Result<Rows> {
         let Job { first, members, .. } = job;
         let Self { detector, ready, times } = self;
         match detector {
             Some(detector) => {
-                let photos = photos(detector, cards, ready, members, times)?;
+                let photos = photos(detector, cards, ready, room, members, times)?;
                 timed(&mut times.write, || Rows::of_photos(shard, first, photos))
             }
             None => {
-                let faces = chips(cards, ready, members, times)?;
+                let faces = chips(cards, ready, room, members, times)?;
                 timed(&mut times.write, || Rows::of_faces(shard, first, faces))
             }
         }
@@ -228,16 +229,21 @@ fn photos(
     detector: &Detector,
     cards: &[&Card],
     ready: &[Inference],
+    room: &Room,
     members: Vec<Member>,
     times: &mut Times,
 ) -> Result<Answers<Photo>> {
     let some = batch(device());
     let (mut seen, mut chips, mut predicted) = (vec![], vec![], vec![]);
     for Member { name, bytes } in members {
-        let decoded = || bytes.and_then(|bytes| without_panic(|| decode_photo(&bytes)));
+        let decoded = || {
+            let bytes = bytes?;
+            let taken = room_for(room, &bytes)?;
+            Ok((without_panic(|| decode_photo(&bytes))?, taken))
+        };
         let picture = timed(&mut times.decode, decoded);
         let looked_at =
-            || picture.and_then(|picture| without_panic(|| Seen::of(detector, &picture)));
+            || picture.and_then(|(picture, _taken)| without_panic(|| Seen::of(detector, &picture)));
         let mut own = timed(&mut times.detect, looked_at);
         if let Ok(own) = &mut own {
             chips.append(&mut own.chips);
@@ -261,30 +267,18 @@ fn photos(
 fn chips(
     cards: &[&Card],
     ready: &[Inference],
+    room: &Room,
     members: Vec<Member>,
     times: &mut Times,
 ) -> Result<Answers<FacePrediction>> {
     let decoded = members.into_iter().map(|Member { name, bytes }| {
-        (name, bytes.and_then(|bytes| without_panic(|| decode(&bytes))))
+        let inputs = bytes.and_then(|bytes| {
+            let _taken = room_for(room, &bytes)?;
+            without_panic(|| Inputs::of(cards, &decode(&bytes)?))
+        });
+        (name, inputs)
     });
     let (names, decoded): (Vec<String>, Vec<_>) = timed(&mut times.decode, || decoded.unzip());
     let faces = timed(&mut times.net, || predict_decoded(cards, ready, decoded))?;
     Ok(names.into_iter().zip(faces).collect())
-}
-
-/// A picture on which a decoder panics must not end its shard.
-fn without_panic<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| bail!("the decoder panicked on it"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_panic_is_an_error_of_its_picture() {
-        let error = without_panic(|| -> Result<()> { panic!("as it should") }).unwrap_err();
-        assert_eq!(error.to_string(), "the decoder panicked on it");
-        assert_eq!(without_panic(|| Ok(3)).unwrap(), 3);
-    }
 }

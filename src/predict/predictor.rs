@@ -1,6 +1,5 @@
 //! Nets ready to predict: pictures in, predictions out.
 
-use std::borrow::Borrow;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
@@ -9,14 +8,13 @@ use polars::prelude::{DataFrame, df};
 use tch::{Kind, Tensor};
 
 use super::FacePrediction;
-use crate::data::{Faces, decode, resize};
+use crate::data::{Faces, decode, read_in, resize};
 use crate::metrics::Predictions;
 use crate::model::{Inference, batch};
 use crate::store::{Card, DEFAULT_MODEL, ModelStore, Trained};
 use crate::support::device::{device, inference_kind};
-use crate::support::files::read_picture;
 use crate::support::progress::Progress;
-use crate::support::threads::on_every_core;
+use crate::support::threads::{Room, on_every_core, without_panic};
 use crate::task::Task;
 
 /// Nets ready to predict: one for both gender and age, or one for each; of several for the
@@ -87,7 +85,11 @@ impl Predictor {
     /// # Errors
     /// The device failing.
     pub fn predict_files(&self, files: &[PathBuf]) -> Result<Vec<Result<FacePrediction>>> {
-        self.predict_each(files.len(), |i| decode(&read_picture(&files[i])?))
+        let (cards, room) = (self.cards(), Room::for_threads());
+        self.predict_each(files.len(), |i| {
+            let (bytes, _taken) = read_in(&room, &files[i])?;
+            without_panic(|| Inputs::of(&cards, &decode(&bytes)?))
+        })
     }
 
     /// Predicts for the pictures of a table of records, on every core. One row a picture, in the
@@ -99,7 +101,9 @@ impl Predictor {
     /// failing.
     pub fn predict_records(&self, faces: &Faces, records: &DataFrame) -> Result<DataFrame> {
         let indices = faces.indices(records)?;
-        let predicted = self.predict_each(indices.len(), |i| faces.picture(indices[i]))?;
+        let cards = self.cards();
+        let read = |i: usize| Inputs::of(&cards, &faces.picture(indices[i])?);
+        let predicted = self.predict_each(indices.len(), read)?;
         let predicted = predicted.into_iter().collect::<Result<Vec<FacePrediction>>>()?;
         let mut columns = FacePrediction::table(&predicted)?;
         // Records have a gender and an age of their own.
@@ -115,7 +119,7 @@ impl Predictor {
     fn predict_each(
         &self,
         n: usize,
-        read: impl Fn(usize) -> Result<RgbImage> + Sync,
+        read: impl Fn(usize) -> Result<Inputs> + Sync,
     ) -> Result<Vec<Result<FacePrediction>>> {
         let device = device();
         let some = batch(device);
@@ -131,7 +135,7 @@ impl Predictor {
             || inference(&self.nets),
             n.div_ceil(some),
             |ready, job| {
-                let decoded: Vec<Result<RgbImage>> =
+                let decoded: Vec<Result<Inputs>> =
                     (job * some..n.min((job + 1) * some)).map(&read).collect::<Result<_>>()?;
                 predict_decoded(&cards, ready, decoded)
             },
@@ -159,23 +163,46 @@ fn inference(nets: &[Trained]) -> Result<Vec<Inference>> {
     nets.iter().map(|net| net.net.inference(kind)).collect()
 }
 
+/// A picture as nets take it, in the size of each: what is left of one that was large.
+pub(super) struct Inputs(Vec<RgbImage>);
+
+impl Inputs {
+    /// For nets with these cards.
+    ///
+    /// # Errors
+    /// A picture of no pixels.
+    pub(super) fn of(cards: &[&Card], picture: &RgbImage) -> Result<Self> {
+        let each = cards.iter().map(|card| resize(picture, card.net.input()));
+        Ok(Self(each.collect::<Result<_>>()?))
+    }
+}
+
 /// What nets with these cards predict for pictures of any size.
 pub(super) fn predict(
     cards: &[&Card],
     ready: &[Inference],
-    pictures: &[impl Borrow<RgbImage>],
+    pictures: &[RgbImage],
 ) -> Result<Vec<FacePrediction>> {
-    if pictures.is_empty() {
+    let inputs = pictures.iter().map(|picture| Inputs::of(cards, picture));
+    predict_inputs(cards, ready, &inputs.collect::<Result<Vec<_>>>()?.iter().collect::<Vec<_>>())
+}
+
+fn predict_inputs(
+    cards: &[&Card],
+    ready: &[Inference],
+    inputs: &[&Inputs],
+) -> Result<Vec<FacePrediction>> {
+    if inputs.is_empty() {
         return Ok(vec![]);
     }
     let mut heads: Vec<Predictions> = vec![];
-    for (card, net) in cards.iter().zip(ready) {
+    for (number, (card, net)) in cards.iter().zip(ready).enumerate() {
         let side = card.net.input();
         let mut pixels = vec![];
-        for picture in pictures {
-            pixels.extend_from_slice(resize(picture.borrow(), side)?.as_raw());
+        for Inputs(each) in inputs {
+            pixels.extend_from_slice(each[number].as_raw());
         }
-        let shape = [pictures.len() as i64, i64::from(side), i64::from(side), 3];
+        let shape = [inputs.len() as i64, i64::from(side), i64::from(side), 3];
         let pixels = Tensor::f_from_data_size(&pixels, &shape, Kind::Uint8)?;
         heads.extend(card.read(&net.mirrored_logits(&pixels)?)?);
     }
@@ -186,11 +213,11 @@ pub(super) fn predict(
 pub(super) fn predict_decoded(
     cards: &[&Card],
     ready: &[Inference],
-    decoded: Vec<Result<RgbImage>>,
+    decoded: Vec<Result<Inputs>>,
 ) -> Result<Vec<Result<FacePrediction>>> {
-    let pictures: Vec<&RgbImage> = decoded.iter().flatten().collect();
-    let mut faces = predict(cards, ready, &pictures)?.into_iter();
-    let predicted = decoded.into_iter().map(|picture| match picture {
+    let inputs: Vec<&Inputs> = decoded.iter().flatten().collect();
+    let mut faces = predict_inputs(cards, ready, &inputs)?.into_iter();
+    let predicted = decoded.into_iter().map(|inputs| match inputs {
         Ok(_) => Ok(Ok(faces.next().context("no prediction for a picture")?)),
         Err(error) => Ok(Err(error)),
     });

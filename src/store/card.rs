@@ -1,11 +1,16 @@
 //! A model card: everything about a trained net, as JSON beside its weights.
 
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::Task;
 use crate::data::Protocol;
 use crate::metrics::Metrics;
+use crate::metrics::check_temperature;
 use crate::model::NetConfig;
+use crate::support::files;
 use crate::train::{History, Recipe};
 
 /// What a net was trained on.
@@ -89,6 +94,41 @@ pub struct Card {
     pub date: String,
     /// The command or call that trains it again.
     pub command: String,
+}
+
+impl Card {
+    /// Reads a card.
+    ///
+    /// # Errors
+    /// A file that is missing, no JSON or not a card, or a card that no net can have: the field is
+    /// named.
+    pub fn open(path: &Path) -> Result<Self> {
+        let card: Self = files::read_json(path)?;
+        card.check().with_context(|| {
+            format!("{} is not the card of a net: bring it again", path.display())
+        })?;
+        Ok(card)
+    }
+
+    /// Refuses what no net can have. Cards come from elsewhere, too: what they name lies beside
+    /// them, and nowhere else.
+    fn check(&self) -> Result<()> {
+        self.task.check()?;
+        self.net.check()?;
+        self.task.check_outputs(self.net.outputs())?;
+        self.temperatures.iter().try_for_each(|temperature| check_temperature(*temperature))?;
+        ensure!(
+            Path::new(&self.weights).file_name().is_some_and(|name| *name == *self.weights),
+            "weights `{}`: a file beside the card is expected, without a folder",
+            self.weights
+        );
+        ensure!(
+            !self.key.is_empty() && self.key.bytes().all(|b| b.is_ascii_hexdigit()),
+            "key `{}`: hexadecimal digits are expected",
+            self.key
+        );
+        Ok(())
+    }
 }
 
 /// The day, UTC: `2026-11-24`.

@@ -141,7 +141,7 @@ fn list(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn models(cards: impl Iterator<Item = PathBuf>) -> Vec<Model> {
-    let read = |path: PathBuf| match files::read_json(&path) {
+    let read = |path: PathBuf| match Card::open(&path) {
         Ok(card) => Some(Model { name: Model::name_of(&path), path, card }),
         // Hours of training may hang on it: never in silence.
         Err(error) => {

@@ -34,10 +34,9 @@ impl Trained {
     /// shape.
     pub fn load(card: &Path, device: Device) -> Result<Self> {
         let path = card.to_owned();
-        let card: Card = files::read_json(&path)?;
-        card.net.check().with_context(|| path.display().to_string())?;
+        let card = Card::open(&path)?;
         let weights = path.with_file_name(&card.weights);
-        let bytes = std::fs::read(&weights).with_context(|| {
+        let bytes = files::read_file(&weights).with_context(|| {
             format!("cannot read {}, the weights that {} names", weights.display(), path.display())
         })?;
         ensure!(
@@ -50,12 +49,12 @@ impl Trained {
         Ok(Self { net: Net::load(card.net.clone(), &weights, device)?, card, loaded: true, path })
     }
 
-    /// Saves weights as `NAME.safetensors` and the card as `NAME.json`, the card last: with it
+    /// Saves weights as `NAME.safetensors` and the card as `NAME.json`, whichever of the three is given, the card last: with it
     /// the model is there, and one that was there before is replaced in one step. `half` saves
     /// parameters in f16.
     ///
     /// # Errors
-    /// A path that can't be written.
+    /// A path without a name, or one that can't be written.
     pub fn save(&mut self, card: &Path, half: bool) -> Result<()> {
         let contents = match self.card.protocol {
             Some(_) => None,
@@ -73,9 +72,14 @@ impl Trained {
     ) -> Result<()> {
         let name = stem(card);
         let name = name.strip_suffix(".safetensors").unwrap_or(&name);
+        ensure!(
+            !name.is_empty(),
+            "{} does not name a card: say where, such as models/NAME.json",
+            card.display()
+        );
         let card = card.with_file_name(format!("{name}.json"));
         let before: Option<Card> = match card.exists() {
-            true => files::read_json(&card).ok(),
+            true => Card::open(&card).ok(),
             false => None,
         };
         let mut weights = format!("{name}.safetensors");
@@ -97,6 +101,11 @@ impl Trained {
             let _ = std::fs::remove_file(self.path.with_file_name(before.weights));
         }
         Ok(())
+    }
+
+    /// Where its card is.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The name of a net that ships, or that was saved under a name; none of one in `models/runs/`.

@@ -153,11 +153,11 @@ pub(crate) fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     write_with(path, |file| Ok(file.write_all(bytes)?))
 }
 
-/// The bytes of a picture file.
+/// The bytes of a file.
 ///
 /// # Errors
 /// A file that is missing, or that is a pipe or a device, which may never end.
-pub(crate) fn read_picture(path: &Path) -> Result<Vec<u8>> {
+pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>> {
     ensure!(fs::metadata(path).context("cannot be read")?.is_file(), "not a file");
     fs::read(path).context("cannot be read")
 }
@@ -173,10 +173,10 @@ pub(crate) fn read_text(path: &Path) -> Result<String> {
 /// Reads JSON from a file.
 ///
 /// # Errors
-/// The file missing or not of the expected form, with its path.
+/// The file missing, a pipe or a device, or not of the expected form, with its path.
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = read_text(path)?;
-    serde_json::from_str(&text)
+    let bytes = read_file(path).with_context(|| path.display().to_string())?;
+    serde_json::from_slice(&bytes)
         .with_context(|| format!("{} is not what it should be", path.display()))
 }
 

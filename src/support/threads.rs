@@ -1,9 +1,11 @@
 //! Work on every core, and what makes libtorch fast there.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use tch::Device;
 
 /// Has glibc keep what is freed instead of giving it back to the system: libtorch allocates a
@@ -82,9 +84,92 @@ pub(crate) fn in_threads<W: Send, T: Send>(
     done
 }
 
+/// What decoders do with a picture: one on which they panic must not end the work on others.
+///
+/// # Errors
+/// What `work` returns, or that it panicked.
+pub(crate) fn without_panic<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| bail!("the decoder panicked on it"))
+}
+
+/// Bytes of pictures that may be in memory for each thread: one of 24 megapixels, as it is decoded.
+const BYTES: u64 = 160 << 20;
+
+/// Room in memory for what threads decode: they share it, so that one of them may have a large picture
+/// and not all at once.
+pub(crate) struct Room {
+    all: u64,
+    free: Mutex<u64>,
+    freed: Condvar,
+}
+
+/// Part of a [`Room`], until it is dropped.
+pub(crate) struct Taken<'a>(&'a Room, u64);
+
+impl Room {
+    /// For as many threads as libtorch has now.
+    pub(crate) fn for_threads() -> Self {
+        Self::of(BYTES * tch::get_num_threads().max(1) as u64)
+    }
+
+    fn of(all: u64) -> Self {
+        Self { all, free: Mutex::new(all), freed: Condvar::new() }
+    }
+
+    /// Waits until there are so many bytes; for more than there are at all, until everything is free.
+    /// Who has some must not wait for more.
+    pub(crate) fn take(&self, bytes: u64) -> Taken<'_> {
+        let bytes = bytes.min(self.all);
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let enough = self.freed.wait_while(free, |free| *free < bytes);
+        *enough.unwrap_or_else(PoisonError::into_inner) -= bytes;
+        Taken(self, bytes)
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += self.1;
+        self.0.freed.notify_all();
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicU64;
+
     use super::*;
+
+    #[test]
+    fn a_panic_is_an_error_of_its_picture() {
+        let error = without_panic(|| -> Result<()> { panic!("as it should") }).unwrap_err();
+        assert_eq!(error.to_string(), "the decoder panicked on it");
+        assert_eq!(without_panic(|| Ok(3)).unwrap(), 3);
+    }
+
+    #[test]
+    fn a_room_is_never_overfull_and_the_largest_gets_it_alone() {
+        let (room, now, most) = (Room::of(100), AtomicU64::new(0), AtomicU64::new(0));
+        thread::scope(|scope| {
+            for worker in 0..4u64 {
+                let (room, now, most) = (&room, &now, &most);
+                scope.spawn(move || {
+                    for turn in 0..200 {
+                        // 500 are more than there is.
+                        let bytes = [10, 35, 60, 500][((worker + turn) % 4) as usize];
+                        let _own = room.take(bytes);
+                        let bytes = bytes.min(100);
+                        let sum = now.fetch_add(bytes, Ordering::SeqCst) + bytes;
+                        most.fetch_max(sum, Ordering::SeqCst);
+                        thread::yield_now();
+                        now.fetch_sub(bytes, Ordering::SeqCst);
+                    }
+                });
+            }
+        });
+        assert_eq!(most.into_inner(), 100);
+        assert_eq!(*room.free.lock().unwrap(), 100);
+    }
 
     #[test]
     fn jobs_are_done_once_and_come_back_in_order() {

@@ -4,25 +4,80 @@
 //! generic, so their loops are compiled where they are used, and the crate that edits are made in
 //! must compile quickly.
 
-use std::io::Cursor;
+use std::io::{BufRead, Cursor, Seek};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use fast_image_resize as fir;
 use image::codecs::jpeg::JpegEncoder;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, Rgb, RgbImage};
+use image::{
+    ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Rgb, RgbImage, RgbaImage,
+};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::{colorspace::ColorSpace, options::DecoderOptions};
 
-/// Decodes a JPEG (or PNG) picture to RGB.
+/// The most pixels that a picture may declare: 120 megapixels.
+pub const MOST_PIXELS: u64 = 120_000_000;
+/// The most bytes that decoding a picture may take: 7 for each of [`MOST_PIXELS`].
+pub const MOST_MEMORY: u64 = 7 * MOST_PIXELS;
+
+/// How a JPEG begins.
+const JPEG: [u8; 2] = [0xFF, 0xD8];
+const NO_PICTURE: &str = "not a JPEG, PNG or WebP picture";
+
+/// The bytes that decoding a picture takes, beside those of its file, by what its header declares.
 ///
 /// # Errors
-/// Bytes that are not such a picture, or are cut off.
+/// What is not a picture, declares no pixels or more than [`MOST_PIXELS`], or takes more than
+/// [`MOST_MEMORY`].
+pub fn memory(mut picture: impl BufRead + Seek) -> Result<u64> {
+    let (width, height, each) = if picture.fill_buf()?.starts_with(&JPEG) {
+        let options =
+            DecoderOptions::default().set_max_width(usize::MAX).set_max_height(usize::MAX);
+        let mut decoder = JpegDecoder::new_with_options(picture, options);
+        decoder.decode_headers().map_err(|error| anyhow!("a damaged or cut-off JPEG: {error}"))?;
+        let header = decoder.info().context("a JPEG without dimensions")?;
+        // Decoded, and turned upright; of a progressive one all coefficients are kept, 2 bytes each.
+        let each = if header.sof.is_progressive() { 3 + 6 } else { 3 + 3 };
+        (u32::from(header.width), u32::from(header.height), each)
+    } else {
+        let mut reader = ImageReader::new(picture).with_guessed_format()?;
+        reader.no_limits(); // these are ours
+        let decoder = reader.into_decoder().context(NO_PICTURE)?;
+        let (width, height) = decoder.dimensions();
+        // Decoded, and then made RGB, or RGBA where it has an alpha channel.
+        let each = match decoder.color_type() {
+            ColorType::Rgb8 => 3 + 3,
+            color => u64::from(color.bytes_per_pixel()) + 3 + u64::from(color.has_alpha()),
+        };
+        (width, height, each)
+    };
+    ensure!(width > 0 && height > 0, "a picture of {width} x {height} pixels");
+    let pixels = u64::from(width) * u64::from(height);
+    ensure!(
+        pixels <= MOST_PIXELS,
+        "a picture of {width} x {height} pixels: at most {} million are taken",
+        MOST_PIXELS / 1_000_000
+    );
+    ensure!(
+        each * pixels <= MOST_MEMORY,
+        "a picture of {width} x {height} pixels that takes {} MB to decode: at most {} are taken; \
+         save it with 8 bits a channel, or as a JPEG that is not progressive",
+        each * pixels / 1_000_000,
+        MOST_MEMORY / 1_000_000
+    );
+    Ok(each * pixels)
+}
+
+/// Decodes a JPEG (or PNG or WebP) picture to RGB.
+///
+/// # Errors
+/// Bytes that are not such a picture or are cut off, or a picture that [`memory`] refuses.
 pub fn decode(bytes: &[u8]) -> Result<RgbImage> {
-    if !bytes.starts_with(&[0xFF, 0xD8]) {
-        return Ok(image::load_from_memory(bytes)
-            .context("not a JPEG or PNG picture")?
-            .into_rgb8());
+    memory(Cursor::new(bytes))?;
+    if !bytes.starts_with(&JPEG) {
+        let picture = DynamicImage::from_decoder(decoder(bytes)?).context(DAMAGED)?;
+        return Ok(picture.into_rgb8());
     }
     // Strict: a picture that is cut off is an error, not half a face above grey.
     let options =
@@ -34,41 +89,52 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage> {
     RgbImage::from_raw(width as u32, height as u32, pixels).context("a JPEG with too few pixels")
 }
 
-/// The most pixels that a photograph may declare: 120 megapixels.
-pub const MOST_PIXELS: u64 = 120_000_000;
-
 /// Decodes a photograph as people have them (JPEG, PNG or WebP; grey, CMYK, 16 bit, with an alpha
 /// channel) to RGB: upright by its EXIF orientation, and over white where it is transparent.
 ///
 /// # Errors
-/// Bytes that are not such a picture or are cut off, or a picture of more than [`MOST_PIXELS`].
+/// Bytes that are not such a picture or are cut off, or a picture that [`memory`] refuses.
 pub fn decode_photo(bytes: &[u8]) -> Result<RgbImage> {
-    let mut reader = image::ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
-    // Counted below, in pixels.
-    reader.no_limits();
-    let mut decoder = reader.into_decoder().context("not a JPEG, PNG or WebP picture")?;
-    let (width, height) = decoder.dimensions();
-    ensure!(
-        u64::from(width) * u64::from(height) <= MOST_PIXELS,
-        "a picture of {width} x {height} pixels: at most {} million are taken",
-        MOST_PIXELS / 1_000_000
-    );
-    ensure!(width > 0 && height > 0, "a picture of {width} x {height} pixels");
-    if bytes.starts_with(&[0xFF, 0xD8]) {
+    memory(Cursor::new(bytes))?;
+    if bytes.starts_with(&JPEG) {
         ensure!(ends_whole(bytes), "a cut-off JPEG: its end marker is missing");
     }
+    let mut decoder = decoder(bytes)?;
     // A damaged EXIF block says nothing about the picture.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut picture = DynamicImage::from_decoder(decoder).context("a damaged picture")?;
+    let picture = DynamicImage::from_decoder(decoder).context(DAMAGED)?;
+    let picture = match picture.color().has_alpha() {
+        true => over_white(picture.into_rgba8())?,
+        false => picture.into_rgb8(),
+    };
+    let mut picture = DynamicImage::from(picture);
     picture.apply_orientation(orientation);
-    if !picture.color().has_alpha() {
-        return Ok(picture.into_rgb8());
+    Ok(picture.into_rgb8())
+}
+
+const DAMAGED: &str = "a damaged picture";
+
+fn decoder(bytes: &[u8]) -> Result<impl ImageDecoder> {
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
+    reader.no_limits(); // they were looked at
+    reader.into_decoder().context(NO_PICTURE)
+}
+
+/// A picture over white where it is transparent: in its own memory.
+fn over_white(picture: RgbaImage) -> Result<RgbImage> {
+    let (width, height) = picture.dimensions();
+    let mut levels = picture.into_raw();
+    let pixels = levels.len() / 4;
+    for pixel in 0..pixels {
+        let alpha = u32::from(levels[4 * pixel + 3]);
+        for channel in 0..3 {
+            let level = u32::from(levels[4 * pixel + channel]);
+            let over = (level * alpha + 255 * (255 - alpha) + 127) / 255;
+            levels[3 * pixel + channel] = over as u8;
+        }
     }
-    let picture = picture.into_rgba8();
-    Ok(RgbImage::from_fn(picture.width(), picture.height(), |x, y| {
-        let [r, g, b, alpha] = picture.get_pixel(x, y).0.map(u32::from);
-        Rgb([r, g, b].map(|level| ((level * alpha + 255 * (255 - alpha) + 127) / 255) as u8))
-    }))
+    levels.truncate(3 * pixels);
+    RgbImage::from_raw(width, height, levels).context("a picture with too few pixels")
 }
 
 /// Whether a JPEG has its end marker; some writers pad behind it.
