@@ -204,9 +204,15 @@ fn predict_answers_the_rest_beside_entries_that_name_nothing() {
 #[test]
 fn predict_takes_several_indices_of_the_data_set() {
     let (place, data) = (TempDir::new().unwrap(), faces_folder(8));
-    let output = with_models(&place, &data).args(["predict", "--json", "5", "6"]).output().unwrap();
-    assert!(output.status.success(), "{}", words(&output));
-    let lines = objects(&output);
+    let run = |what: [&str; 3]| {
+        with_models(&place, &data).args(["predict", "--json"]).args(what).output().unwrap()
+    };
+    let output = run(["5", "99", "6"]);
+    assert_eq!(output.status.code(), Some(1), "{}", words(&output));
+    let mut lines = objects(&output);
+    let wrong = lines.remove(1);
+    assert!(wrong["error"].as_str().unwrap().contains("no picture 99") && wrong["path"] == "99");
+    assert!(run(["5", "7", "6"]).status.success());
     assert_eq!(
         lines.iter().map(|line| line["index"].as_u64()).collect::<Vec<_>>(),
         [Some(5), Some(6)]
@@ -233,6 +239,22 @@ fn a_full_standard_output_is_an_error() {
         let output = predict.stderr(full()).output().unwrap();
         assert_eq!(output.status.code(), Some(1));
     }
+}
+
+/// As `ror lineage | head -0` has it.
+#[test]
+#[cfg(unix)]
+fn a_closed_pipe_ends_the_program_without_a_word() {
+    use std::os::unix::process::ExitStatusExt;
+
+    let (place, data) = (TempDir::new().unwrap(), faces_folder(1));
+    let mut lineage = with_models(&place, &data);
+    let mut child =
+        lineage.arg("lineage").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.signal(), Some(libc::SIGPIPE), "{}", words(&output));
+    assert_eq!(words(&output), "");
 }
 
 /// Bytes of memory that a program has at most, and whether it succeeds.

@@ -110,7 +110,7 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(indices) = by_index
         && args.model.is_empty()
     {
-        return labelled(&indices, args.json);
+        return all_predicted(labelled(&indices, args.json)?, indices.len());
     }
     let mut found = picture_files(&args.what, args.recursive);
     for path in found.files.extract_if(.., |path| index(path).is_some()) {
@@ -128,9 +128,7 @@ pub fn run(args: &Args) -> Result<()> {
         true => aligned(args, &predictor, files)?,
         false => photos(args, &predictor, &found)?,
     };
-    let (wrong, all) = (wrong + errors.len(), files.len() + errors.len());
-    ensure!(wrong == 0, "{wrong} of {all} pictures could not be predicted, see above");
-    Ok(())
+    all_predicted(wrong + errors.len(), files.len() + errors.len())
 }
 
 /// The index of the data set that stands where a path may: a number that is no file.
@@ -138,15 +136,24 @@ fn index(path: &Path) -> Option<i64> {
     path.to_str()?.parse().ok().filter(|_| !path.exists())
 }
 
-/// Predicts for the pictures at some indices of the data set.
-fn labelled(indices: &[i64], json: bool) -> Result<()> {
+/// Predicts for the pictures at some indices of the data set; returns for how many it could not.
+fn labelled(indices: &[i64], json: bool) -> Result<usize> {
+    let mut wrong = 0;
     for index in indices {
-        let prediction = pred_gender_age_group(*index)?;
-        match json {
-            true => out!("{}", serde_json::to_string(&prediction)?)?,
-            false => out!("{prediction}")?,
+        match pred_gender_age_group(*index) {
+            Ok(prediction) if json => out!("{}", serde_json::to_string(&prediction)?)?,
+            Ok(prediction) => out!("{prediction}")?,
+            Err(error) => {
+                wrong += 1;
+                print_unread(Path::new(&index.to_string()), &error, json)?;
+            }
         }
     }
+    Ok(wrong)
+}
+
+fn all_predicted(wrong: usize, all: usize) -> Result<()> {
+    ensure!(wrong == 0, "{wrong} of {all} pictures could not be predicted, see above");
     Ok(())
 }
 
