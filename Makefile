@@ -1,4 +1,4 @@
-.PHONY: help setup run test lab bench install clean
+.PHONY: help setup run test lab bench fuzz install clean
 
 help:
 	@echo "make setup   prepare everything (once; about 12 minutes on 2 cores)"
@@ -7,6 +7,7 @@ help:
 	@echo "make lab     open the notebooks in JupyterLab"
 	@echo "make test    format, lints, documentation, tests, notebooks; ONLY=src/plot tests a part (setup/test.sh)"
 	@echo "make bench   time what a user waits for, beside rivals (needs ROR_DATA; see setup/bench.sh)"
+	@echo "make fuzz    break what is read, by libFuzzer; TIME=60 seconds a target (setup/fuzz.sh)"
 	@echo "make install the program for PREFIX (~/.local), to be called as ror"
 	@echo "make clean   remove what was built (target/), but not .venv"
 
@@ -24,6 +25,9 @@ lab: setup
 
 bench: setup
 	@setup/bench.sh
+
+fuzz: setup
+	@setup/fuzz.sh
 
 install: setup
 	@setup/install.sh $(PREFIX)

@@ -127,6 +127,20 @@ impl Shard {
         }
     }
 
+    /// For `fuzz/`: reads every picture, and returns their bytes in all.
+    ///
+    /// # Errors
+    /// A tar file that can't be read, is cut off or damaged.
+    #[doc(hidden)]
+    pub fn read_all(&self) -> Result<usize> {
+        let mut sum = 0;
+        self.each(&Progress::new("reading", 0), |member| {
+            sum += member.bytes.map_or(0, |bytes| bytes.len());
+            Ok(())
+        })?;
+        Ok(sum)
+    }
+
     /// Hands every picture to `then`, in order; `progress` counts the MiB that were read.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use tch::{Device, Tensor, no_grad};
 
 use super::History;
 use super::fit::State;
+use crate::model::Net;
 use crate::support::files;
 
 /// The file whose renaming makes a checkpoint valid; it names the file with the tensors.
@@ -59,6 +60,16 @@ pub(super) fn load(folder: &Path, state: &mut State) -> Result<History> {
     Ok(note.history)
 }
 
+/// For `fuzz/`: reads the checkpoint in `folder` as a training of this net would, and returns its
+/// epochs.
+///
+/// # Errors
+/// A checkpoint that can't be used.
+#[doc(hidden)]
+pub fn look_at_checkpoint(folder: &Path, net: &Net) -> Result<usize> {
+    Ok(load(folder, &mut State::new(net)?)?.epochs.len())
+}
+
 /// Removes the checkpoint of a training: it has finished, or is to begin anew.
 pub(crate) fn remove(folder: &Path) -> Result<()> {
     let path = note_path(folder);
@@ -84,7 +95,7 @@ fn remove_states(folder: &Path, but: Option<&str>) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Net, RorConfig};
+    use crate::model::RorConfig;
     use crate::train::Epoch;
     use tempfile::TempDir;
 

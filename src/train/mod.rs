@@ -19,6 +19,8 @@ mod watch;
 mod weights;
 
 pub use augment::{Augment, Augmentation};
+#[doc(hidden)]
+pub use checkpoint::look_at_checkpoint;
 pub use history::{Epoch, History};
 pub use loss::Loss;
 pub(crate) use loss::RecipeLoss;
