@@ -5,7 +5,7 @@ use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use imaging::Resizer;
+use imaging::{Resizer, VERSION};
 pub use imaging::{decode, decode_photo, resize};
 use rayon::prelude::*;
 use tch::{Device, Kind, Tensor};
@@ -13,6 +13,7 @@ use tch::{Device, Kind, Tensor};
 use super::Faces;
 use super::shard::small_enough;
 use crate::support::files;
+use crate::support::hash::checksum;
 use crate::support::progress::{Progress, say};
 use crate::support::threads::{Room, Taken, without_panic};
 
@@ -73,8 +74,15 @@ fn bytes_of(tensor: &mut Tensor) -> &mut [u8] {
     unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), tensor.numel()) }
 }
 
-/// The first bytes of a cache file: a changed format gets another number.
-const MAGIC: &[u8; 8] = b"rorpix01";
+/// The first bytes of a cache file: another number where its format changes.
+const MAGIC: &[u8; 8] = b"rorpix02";
+
+/// Before the pixels: the magic bytes and a [`seal`].
+const HEAD: usize = MAGIC.len() + size_of::<u64>();
+
+/// Pixels are read and checked in pieces of so many bytes, on every core: most of the time is the
+/// system's, which clears the new memory.
+const PIECE: usize = 4 << 20;
 
 pub(super) fn load(faces: &Faces, size: u32) -> Result<Pictures> {
     ensure!((8..=512).contains(&size), "pictures of {size} px: choose 8 to 512");
@@ -82,13 +90,30 @@ pub(super) fn load(faces: &Faces, size: u32) -> Result<Pictures> {
     let shape = [faces.len() as i64, side, side, 3];
     let mut tensor = Tensor::f_empty(shape, (Kind::Uint8, Device::Cpu))?;
     let file = files::cache().join(format!("pictures-{size}px-{}.bin", faces.fingerprint()));
+    let bytes = bytes_of(&mut tensor);
     if !faces.is_kept() {
-        resize_all(faces, size, bytes_of(&mut tensor))?;
-    } else if read_cache(&file, bytes_of(&mut tensor)).is_err() {
-        resize_all(faces, size, bytes_of(&mut tensor))?;
-        let bytes = bytes_of(&mut tensor);
+        resize_all(faces, size, bytes)?;
+        return Ok(Pictures { tensor, size });
+    }
+    files::clean_cache();
+    let known = file.exists() && {
+        let read = read_cache(&file, faces.fingerprint(), bytes);
+        if let Err(error) = &read {
+            say(&format!(
+                "note: the resized pictures in {} are damaged or of another version, and are made \
+                 anew: {error:#}",
+                file.display()
+            ));
+        }
+        read.is_ok()
+    };
+    if !known {
+        resize_all(faces, size, bytes)?;
+        let pieces = bytes.par_chunks(PIECE).map(checksum).collect::<Vec<_>>();
+        let _writing = files::writing_to_cache();
         let written = files::write_with(&file, |out| {
             out.write_all(MAGIC)?;
+            out.write_all(&seal(faces.fingerprint(), &pieces))?;
             Ok(out.write_all(bytes)?)
         });
         if let Err(error) = written {
@@ -98,19 +123,29 @@ pub(super) fn load(faces: &Faces, size: u32) -> Result<Pictures> {
     Ok(Pictures { tensor, size })
 }
 
-fn read_cache(path: &Path, pixels: &mut [u8]) -> Result<()> {
+/// A checksum over what made the pixels, of which set they are, and their pieces' checksums.
+fn seal(set: &str, pieces: &[u64]) -> [u8; 8] {
+    let mut all = format!("{VERSION} {set} ").into_bytes();
+    all.extend(pieces.iter().flat_map(|piece| piece.to_le_bytes()));
+    checksum(&all).to_le_bytes()
+}
+
+fn read_cache(path: &Path, set: &str, pixels: &mut [u8]) -> Result<()> {
     let mut file = File::open(path)?;
-    ensure!(file.metadata()?.len() == (MAGIC.len() + pixels.len()) as u64);
-    let mut magic = [0; MAGIC.len()];
+    ensure!(file.metadata()?.len() == (HEAD + pixels.len()) as u64, "its length is another");
+    let (mut magic, mut sealed) = ([0; MAGIC.len()], [0; size_of::<u64>()]);
     file.read_exact(&mut magic)?;
-    ensure!(magic == *MAGIC);
-    // In pieces on every core: most of the time is the system's, which clears the new memory.
-    let piece = 4 << 20;
-    pixels.par_chunks_mut(piece).enumerate().try_for_each(|(i, pixels)| {
+    ensure!(magic == *MAGIC, "its first bytes are others");
+    file.read_exact(&mut sealed)?;
+    let read_piece = |(i, pixels): (usize, &mut [u8])| -> Result<u64> {
         let mut file = File::open(path)?;
-        file.seek(SeekFrom::Start((MAGIC.len() + i * piece) as u64))?;
-        Ok(file.read_exact(pixels)?)
-    })
+        file.seek(SeekFrom::Start((HEAD + i * PIECE) as u64))?;
+        file.read_exact(pixels)?;
+        Ok(checksum(pixels))
+    };
+    let pieces = pixels.par_chunks_mut(PIECE).enumerate().map(read_piece);
+    ensure!(seal(set, &pieces.collect::<Result<Vec<_>>>()?) == sealed, "its checksum is another");
+    Ok(())
 }
 
 fn resize_all(faces: &Faces, size: u32, pixels: &mut [u8]) -> Result<()> {

@@ -13,6 +13,7 @@ use crate::metrics::{Evaluation, LabelledPredictions, Predictions};
 use crate::model::{Net, NetConfig, RorConfig};
 use crate::store::{Card, DataCard, ModelStore, Trained, today};
 use crate::support::device::{Precision, device, hardware};
+use crate::support::files::remove_half_written;
 use crate::support::hash::sha256;
 use crate::support::live::Live;
 use crate::support::progress::{say, thousands};
@@ -396,6 +397,7 @@ impl<'a> Training<'a> {
             "this very training is running in another notebook or program: {}",
             folder.display()
         );
+        remove_half_written(folder);
         if self.retrain {
             checkpoint::remove(folder)?;
         }

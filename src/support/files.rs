@@ -20,6 +20,51 @@ pub(crate) fn cache() -> PathBuf {
     std::env::var_os("ROR_CACHE").map_or_else(|| home().join("data").join("cache"), PathBuf::from)
 }
 
+/// How a folder is called into which an archive is being unpacked.
+pub(crate) const UNPACKING: &str = ".unpacking-";
+
+/// Held while something is written into the cache under a temporary name, so that
+/// [`clean_cache`] leaves it alone; none where the cache has no locks.
+pub(crate) fn writing_to_cache() -> Option<File> {
+    fs::create_dir_all(cache()).ok()?;
+    let file = File::create(cache().join("lock")).ok()?;
+    file.lock_shared().ok()?;
+    Some(file)
+}
+
+/// Removes what programs that were killed have left half-written in the cache, unless one is writing
+/// there now.
+pub(crate) fn clean_cache() {
+    if let Ok(lock) = File::open(cache().join("lock"))
+        && lock.try_lock().is_ok()
+    {
+        remove_half_written(&cache());
+    }
+}
+
+/// Whether [`write_whole`] or the unpacking of an archive made this name.
+fn is_half_written(name: &str) -> bool {
+    let random = |rest: &str| {
+        let (drawn, end) = rest.split_at_checked(6).unwrap_or_default();
+        drawn.bytes().all(|b| b.is_ascii_alphanumeric()) && end.starts_with('-')
+    };
+    name.starts_with(UNPACKING) || name.strip_prefix('.').is_some_and(random)
+}
+
+/// Removes the files and folders with temporary names in a folder, if they can be: nothing depends
+/// on it.
+pub(crate) fn remove_half_written(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if !is_half_written(&entry.file_name().to_string_lossy()) {
+            continue;
+        }
+        let _ = match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            true => fs::remove_dir_all(entry.path()),
+            false => fs::remove_file(entry.path()),
+        };
+    }
+}
+
 /// Where models live: `$ROR_MODELS`, or else `models` in the project. Those trained here go
 /// into its folder `runs`.
 pub(crate) fn models() -> PathBuf {

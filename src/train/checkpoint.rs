@@ -11,13 +11,43 @@ use super::History;
 use super::fit::State;
 use crate::model::Net;
 use crate::support::files;
+use crate::support::hash::{checksum, checksum_of_file};
+use crate::support::progress::say;
+
+/// The form of a checkpoint: another number where it changes.
+const VERSION: u32 = 2;
 
 /// The file whose renaming makes a checkpoint valid; it names the file with the tensors.
 #[derive(Debug, Serialize, Deserialize)]
 struct Note {
+    version: u32,
     state: String,
+    /// Of the file with the tensors, in hexadecimal.
+    state_checksum: String,
     steps: i64,
     history: History,
+    /// Of all the above.
+    checksum: String,
+}
+
+impl Note {
+    /// The checksum of the other fields, as they are written.
+    fn sum(&self) -> Result<String> {
+        let Self { version, state, state_checksum, steps, history, checksum: _ } = self;
+        let fields = serde_json::to_string(&(version, state, state_checksum, steps, history))?;
+        Ok(hexadecimal(checksum(fields.as_bytes())))
+    }
+
+    fn read(path: &Path) -> Result<Self> {
+        let note: Self = files::read_json(path)?;
+        ensure!(note.version == VERSION, "it is of another version");
+        ensure!(note.checksum == note.sum()?, "its checksum is another");
+        Ok(note)
+    }
+}
+
+fn hexadecimal(checksum: u64) -> String {
+    format!("{checksum:016x}")
 }
 
 fn note_path(folder: &Path) -> PathBuf {
@@ -33,31 +63,73 @@ pub(super) fn save(folder: &Path, state: &mut State, history: &History) -> Resul
         .into_iter()
         .map(|(name, tensor)| Ok((name, tensor.f_to_device(Device::Cpu)?)))
         .collect::<Result<Vec<_>>>()?;
-    files::write_whole(&folder.join(&name), |half| Ok(Tensor::write_safetensors(&tensors, half)?))?;
-    let note = Note { state: name, steps: state.adamw.steps, history: history.clone() };
+    let mut state_checksum = String::new();
+    files::write_whole(&folder.join(&name), |half| {
+        Tensor::write_safetensors(&tensors, half)?;
+        state_checksum = hexadecimal(checksum_of_file(half)?);
+        Ok(())
+    })?;
+    let (steps, history) = (state.adamw.steps, history.clone());
+    let note = Note {
+        version: VERSION,
+        state: name,
+        state_checksum,
+        steps,
+        history,
+        checksum: String::new(),
+    };
+    let note = Note { checksum: note.sum()?, ..note };
     files::write_json(&note_path(folder), &note)?;
     remove_states(folder, Some(&note.state))
 }
 
 /// Restores the training saved in `folder`; an empty history where there is none.
+///
+/// # Errors
+/// A file that is damaged, or of another version: without it the training begins anew.
 pub(super) fn load(folder: &Path, state: &mut State) -> Result<History> {
     let path = note_path(folder);
     if !path.exists() {
         return Ok(History::default());
     }
-    let advice = || {
-        format!("the checkpoint {} can't be used: delete that file to begin anew", path.display())
+    let unusable = |file: &Path| {
+        format!(
+            "the checkpoint {} is damaged or of another version: restore that file, or remove it and \
+             the training begins anew",
+            file.display()
+        )
     };
-    let note: Note = files::read_json(&path).with_context(advice)?;
+    let note = Note::read(&path).with_context(|| unusable(&path))?;
     let file = folder.join(&note.state);
-    let saved = Tensor::read_safetensors(&file).with_context(advice)?;
-    for (name, tensor) in state.named() {
-        let (_, value) = saved.iter().find(|(n, _)| n == name).with_context(advice)?;
-        ensure!(value.size() == tensor.size(), advice());
-        no_grad(|| tensor.f_copy_(value))?;
+    if !file.exists() {
+        say(&format!("note: {} is gone: the training begins anew", file.display()));
+        return Ok(History::default());
     }
+    restore(&file, &note, state).with_context(|| unusable(&file))?;
     state.adamw.steps = note.steps;
     Ok(note.history)
+}
+
+/// Reads the tensors of a checkpoint; where one of them does not fit, none is changed.
+fn restore(file: &Path, note: &Note, state: &mut State) -> Result<()> {
+    ensure!(hexadecimal(checksum_of_file(file)?) == note.state_checksum, "its checksum is another");
+    let saved = Tensor::read_safetensors(file)?;
+    let mut pairs = vec![];
+    for (name, tensor) in state.named() {
+        let found = saved.iter().find(|(n, _)| n == name);
+        let (_, value) = found.with_context(|| format!("it has no tensor {name}"))?;
+        ensure!(
+            value.size() == tensor.size(),
+            "its tensor {name} is {:?}, not {:?}",
+            value.size(),
+            tensor.size()
+        );
+        pairs.push((tensor, value));
+    }
+    for (tensor, value) in pairs {
+        no_grad(|| tensor.f_copy_(value))?;
+    }
+    Ok(())
 }
 
 /// For `fuzz/`: reads the checkpoint in `folder` as a training of this net would, and returns its
@@ -179,20 +251,52 @@ mod tests {
         assert_eq!(names(first.path()), ["checkpoint-3.safetensors", "checkpoint.json"]);
     }
 
+    /// Flipped bits and lost halves of either file: an error that names it, and does not touch the
+    /// net; as it says, without that file the training begins anew.
     #[test]
-    fn a_damaged_checkpoint_names_the_file_to_delete() {
+    fn a_damaged_checkpoint_names_the_file_to_remove() {
         let _turn = crate::support::random::turn();
+        let folder = TempDir::new().unwrap();
         for damaged in ["checkpoint-1.safetensors", "checkpoint.json"] {
-            let folder = TempDir::new().unwrap();
             save(folder.path(), &mut state(1.0, 1), &history(1)).unwrap();
             let path = folder.path().join(damaged);
             let bytes = fs::read(&path).unwrap();
-            fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-            let error = format!("{:#}", load(folder.path(), &mut state(0.0, 0)).unwrap_err());
-            assert!(error.contains("checkpoint.json can't be used: delete that file"), "{error}");
-            // As advised.
-            fs::remove_file(folder.path().join("checkpoint.json")).unwrap();
+            // Nine places, in the head of a file, its numbers and its end.
+            let flipped = (0..9).map(|i| {
+                let mut bytes = bytes.clone();
+                let at = i * (bytes.len() - 1) / 8;
+                bytes[at] ^= 1;
+                bytes
+            });
+            for bytes in flipped.chain([bytes[..bytes.len() / 2].to_vec(), vec![]]) {
+                fs::write(&path, &bytes).unwrap();
+                let mut other = state(0.0, 0);
+                // A space for a line's end is the same JSON.
+                let Err(error) = load(folder.path(), &mut other) else {
+                    assert_eq!(load(folder.path(), &mut other).unwrap(), history(1));
+                    assert!(damaged.ends_with("json"), "damage in the tensors went unseen");
+                    continue;
+                };
+                let error = format!("{error:#}");
+                assert!(error.contains(&format!("{damaged} is damaged")), "{error}");
+                assert!(error.contains("remove it"), "{error}");
+                assert_eq!(value(&mut other), 0.0);
+            }
+            fs::remove_file(&path).unwrap();
             assert_eq!(load(folder.path(), &mut state(0.0, 0)).unwrap(), history(0));
         }
+    }
+
+    #[test]
+    fn a_checkpoint_of_another_version_is_not_used() {
+        let _turn = crate::support::random::turn();
+        let folder = TempDir::new().unwrap();
+        save(folder.path(), &mut state(1.0, 1), &history(1)).unwrap();
+        let mut note: Note = files::read_json(&note_path(folder.path())).unwrap();
+        note.version -= 1;
+        note.checksum = note.sum().unwrap();
+        files::write_json(&note_path(folder.path()), &note).unwrap();
+        let error = format!("{:#}", load(folder.path(), &mut state(0.0, 0)).unwrap_err());
+        assert!(error.contains("checkpoint.json") && error.contains("another version"), "{error}");
     }
 }

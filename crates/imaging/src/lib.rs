@@ -16,6 +16,10 @@ use image::{
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::{colorspace::ColorSpace, options::DecoderOptions};
 
+/// Which pixels [`decode`] and [`resize`] give: count it up where they come to give others, an update
+/// of the libraries included, so that pictures cached before are made anew.
+pub const VERSION: u32 = 1;
+
 /// The most pixels that a picture may declare: 120 megapixels.
 pub const MOST_PIXELS: u64 = 120_000_000;
 /// The most bytes that decoding a picture may take: 7 for each of [`MOST_PIXELS`].
@@ -272,5 +276,16 @@ mod tests {
         assert_eq!(small.dimensions(), (10, 10));
         assert!(small.get_pixel(9, 5).0[0] > small.get_pixel(0, 5).0[0] + 150);
         assert!(resize(&picture, 0).is_err());
+    }
+
+    /// Where this fails, caches hold other pixels than these: count [`VERSION`] up with the sum.
+    #[test]
+    fn the_version_is_that_of_the_pixels() {
+        let picture =
+            RgbImage::from_fn(40, 30, |x, y| Rgb([6 * x as u8, 8 * y as u8, (x * y) as u8]));
+        let small = resize(&picture, 10).unwrap();
+        let sum: usize =
+            small.iter().enumerate().map(|(i, byte)| (i + 1) * usize::from(*byte)).sum();
+        assert_eq!((VERSION, sum), (1, 0));
     }
 }
