@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -10,7 +10,7 @@ use image::RgbImage;
 use polars::prelude::DataFrame;
 
 use super::corruption::CorruptedSource;
-use super::folder::{self, Folder};
+use super::folder::{Folder, Tree};
 use super::labels::{self, LABELS};
 use super::synthetic::Synthetic;
 use super::{
@@ -49,10 +49,36 @@ struct Inner {
     source: Box<dyn Source>,
     records: Vec<Record>,
     table: DataFrame,
-    unparsed: Vec<String>,
+    left_out: LeftOut,
     fingerprint: String,
     /// The pictures asked for last: a training asks again after every epoch.
     pictures: Mutex<Option<Pictures>>,
+}
+
+/// The files of a folder that are not in the set.
+#[derive(Debug, Default)]
+struct LeftOut {
+    /// Names of those without a label.
+    unparsed: Vec<String>,
+    /// Those that can't be read, each with what is wrong.
+    unreadable: Vec<String>,
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all =
+            [(&self.unparsed, "they have no label"), (&self.unreadable, "they can't be read")];
+        for (files, why) in all.into_iter().filter(|(files, _)| !files.is_empty()) {
+            write!(
+                f,
+                "\n{} files are left out, {why}: {}{}",
+                thousands(files.len()),
+                files[..files.len().min(5)].join(", "),
+                if files.len() > 5 { ", ..." } else { "" }
+            )?;
+        }
+        Ok(())
+    }
 }
 
 impl Faces {
@@ -78,14 +104,19 @@ impl Faces {
         Self::synthetic(SYNTHETIC, 0)
     }
 
-    /// Opens a folder of pictures, or an archive (`.tar.gz`, unpacked into the cache at first
-    /// use) of one. Labels are read from its `labels.csv` where it has one (columns `file`,
-    /// `age` in years, `gender`: male or female, and perhaps `race`), or else from file names
-    /// in UTKFace's scheme ([`parse_name`]).
+    /// Opens a folder of pictures, or an archive (`.tar.gz`, `.tgz` or `.tar`, unpacked into the
+    /// cache at first use) of one. Labels are read from its `labels.csv` where it has one (columns
+    /// `file`, `age` in years, `gender`: male or female, and perhaps `race`), or else from file names
+    /// in UTKFace's scheme ([`parse_name`]), in all its folders. What can't be read is left out, and
+    /// counted: [`Faces::unreadable`].
+    ///
+    /// An archive may have 1,000,000 members and unpack to 2 GiB; `ROR_UNPACK_FILES` and
+    /// `ROR_UNPACK_BYTES` are other numbers.
     ///
     /// # Errors
-    /// A path that does not exist, a damaged archive, a folder without such pictures, a bad row
-    /// of `labels.csv`, or a file that can't be read.
+    /// A path that does not exist or is a pipe or device, an archive that is damaged, larger, or of
+    /// another form, a folder without such pictures, several `labels.csv` side by side, or a bad row
+    /// in one.
     pub fn at(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         ensure!(
@@ -93,16 +124,15 @@ impl Faces {
             "there is no data set at {}: see data/README.md for how to get UTKFace",
             path.display()
         );
-        let root = if path.is_dir() { path.to_owned() } else { archive::unpacked(path)? };
-        let folder = find(&root).with_context(|| format!("in {}", path.display()))?;
-        if !folder.join(LABELS).is_file() {
-            let (names, _) = folder::entries(&folder)?;
-            return Self::in_folder(&folder, names, parse_name);
+        files::clean_cache();
+        let tree = if path.is_dir() { Tree::of(path)? } else { archive::unpacked(path)? };
+        let (tree, has_labels) =
+            pictures_of(tree).with_context(|| format!("in {}", path.display()))?;
+        if !has_labels {
+            return Self::in_tree(tree, |name| parse_name(file_name(name)));
         }
-        let labels: HashMap<String, Label> = labels::read(&folder)?.into_iter().collect();
-        let mut names = folder::files_below(&folder)?;
-        names.retain(|name| name != LABELS);
-        Self::in_folder(&folder, names, |name| labels.get(name).copied())
+        let labels: HashMap<String, Label> = labels::read(&tree.root)?.into_iter().collect();
+        Self::in_tree(tree, |name| labels.get(name).copied())
     }
 
     /// `n` synthetic faces by a seed: the same on every machine.
@@ -111,7 +141,7 @@ impl Faces {
     /// `n` of 0.
     pub fn synthetic(n: usize, seed: u64) -> Result<Self> {
         let (source, records) = Synthetic::new(n, seed)?;
-        Self::new(Box::new(source), records, vec![])
+        Self::new(Box::new(source), records, LeftOut::default())
     }
 
     /// Pictures of your own, in `folder` and those below it, with the label that `label` gives
@@ -139,9 +169,9 @@ impl Faces {
         folder: impl AsRef<Path>,
         label: impl Fn(&Path) -> Option<Label>,
     ) -> Result<Self> {
+        files::clean_cache();
         let folder = folder.as_ref();
-        let names = folder::files_below(folder)?;
-        Self::in_folder(folder, names, |name| label(&folder.join(name)))
+        Self::in_tree(Tree::of(folder)?, |name| label(&folder.join(name)))
     }
 
     /// Pictures from any source: `records[i]` is about its picture `i`.
@@ -149,27 +179,24 @@ impl Faces {
     /// # Errors
     /// No records, or one whose label or content is out of its range.
     pub fn from_source(source: Box<dyn Source>, records: Vec<Record>) -> Result<Self> {
-        Self::new(source, records, vec![])
+        Self::new(source, records, LeftOut::default())
     }
 
-    fn in_folder(
-        folder: &Path,
-        names: Vec<String>,
-        label: impl Fn(&str) -> Option<Label>,
-    ) -> Result<Self> {
+    fn in_tree(tree: Tree, label: impl Fn(&str) -> Option<Label>) -> Result<Self> {
         let (mut labelled, mut unparsed) = (vec![], vec![]);
-        for name in names {
-            match label(&name) {
-                Some(label) => labelled.push((name, label)),
-                None => unparsed.push(name),
+        for file in tree.files {
+            match label(&file.name) {
+                Some(label) => labelled.push((file, label)),
+                None => unparsed.push(file.name),
             }
         }
-        let (source, records) = Folder::new(folder.to_owned(), labelled)?;
-        Self::new(Box::new(source), records, unparsed)
+        let (source, records, unread) = Folder::new(tree.root, labelled)?;
+        let unreadable = [tree.unreadable, unread].concat();
+        Self::new(Box::new(source), records, LeftOut { unparsed, unreadable })
     }
 
-    fn new(source: Box<dyn Source>, records: Vec<Record>, unparsed: Vec<String>) -> Result<Self> {
-        ensure!(!records.is_empty(), "no picture with a label in {}", source.describe());
+    fn new(source: Box<dyn Source>, records: Vec<Record>, left_out: LeftOut) -> Result<Self> {
+        ensure!(!records.is_empty(), "no picture with a label in {}{left_out}", source.describe());
         let mut lines = Lines::default();
         for record in &records {
             record.check()?;
@@ -184,7 +211,7 @@ impl Faces {
             table: records::table(&records)?,
             source,
             records,
-            unparsed,
+            left_out,
             fingerprint: lines.fingerprint(),
             pictures: Mutex::new(None),
         })))
@@ -263,7 +290,12 @@ impl Faces {
 
     /// Names of files in the folder that have no label, and so are left out.
     pub fn unparsed(&self) -> &[String] {
-        &self.0.unparsed
+        &self.0.left_out.unparsed
+    }
+
+    /// Names of files in the folder that can't be read, and so are left out, each with what is wrong.
+    pub fn unreadable(&self) -> &[String] {
+        &self.0.left_out.unreadable
     }
 
     /// Whether these are synthetic faces rather than photographs.
@@ -358,7 +390,7 @@ impl Faces {
         severity: usize,
     ) -> Result<Self> {
         let (source, records) = CorruptedSource::new(self, indices, corruption, severity)?;
-        Self::new(Box::new(source), records, vec![])
+        Self::new(Box::new(source), records, LeftOut::default())
     }
 
     /// Whether resized pictures are kept in the cache.
@@ -390,38 +422,72 @@ impl fmt::Display for Faces {
         } else {
             write!(f, "{n} pictures ({contents} different ones) from {from}")?;
         }
-        if !self.unparsed().is_empty() {
-            let count = self.unparsed().len();
-            write!(
-                f,
-                "\n{} files are left out, they have no label: {}{}",
-                thousands(count),
-                self.unparsed()[..count.min(5)].join(", "),
-                if count > 5 { ", ..." } else { "" }
-            )?;
-        }
-        Ok(())
+        write!(f, "{}", self.0.left_out)
     }
 }
 
-/// The folder that holds the pictures: `root` itself or, as archives are made, one inside it.
-fn find(root: &Path) -> Result<PathBuf> {
-    let mut level = vec![root.to_owned()];
-    for _ in 0..3 {
-        let mut next = vec![];
-        for folder in level {
-            let (names, folders) = folder::entries(&folder)?;
-            if names.iter().any(|name| name == LABELS || parse_name(name).is_some()) {
-                return Ok(folder);
-            }
-            next.extend(folders.iter().map(|inner| folder.join(inner)));
-        }
-        level = next;
+/// The part of a tree that holds the pictures: without the folders around them, as archives are made,
+/// and whether their labels are in a `labels.csv`. One above all pictures, or beside the uppermost,
+/// tells the labels; otherwise the names do, in all folders.
+fn pictures_of(mut tree: Tree) -> Result<(Tree, bool)> {
+    let depth = |name: &str| name.matches('/').count();
+    let is_table = |name: &str| file_name(name) == LABELS;
+    let names = || tree.files.iter().map(|file| file.name.as_str());
+    let named = || names().filter(|name| parse_name(file_name(name)).is_some());
+    let tables: Vec<&str> = names().filter(|name| is_table(name)).collect();
+    let uppermost = named().chain(tables.iter().copied()).map(depth).min();
+    let uppermost = uppermost.with_context(|| {
+        let more = match tree.unreadable.first() {
+            Some(unreadable) => format!(" (left out: {unreadable})"),
+            None => String::new(),
+        };
+        format!(
+            "no picture named [age]_[gender]_[race]_[timestamp].jpg.chip.jpg and no {LABELS} was \
+             found{more}; put UTKFace.tar.gz or its unpacked folder there (see data/README.md)"
+        )
+    })?;
+    let mut tables = tables.into_iter().filter(|name| depth(name) == uppermost);
+    let table = tables.next();
+    if let (Some(one), Some(other)) = (table, tables.next()) {
+        bail!("there are {one} and {other}: make one table of them, above all pictures");
     }
-    bail!(
-        "no picture named [age]_[gender]_[race]_[timestamp].jpg.chip.jpg and no {LABELS} was found; \
-         put UTKFace.tar.gz or its unpacked folder there (see data/README.md)"
-    )
+    let folder = match table {
+        Some(table) => folder_of(table).to_owned(),
+        None => named().map(folder_of).reduce(common).unwrap_or_default().to_owned(),
+    };
+    let has_table = table.is_some();
+    let mut files = vec![];
+    for mut file in tree.files {
+        match file.name.strip_prefix(&folder) {
+            Some(LABELS) if has_table => {}
+            Some(inside) => {
+                file.name = inside.to_owned();
+                files.push(file);
+            }
+            None if has_table && parse_name(file_name(&file.name)).is_some() => {
+                tree.unreadable.push(format!("{} (outside the folder of {LABELS})", file.name));
+            }
+            None => {}
+        }
+    }
+    let root = tree.root.join(&folder);
+    Ok((Tree { root, files, unreadable: tree.unreadable }, has_table))
+}
+
+/// The last part of a path.
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// The folder of a path, with the `/` behind it.
+fn folder_of(path: &str) -> &str {
+    &path[..path.len() - file_name(path).len()]
+}
+
+/// The folder that two folders are both in, or are.
+fn common<'a>(a: &'a str, b: &str) -> &'a str {
+    let same = a.split_inclusive('/').zip(b.split_inclusive('/')).take_while(|(a, b)| a == b);
+    &a[..same.map(|(part, _)| part.len()).sum()]
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod archive;
 mod balance;
 mod content_list;
+mod contents;
 mod corruption;
 mod duplicates;
 mod faces;

@@ -354,10 +354,10 @@ fn add_files(folder: &Path, recursive: bool, found: &mut PictureFiles) -> Result
     Ok(())
 }
 
-/// Knows by how many zeros what was read ends.
-struct Ended<R> {
-    inner: R,
-    zeros: usize,
+/// Knows by how many zeros what was read ends: a whole tar file, by 512 at least.
+pub(super) struct Ended<R> {
+    pub(super) inner: R,
+    pub(super) zeros: usize,
 }
 
 impl<R: Read> Read for Ended<R> {

@@ -2,6 +2,9 @@
 
 use crate::task::{Gender, Label, RACES};
 
+/// How the names of pictures end.
+const ENDINGS: [&str; 2] = ["jpg", "png"];
+
 /// Reads the label out of a file name; `None` where the name does not follow the scheme.
 ///
 /// The five official names that break the pattern are read too: three lack the race, one has
@@ -16,10 +19,16 @@ use crate::task::{Gender, Label, RACES};
 /// assert!(parse_name("holiday.jpg").is_none());
 /// ```
 pub fn parse_name(name: &str) -> Option<Label> {
-    let end = name.find("jpg").or_else(|| name.find("png"))?;
-    let stem = name[..end].trim_end_matches('.').trim_end();
+    let without_ending = |name| ENDINGS.iter().find_map(|ending| str::strip_suffix(name, ending));
+    let picture = without_ending(name)?;
+    // Of a chip, what follows is the picture that it was cut from.
+    let stem = picture.strip_suffix(".chip.").map_or(Some(picture), without_ending)?;
+    let stem = stem.trim_end_matches('.').trim_end();
     let mut parts = stem.split('_');
-    let age = parts.next()?.parse().ok().filter(|age| *age <= 130)?;
+    let number = |text: &str| -> Option<u32> {
+        text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
+    };
+    let age = number(parts.next()?).filter(|age| *age <= 130)?;
     let gender = match parts.next()? {
         "0" => Gender::Male,
         "1" => Gender::Female,
@@ -28,8 +37,8 @@ pub fn parse_name(name: &str) -> Option<Label> {
     let third = parts.next()?;
     let (race, timestamp) = match parts.next() {
         Some(timestamp) => {
-            let race = third.parse().ok().filter(|race| usize::from(*race) < RACES.len())?;
-            (Some(race), timestamp)
+            let race = number(third).filter(|race| (*race as usize) < RACES.len())?;
+            (u8::try_from(race).ok(), timestamp)
         }
         None => (None, third),
     };
@@ -63,6 +72,12 @@ mod tests {
             "26_1_0_20170116184024662_7.jpg",
             "26_1_0_.jpg",
             "26_1_0.jpg",
+            "+26_1_0_20170116184024662.jpg.chip.jpg",
+            "26_1_+0_20170116184024662.jpg.chip.jpg",
+            "26_1_0_20170116184024662.jpg.bak",
+            "26_1_0_20170116184024662.jpg.chip.jpg.crdownload",
+            "26_1_0_20170116184024662.jpg.chip (1).jpg",
+            ".26_1_0_20170116184024662.jpg.chip.jpg.part",
         ];
         for name in strangers {
             assert_eq!(parse_name(name), None, "{name}");

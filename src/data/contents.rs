@@ -1,0 +1,167 @@
+//! The SHA-256 of files, kept beside their sizes and times so that each is hashed once.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use anyhow::{Context, Result, ensure};
+use rayon::prelude::*;
+
+use crate::support::files;
+use crate::support::hash::{checksum, sha256};
+use crate::support::progress::{Progress, say};
+
+/// How the file begins; another number where its form changes.
+const HEAD: &str = "ror contents 2";
+
+/// A file as last seen: its stamp, see [`stamp`], and the SHA-256 of its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Seen {
+    stamp: String,
+    pub(super) content: String,
+}
+
+impl Seen {
+    /// A file whose bytes have this SHA-256.
+    pub(super) fn new(file: &Metadata, content: String) -> Result<Self> {
+        Ok(Self { stamp: stamp(file)?, content })
+    }
+}
+
+/// Size and times of change: a file that has the same ones has not been written to. On Unix the
+/// second time is the system's own, which no program can set back.
+fn stamp(file: &Metadata) -> io::Result<String> {
+    let time = file.modified()?.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos());
+    #[cfg(unix)]
+    let own = {
+        use std::os::unix::fs::MetadataExt;
+        i128::from(file.ctime()) * 1_000_000_000 + i128::from(file.ctime_nsec())
+    };
+    #[cfg(not(unix))]
+    let own = 0;
+    Ok(format!("{} {time} {own}", file.len()))
+}
+
+/// Files below a folder by their names there, as they were last seen.
+#[derive(Debug)]
+pub(super) struct Contents {
+    path: PathBuf,
+    seen: BTreeMap<String, Seen>,
+}
+
+impl Contents {
+    /// None yet, to be kept at `path`.
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, seen: BTreeMap::new() }
+    }
+
+    /// What an earlier call kept at `path`.
+    ///
+    /// # Errors
+    /// A file that is missing, damaged, or of another version.
+    pub(super) fn read(path: PathBuf) -> Result<Self> {
+        let text = files::read_text(&path)?;
+        let (head, body) = text.split_once('\n').context("it has no first line")?;
+        ensure!(head == heading(body), "its checksum is another, or it is of another version");
+        // A name may hold any character but this one.
+        let lines = body.split_terminator('\0').map(|line| {
+            let mut at = line.match_indices(' ');
+            let (stamp, content) = (at.nth(2)?.0, at.next()?.0);
+            let seen = Seen {
+                stamp: line[..stamp].to_owned(),
+                content: line[stamp + 1..content].to_owned(),
+            };
+            Some((line[content + 1..].to_owned(), seen))
+        });
+        let seen = lines.collect::<Option<_>>().context("a line of it has another form")?;
+        Ok(Self { path, seen })
+    }
+
+    /// The names and contents of all files that were kept, in order of the names.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.seen.iter().map(|(name, seen)| (name, &seen.content))
+    }
+
+    /// The files of these names in `folder` as they are now: hashed where their stamp is another
+    /// than it was. One that can't be read is an error of its own.
+    ///
+    /// # Errors
+    /// Stop was pressed in a notebook.
+    pub(super) fn look(&self, folder: &Path, names: &[String]) -> Result<Vec<Result<Seen>>> {
+        let progress = Progress::new("reading pictures", names.len());
+        let look = |name: &String| -> Result<Seen> {
+            let path = folder.join(name);
+            let file = fs::metadata(&path).context("cannot be read")?;
+            let old = self.seen.get(name);
+            match old.filter(|old| stamp(&file).is_ok_and(|stamp| stamp == old.stamp)) {
+                Some(old) => Ok(old.clone()),
+                None => Seen::new(&file, sha256(&files::read_picture(&path)?)),
+            }
+        };
+        let look = |name| {
+            let seen = look(name);
+            progress.step()?;
+            Ok(seen)
+        };
+        names.par_iter().map(look).collect()
+    }
+
+    /// Keeps files for the next call as they were seen now.
+    ///
+    /// # Errors
+    /// A file that can't be written.
+    pub(super) fn keep(&mut self, files: impl Iterator<Item = (String, Seen)>) -> Result<()> {
+        let mut changed = false;
+        for (name, seen) in files {
+            if self.seen.get(&name) != Some(&seen) {
+                changed = true;
+                self.seen.insert(name, seen);
+            }
+        }
+        if !changed {
+            return Ok(());
+        }
+        let line = |(name, Seen { stamp, content }): (&String, &Seen)| {
+            format!("{stamp} {content} {name}\0")
+        };
+        let body = self.seen.iter().map(line).collect::<String>();
+        files::write_bytes(&self.path, format!("{}\n{body}", heading(&body)).as_bytes())
+    }
+}
+
+fn heading(body: &str) -> String {
+    format!("{HEAD} {:016x}", checksum(body.as_bytes()))
+}
+
+/// The SHA-256 of each file in a folder, or why it can't be read; kept in the cache.
+///
+/// # Errors
+/// Stop was pressed in a notebook.
+pub(super) fn contents(folder: &Path, names: &[String]) -> Result<Vec<Result<String>>> {
+    let place = folder.canonicalize()?;
+    let key = sha256(place.to_string_lossy().as_bytes());
+    let path = files::cache().join(format!("contents-{}.txt", &key[..12]));
+    let mut known = match path.exists() {
+        false => Contents::new(path),
+        true => Contents::read(path.clone()).unwrap_or_else(|error| {
+            say(&format!(
+                "note: the pictures' hashes in {} are damaged or of another version, and are made \
+                 anew: {error:#}",
+                path.display()
+            ));
+            Contents::new(path)
+        }),
+    };
+    let seen = known.look(folder, names)?;
+    let whole = names
+        .iter()
+        .zip(&seen)
+        .filter_map(|(name, seen)| Some((name.clone(), seen.as_ref().ok()?.clone())));
+    let _writing = files::writing_to_cache();
+    if let Err(error) = known.keep(whole) {
+        say(&format!("note: the pictures' hashes are not kept for next time: {error:#}"));
+    }
+    Ok(seen.into_iter().map(|seen| seen.map(|seen| seen.content)).collect())
+}
