@@ -97,7 +97,7 @@ impl Contents {
             let old = self.seen.get(name);
             match old.filter(|old| stamp(&file).is_ok_and(|stamp| stamp == old.stamp)) {
                 Some(old) => Ok(old.clone()),
-                None => Seen::new(&file, sha256(&files::read_picture(&path)?)),
+                None => Seen::new(&file, sha256(&files::read_file(&path)?)),
             }
         };
         let look = |name| {
