@@ -4,14 +4,16 @@
     python setup/kernel.py --install    # write the kernel.json of this clone
 
 The process stays as the front of the kernel, which front.py describes. Behind it, evcxr compiles
-every cell with cargo, in target/kernel/N, the first folder that no other kernel uses. Nothing but
+every cell with cargo, in target/kernel/N/cells, of the first N that no other kernel uses. Nothing but
 cells is compiled there: what they know as `ror` is a crate of two lines that names the shared
 library `cargo build` makes. The library is copied when the kernel starts, so an edit in src/
 reaches the kernel with a restart, and never while its cells run.
 
 To learn the types of variables, evcxr has rust-analyzer read the sources of all dependencies and
 of Rust's library: 240 crates and 140 MB, which is most of a kernel's start. So it is shown only
-the crates whose types cells meet, by manifests and links of our own in target/kernel/N/read.
+the crates whose types cells meet, by manifests and links of our own in target/kernel/N/read. It also
+reads Rust's library twice, for the `42` by which evcxr tries itself and for the prelude, so there is
+none (target/kernel/N/library) until the prelude begins.
 """
 
 import fcntl
@@ -31,6 +33,8 @@ SLOTS = ROOT / "target" / "kernel"
 # What rust-analyzer reads: the crates whose types a `let` in a cell can have.
 READ = ["anyhow", "image", "plotters", "tch"]
 READ_FAMILY = "polars"  # its types are spread over crates of its own
+# Those that compute, or read files: nothing that cells can name comes from them.
+UNREAD = ["arrow-format", "expr", "mem-engine", "ooc", "parquet", "parquet-format", "sql", "stream"]
 
 FACADE = {
     # cargo, which compiles, sees no dependency here; rust-analyzer, which sets the cfg, does.
@@ -64,6 +68,7 @@ fn main() {{
 # Run by every kernel when it starts, so that the first `let` has rust-analyzer read before the
 # first cell; `{:?}` shows an error with its causes.
 PRELUDE = """\
+!ln -sfn read/rust {slot}/library
 :efmt {{:?}}
 :dep ror = {{ package = "ror-in-cells", path = "{slot}/ror" }}
 use ror::prelude::*;
@@ -137,7 +142,8 @@ def build(folder: Path) -> tuple[str, list[str]]:
 
 def write_view(folder: Path) -> None:
     """Writes what rust-analyzer reads: for each crate in READ a manifest without other dependencies,
-    and Rust's library without what no cell names, such as every instruction of every processor."""
+    and Rust's library without what no cell names, such as every instruction of every processor; beside
+    it, as `none`, a library that is empty."""
     made_from = [(ROOT / name).read_bytes() for name in ["Cargo.toml", "Cargo.lock", "setup/kernel.py"]]
     made_from.append(f"{os.environ.get('CARGO_HOME')} {Path.home()}".encode())
     key = hashlib.sha256(b"".join(made_from))
@@ -150,7 +156,8 @@ def write_view(folder: Path) -> None:
     read = {
         node["id"]: node
         for node in metadata["resolve"]["nodes"]
-        if (name := packages[node["id"]]["name"]) == "ror" or name in READ or name.startswith(READ_FAMILY)
+        if (name := packages[node["id"]]["name"]) in ["ror", *READ]
+        or (name.startswith(READ_FAMILY) and name.removeprefix(f"{READ_FAMILY}-") not in UNREAD)
     }
     for id, node in read.items():
         package = packages[id]
@@ -171,10 +178,21 @@ def write_view(folder: Path) -> None:
         write(folder / package["name"] / "Cargo.toml", "\n".join(lines) + "\n")
 
     sysroot = Path(subprocess.check_output(["rustc", "--print", "sysroot"], cwd=ROOT, text=True).strip())
-    (folder / "library").mkdir()
+    (folder / "none" / "core").mkdir(parents=True)
+    (folder / "rust").mkdir()
     for name in ["alloc", "core", "std"]:
-        (folder / "library" / name).symlink_to(sysroot / "lib" / "rustlib" / "src" / "rust" / "library" / name)
+        (folder / "rust" / name).symlink_to(sysroot / "lib" / "rustlib" / "src" / "rust" / "library" / name)
     write(folder / "key", key.hexdigest())
+
+
+def toolchain() -> dict[str, str]:
+    """What has evcxr's cargo, which it calls by its path, and rust-analyzer's, which is rustup's, see
+    the same compiler: cargo asks it what it can whenever that seems another than the last time."""
+    if not shutil.which("rustup"):
+        return {}
+    rustc = Path(subprocess.check_output(["rustup", "which", "rustc"], cwd=ROOT, text=True).strip())
+    home = os.environ.get("RUSTUP_HOME", str(Path.home() / ".rustup"))
+    return {"RUSTC": str(rustc), "RUSTUP_HOME": home, "RUSTUP_TOOLCHAIN": str(rustc.parent.parent)}
 
 
 def install() -> None:
@@ -193,26 +211,33 @@ def start(connection_file: str) -> None:
     slot = take_slot()
     library, search = build(slot / "lib")
     write_view(slot / "read")
+    # A notebook's folder may have an evcxr.toml of its own, which goes before the prelude.
+    (slot / "library").unlink(missing_ok=True)
+    (slot / "library").symlink_to("read/rust" if Path("evcxr.toml").exists() else "read/none")
     for name, text in FACADE.items():
         write(slot / "ror" / name, text.format(slot=slot, library=library, search=json.dumps(search)))
-    # Read by evcxr where the notebook's folder has no evcxr.toml of its own.
     write(slot / "evcxr.toml", f"[evcxr]\nprelude = '''\n{PRELUDE.format(slot=slot)}'''\n")
 
+    # rust-analyzer reads every source below the folder of cells: there is nothing else in it.
+    cells = slot / "cells"
+    cells.mkdir(exist_ok=True)
     bin = Path(sys.prefix) / "bin"
     os.environ.update(
-        EVCXR_TMPDIR=str(slot),
+        EVCXR_TMPDIR=str(cells),
         EVCXR_CONFIG_DIR=str(slot),
         ROR_HOME=os.environ.get("ROR_HOME", str(ROOT)),
         ROR_PROGRAM=str(ROOT / "ror"),  # workers of a training
         PATH=f"{bin}{os.pathsep}{os.environ.get('PATH', '')}",
         JUPYTER_PATH=str(slot / "none"),  # keeps evcxr from updating kernels elsewhere
         LD_LIBRARY_PATH=f"{slot / 'lib'}{os.pathsep}{os.environ.get('LD_LIBRARY_PATH', '')}".rstrip(os.pathsep),
+        MIMALLOC_ALLOW_THP="0",  # evcxr's allocator: clearing huge pages took a tenth of a start
         RUST_LIB_BACKTRACE="0",  # an error's message is enough
-        RUST_SRC_PATH=str(slot / "read" / "library"),  # of rust-analyzer alone
+        RUST_SRC_PATH=str(slot / "library"),  # of rust-analyzer alone
         RUSTFLAGS="--cfg rust_analyzer",  # for its `cargo metadata`; evcxr compiles with flags of its own
     )
     for name in ["CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "RUSTC_WORKSPACE_WRAPPER"]:
         os.environ.pop(name, None)  # would go before evcxr's own, or lint cells
+    os.environ.update(toolchain())
     kernel = str(bin / "evcxr_jupyter")
     sys.exit(front.run(connection_file, [kernel, "--control_file"]))
 
