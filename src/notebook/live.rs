@@ -5,8 +5,8 @@ use std::cell::RefCell;
 
 use anyhow::{Result, bail};
 
-use super::Show;
 use super::display::{row, table};
+use super::{Show, Table};
 use crate::experiment::SearchSoFar;
 use crate::plot::{self, Figure};
 use crate::support::live::Live;
@@ -76,7 +76,7 @@ pub(super) fn draw(what: &dyn Any) -> Result<String> {
         return epochs(history);
     }
     if let Some(search) = what.downcast_ref::<SearchSoFar>() {
-        return Ok(search.plot()?.html());
+        return Ok(search.table()?.to_html(search.trials.len())? + &search.plot()?.html());
     }
     bail!("nothing is known of how to draw this")
 }
@@ -115,4 +115,32 @@ fn epochs(history: &History) -> Result<String> {
         };
     }
     Ok(table(&rows) + &plot::curves("Training", history)?.html())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::SearchTrial;
+
+    #[test]
+    fn a_search_shows_what_was_tried_and_what_is_still_to_come() -> Result<()> {
+        let tried = |batch: usize| SearchTrial {
+            batch,
+            learning_rate: 1e-3,
+            epochs: 7,
+            loss: 0.5,
+            accuracy: 0.625,
+            minutes: 0.25,
+        };
+        let batches: Vec<usize> = (1..=20).map(|n| 8 * n).collect();
+        let trials: Vec<_> = batches.iter().take(15).map(|batch| tried(*batch)).collect();
+        let search = SearchSoFar { batches, learning_rates: vec![1e-3], trials };
+        let html = draw(&search)?;
+        let (rows, map) = html.split_once("</table>").unwrap();
+        // A column's names, and every setting tried, however many.
+        assert_eq!(rows.matches("<tr").count(), 1 + 15, "{rows}");
+        assert!(rows.contains("validation accuracy") && rows.contains("0.625"), "{rows}");
+        assert!(!rows.contains(">160<") && map.contains("<img"), "{map}");
+        Ok(())
+    }
 }

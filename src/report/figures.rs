@@ -71,16 +71,7 @@ impl Search {
     /// # Errors
     /// None that a search's own numbers can cause.
     pub fn table(&self) -> Result<DataFrame> {
-        let column =
-            |value: fn(&SearchTrial) -> f64| self.trials.iter().map(value).collect::<Vec<_>>();
-        Ok(df!(
-            "batch" => self.trials.iter().map(|t| t.batch as u32).collect::<Vec<_>>(),
-            "learning rate" => column(|t| t.learning_rate),
-            "epochs" => self.trials.iter().map(|t| t.epochs as u32).collect::<Vec<_>>(),
-            "validation loss" => column(|t| t.loss),
-            "validation accuracy" => column(|t| t.accuracy),
-            "minutes" => column(|t| (100.0 * t.minutes).round() / 100.0),
-        )?)
+        trials_table(&self.trials)
     }
 
     /// Validation accuracy by batch size and learning rate.
@@ -101,6 +92,23 @@ impl SearchSoFar {
     pub(crate) fn plot(&self) -> Result<Figure> {
         score_map(self.batches.clone(), self.learning_rates.clone(), &self.trials)
     }
+
+    /// [`Search::table`] of what was tried.
+    pub(crate) fn table(&self) -> Result<DataFrame> {
+        trials_table(&self.trials)
+    }
+}
+
+fn trials_table(trials: &[SearchTrial]) -> Result<DataFrame> {
+    let column = |value: fn(&SearchTrial) -> f64| trials.iter().map(value).collect::<Vec<_>>();
+    Ok(df!(
+        "batch" => trials.iter().map(|t| t.batch as u32).collect::<Vec<_>>(),
+        "learning rate" => column(|t| t.learning_rate),
+        "epochs" => trials.iter().map(|t| t.epochs as u32).collect::<Vec<_>>(),
+        "validation loss" => column(|t| t.loss),
+        "validation accuracy" => column(|t| t.accuracy),
+        "minutes" => column(|t| (100.0 * t.minutes).round() / 100.0),
+    )?)
 }
 
 fn score_map(
