@@ -66,12 +66,13 @@ fn main() {{
 }
 
 # Run by every kernel when it starts, so that the first `let` has rust-analyzer read before the
-# first cell; `{:?}` shows an error with its causes.
+# first cell; `{:?}` shows an error with its causes, and `println` tells the front of one behind `?`.
 PRELUDE = """\
 !ln -sfn read/rust {slot}/library
 :efmt {{:?}}
 :dep ror = {{ package = "ror-in-cells", path = "{slot}/ror" }}
 use ror::prelude::*;
+use ror::notebook::println;
 ror::notebook::start();
 let _ready = Ok::<(), std::fmt::Error>(())?;
 """

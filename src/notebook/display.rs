@@ -37,10 +37,28 @@ impl<T: Show, E: Debug> Show for Result<T, E> {
             Ok(value) => value.evcxr_display(),
             Err(error) => {
                 eprintln!("{error:?}");
-                tell_failed("the cell ends in an error");
+                failed();
             }
         }
     }
+}
+
+/// Tells the front that the cell ends in an error, so that Run All stops there.
+#[doc(hidden)]
+pub fn failed() {
+    tell_failed("the cell ends in an error");
+}
+
+/// `println!` as cells have it. Behind a `?` that ends a cell, evcxr's own code prints a word to evcxr
+/// and then says that the cell is well; so the front is told first.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! println_in_cell {
+    ("{}", evcxr_internal_runtime::USER_ERROR_OCCURRED) => {{
+        $crate::notebook::failed();
+        ::std::println!("{}", evcxr_internal_runtime::USER_ERROR_OCCURRED)
+    }};
+    ($($anything:tt)*) => { ::std::println!($($anything)*) };
 }
 
 /// Says a cell's panic in one line, without the frames of the kernel's own code.

@@ -8,7 +8,11 @@ mod display;
 mod live;
 mod table;
 
+#[doc(hidden)]
+pub use crate::println_in_cell as println;
 pub use display::Show;
+#[doc(hidden)]
+pub use display::failed;
 pub use live::Moving;
 pub use table::Table;
 
