@@ -68,8 +68,8 @@ impl Source for Folder {
     fn bytes(&self, index: usize) -> Result<Vec<u8>> {
         let (file, content) = self.files.get(index).context("there is no such file")?;
         let path = self.path.join(file);
-        let bytes = files::read_file(&path)
-            .with_context(|| format!("cannot read {}", path.display()))?;
+        let bytes =
+            files::read_file(&path).with_context(|| format!("cannot read {}", path.display()))?;
         ensure!(
             sha256(&bytes) == *content,
             "{} has other bytes than when the set was opened, or is damaged: restore it, or `touch` \

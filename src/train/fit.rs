@@ -160,19 +160,22 @@ pub(crate) fn fit(net: &Net, fit: Fit, folder: &Path) -> Result<History> {
         // Every epoch has its own seed, so that one resumed is the one that was interrupted.
         let seed = (recipe.seed as i64).wrapping_mul(1_000_003).wrapping_add(number as i64);
         let steps = watch.steps(number, batches.len() as usize);
+        let advice = || {
+            let rate = recipe.learning_rate;
+            format!(
+                "the loss is not a number after epoch {number}: try a lower learning rate than {rate}"
+            )
+        };
         let mut epoch = train_epoch(net, fit, &mut state, batches, seed, steps)
             .and_then(|mut epoch| {
+                ensure!(epoch.train_loss.is_finite(), advice());
                 state.share_statistics(ranks)?;
                 state.with_average(|| validate(net, fit, &mut epoch))?;
+                ensure!(epoch.validation_loss.is_finite(), advice());
                 Ok(Epoch { epoch: number, ..epoch })
             })
             .map_err(|error| watch.explained(error, &history))?;
         epoch.seconds = start.elapsed().as_secs_f64();
-        ensure!(
-            epoch.train_loss.is_finite() && epoch.validation_loss.is_finite(),
-            "the loss is not a number after epoch {number}: try a lower learning rate than {}",
-            recipe.learning_rate
-        );
         history.epochs.push(epoch);
         if history.best().is_some_and(|best| best.epoch == number) {
             state.best.copy_from(&state.average)?;
