@@ -72,7 +72,7 @@ PRELUDE = """\
 :efmt {{:?}}
 :dep ror = {{ package = "ror-in-cells", path = "{slot}/ror" }}
 use ror::prelude::*;
-use ror::notebook::println;
+use ror::println_in_cell as println;
 ror::notebook::start();
 let _ready = Ok::<(), std::fmt::Error>(())?;
 """

@@ -8,8 +8,6 @@ mod display;
 mod live;
 mod table;
 
-#[doc(hidden)]
-pub use crate::println_in_cell as println;
 pub use display::Show;
 #[doc(hidden)]
 pub use display::failed;
