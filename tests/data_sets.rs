@@ -6,54 +6,9 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{faces_folder, place, program, words};
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use common::{Member, below, faces_folder, file, files, gz, pictures, place, program, tar, words};
 use ror::data::Faces;
 use tempfile::TempDir;
-
-/// The pictures of `n` synthetic faces: name and bytes.
-fn pictures(n: usize) -> Vec<(String, Vec<u8>)> {
-    let faces = Faces::synthetic(n, 5).unwrap();
-    let one = |i| (faces.record(i).unwrap().file.clone(), faces.bytes(i).unwrap());
-    (0..n).map(one).collect()
-}
-
-/// A member of a tar file: its type as the format has it, its name, and its bytes or, of a link,
-/// where it leads.
-type Member = (u8, String, Vec<u8>);
-
-fn file(folder: &str, (name, bytes): &(String, Vec<u8>)) -> Member {
-    (b'0', format!("{folder}{name}"), bytes.clone())
-}
-
-fn tar(members: &[Member]) -> Vec<u8> {
-    let mut tar = tar::Builder::new(vec![]);
-    for (kind, name, bytes) in members {
-        let mut header = tar::Header::new_gnu();
-        header.set_entry_type(tar::EntryType::new(*kind));
-        header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
-        header.set_mode(0o644);
-        let is_file = matches!(kind, b'0' | b'7');
-        if !is_file {
-            header.set_link_name_literal(bytes).unwrap();
-        }
-        header.set_size(if is_file { bytes.len() as u64 } else { 0 });
-        header.set_cksum();
-        tar.append(&header, if is_file { &bytes[..] } else { &[] }).unwrap();
-    }
-    tar.into_inner().unwrap()
-}
-
-fn gz(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(vec![], Compression::fast());
-    std::io::Write::write_all(&mut encoder, bytes).unwrap();
-    encoder.finish().unwrap()
-}
-
-fn files(folder: &str, pictures: &[(String, Vec<u8>)]) -> Vec<Member> {
-    pictures.iter().map(|picture| file(folder, picture)).collect()
-}
 
 /// What `data` says of a data set, with a cache in `place`; it must succeed.
 fn data(place: &Path, set: &Path) -> String {
@@ -69,17 +24,6 @@ fn cached(place: &Path, begin: &str) -> PathBuf {
     let found: Vec<PathBuf> = entries.filter(named).collect();
     assert_eq!(found.len(), 1, "{found:?}");
     found[0].clone()
-}
-
-/// All files below a folder.
-fn below(folder: &Path) -> Vec<PathBuf> {
-    let mut found = vec![];
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { found.extend(below(&path)) } else { found.push(path) }
-    }
-    found.sort();
-    found
 }
 
 #[test]
@@ -275,11 +219,11 @@ fn a_plain_tar_file_is_read_and_other_forms_are_refused_by_name() {
 
 #[test]
 fn links_and_sparse_files_in_an_archive_are_read_or_refused_by_name() {
-    let four = pictures(5);
+    let five = pictures(5);
     let link = |kind, name: &str, to: &str| (kind, name.to_owned(), to.as_bytes().to_vec());
-    let names: Vec<String> = four.iter().map(|(name, _)| name.clone()).collect();
+    let names: Vec<String> = five.iter().map(|(name, _)| name.clone()).collect();
     let with = |more: &[Member]| {
-        let all = [files("all/", &four[..2]), more.to_vec()].concat();
+        let all = [files("all/", &five[..2]), more.to_vec()].concat();
         written("own.tar.gz", &gz(&tar(&all)))
     };
     // A link may stand before what it leads to, and lead to another link.
@@ -287,11 +231,13 @@ fn links_and_sparse_files_in_an_archive_are_read_or_refused_by_name() {
         link(b'2', &format!("all/{}", names[2]), &format!("../more/{}", names[3])),
         link(b'2', &format!("more/{}", names[3]), &format!("../all/./{}", names[0])),
         link(b'1', &format!("more/{}", names[4]), &format!("all/{}", names[1])),
-        (b'7', "all/26_1_2_20170116184024662.jpg".to_owned(), four[4].1.clone()),
+        (b'7', "all/26_1_2_20170116184024662.jpg".to_owned(), five[4].1.clone()),
+        link(b'1', &format!("all/{}", names[0]), &format!("all/{}", names[0])),
     ]);
     place();
     let faces = Faces::at(&path).unwrap();
     assert_eq!((faces.len(), faces.contents()), (6, 3));
+    assert!((0..6).all(|i| faces.bytes(i).is_ok()));
     for (kind, what, to) in [
         (b'2', "passwd", "/etc/passwd"),
         (b'2', "outside", "../../picture.jpg"),
@@ -311,7 +257,7 @@ fn links_and_sparse_files_in_an_archive_are_read_or_refused_by_name() {
     let sparse = TempDir::new().unwrap();
     let at = |name: &str| sparse.path().join(name);
     fs::create_dir(at("own")).unwrap();
-    fs::write(at("own").join(&names[0]), &four[0].1).unwrap();
+    fs::write(at("own").join(&names[0]), &five[0].1).unwrap();
     let holed = fs::File::create(at("own").join(&names[1])).unwrap();
     holed.set_len(1 << 20).unwrap();
     std::os::unix::fs::FileExt::write_at(&holed, b"the end", (1 << 20) - 7).unwrap();
@@ -521,6 +467,17 @@ fn pipes_and_devices_are_refused_or_left_out() {
         let line = said.lines().find(|line| line.contains(name)).unwrap();
         assert!(line.contains("2 files are left out") && line.contains("not a file"), "{said}");
     }
+    // A table that is none does not keep the names from being read.
+    fifo(&at("labels.csv"));
+    let (done, said) = run(folder.path());
+    assert!(
+        done && said.contains("12 pictures") && said.contains("labels.csv (not a file)"),
+        "{said}"
+    );
+    fs::remove_file(at("labels.csv")).unwrap();
+    symlink("/dev/zero", at("labels.csv")).unwrap();
+    let (done, said) = run(folder.path());
+    assert!(!done && said.contains("labels.csv is not a file"), "{said}");
     let pipe = at("pipe.tar.gz");
     fifo(&pipe);
     for set in [&pipe, Path::new("/dev/zero")] {

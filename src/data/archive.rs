@@ -83,6 +83,7 @@ pub(super) fn unpacked(archive: &Path) -> Result<Tree> {
 
 /// What was unpacked by an earlier call, if it still is as it was.
 fn as_unpacked(folder: &Path) -> Result<Tree> {
+    files::remove_half_written(folder);
     let mut contents = Contents::read(folder.join(CONTENTS))?;
     let (names, expected): (Vec<String>, Vec<String>) =
         contents.all().map(|(name, content)| (name.clone(), content.clone())).unzip();
@@ -113,20 +114,20 @@ fn tree(folder: &Path, contents: &Contents) -> Tree {
 fn lock(path: &Path, archive: &Path) -> Result<Option<File>> {
     let file = fs::create_dir_all(cache()).and_then(|()| File::create(path));
     let Ok(file) = file else { return Ok(None) };
-    let mut said = false;
-    loop {
+    for waited in 0.. {
         match file.try_lock() {
             Ok(()) => return Ok(Some(file)),
             Err(fs::TryLockError::Error(_)) => return Ok(None),
             Err(fs::TryLockError::WouldBlock) => {}
         }
-        if !said {
-            say(&format!("{} is being unpacked by another program: waiting", archive.display()));
-            said = true;
+        // For a second it may be that the other only looks whether all is there.
+        if waited == 20 {
+            say(&format!("waiting for another program that unpacks {}", archive.display()));
         }
         keep_going()?;
         sleep(Duration::from_millis(50));
     }
+    Ok(None)
 }
 
 /// A new folder in the cache, with everyone's usual rights: it will be renamed.
@@ -148,7 +149,7 @@ struct Most {
 }
 
 impl Most {
-    /// UTKFace has 23,709 members and 132 MB.
+    /// UTKFace has 23,709 members and 120 MB.
     fn here() -> Result<Self> {
         Ok(Self {
             members: number("ROR_UNPACK_FILES", 1_000_000)? as usize,
@@ -330,6 +331,9 @@ impl Unpacking<'_> {
         let Some(Seen { content, .. }) = self.files.get(from).cloned() else {
             bail!("{from} is not there");
         };
+        if from == name {
+            return Ok(());
+        }
         self.take(fs::metadata(self.folder.join(from))?.len())?;
         let path = self.make_room(&name)?;
         fs::copy(self.folder.join(from), &path).with_context(|| unwritten(&path))?;
@@ -343,7 +347,7 @@ impl Unpacking<'_> {
         Ok(())
     }
 
-    /// The path of a new file; one of an earlier member of that name gives way, as tar has it.
+    /// The path of a new file, whose folder is made; an earlier member of that name gives way.
     fn make_room(&self, name: &str) -> Result<PathBuf> {
         let path = self.folder.join(name);
         if let Some(parent) = path.parent() {

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::support::files;
 use crate::support::hash::Lines;
-use crate::support::progress::thousands;
+use crate::support::progress::{say, thousands};
 use crate::task::Label;
 
 /// How many synthetic faces stand in for UTKFace: as many as it has, so that an index into the
@@ -64,21 +64,22 @@ struct LeftOut {
     unreadable: Vec<String>,
 }
 
-impl fmt::Display for LeftOut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all =
-            [(&self.unparsed, "they have no label"), (&self.unreadable, "they can't be read")];
-        for (files, why) in all.into_iter().filter(|(files, _)| !files.is_empty()) {
-            write!(
-                f,
-                "\n{} files are left out, {why}: {}{}",
-                thousands(files.len()),
-                files[..files.len().min(5)].join(", "),
-                if files.len() > 5 { ", ..." } else { "" }
-            )?;
-        }
-        Ok(())
+impl LeftOut {
+    fn unparsed(&self) -> Option<String> {
+        left_out(&self.unparsed, "have no label")
     }
+
+    fn unreadable(&self) -> Option<String> {
+        left_out(&self.unreadable, "can't be read")
+    }
+}
+
+/// How many files are left out and why, with the first of them; none where there are none.
+fn left_out(files: &[String], why: &str) -> Option<String> {
+    let first = files[..files.len().min(5)].join(", ");
+    let more = if files.len() > 5 { ", ..." } else { "" };
+    let n = thousands(files.len());
+    (!files.is_empty()).then(|| format!("{n} files are left out, they {why}: {first}{more}"))
 }
 
 impl Faces {
@@ -191,12 +192,19 @@ impl Faces {
             }
         }
         let (source, records, unread) = Folder::new(tree.root, labelled)?;
-        let unreadable = [tree.unreadable, unread].concat();
-        Self::new(Box::new(source), records, LeftOut { unparsed, unreadable })
+        let left_out = LeftOut { unparsed, unreadable: [tree.unreadable, unread].concat() };
+        if let Some(unreadable) = left_out.unreadable() {
+            say(&format!("note: {unreadable}"));
+        }
+        Self::new(Box::new(source), records, left_out)
     }
 
     fn new(source: Box<dyn Source>, records: Vec<Record>, left_out: LeftOut) -> Result<Self> {
-        ensure!(!records.is_empty(), "no picture with a label in {}{left_out}", source.describe());
+        if records.is_empty() {
+            let why = [left_out.unparsed(), left_out.unreadable()].into_iter().flatten();
+            let why = why.map(|line| format!("\n{line}")).collect::<String>();
+            bail!("no picture with a label in {}{why}", source.describe());
+        }
         let mut lines = Lines::default();
         for record in &records {
             record.check()?;
@@ -422,7 +430,10 @@ impl fmt::Display for Faces {
         } else {
             write!(f, "{n} pictures ({contents} different ones) from {from}")?;
         }
-        write!(f, "{}", self.0.left_out)
+        match self.0.left_out.unparsed() {
+            Some(left_out) => write!(f, "\n{left_out}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -119,11 +119,13 @@ impl Tree {
         let mut below = vec![];
         for entry in fs::read_dir(self.root.join(folder))? {
             let entry = entry?;
+            let kind = entry.file_type()?;
             match entry.file_name().into_string() {
-                Ok(name) if entry.file_type()?.is_dir() => below.push(format!("{folder}{name}/")),
-                Ok(name) => {
+                Ok(name) if kind.is_dir() => below.push(format!("{folder}{name}/")),
+                Ok(name) if kind.is_file() || kind.is_symlink() => {
                     self.files.push(File { name: format!("{folder}{name}"), content: None });
                 }
+                Ok(name) => self.unreadable.push(format!("{folder}{name} (not a file)")),
                 Err(name) => self
                     .unreadable
                     .push(format!("{folder}{} (its name is not UTF-8)", name.to_string_lossy())),

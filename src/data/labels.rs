@@ -23,6 +23,8 @@ pub(super) const LABELS: &str = "labels.csv";
 /// each with its line and column.
 pub(super) fn read(folder: &Path) -> Result<Vec<(String, Label)>> {
     let path = folder.join(LABELS);
+    // A pipe or a device may never end.
+    ensure!(path.is_file(), "{} is not a file", path.display());
     let context = || format!("in {}", path.display());
     let text = files::read_text(&path)?;
     let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(text.as_bytes());

@@ -96,8 +96,33 @@ pub struct Progress {
     /// What is said behind the numbers.
     note: Mutex<String>,
     start: Instant,
-    next: Mutex<Duration>,
+    clock: Mutex<Clock>,
     shown: Shown,
+}
+
+/// When the next report is due.
+struct Clock {
+    next: Duration,
+    /// When the first thing was counted after that.
+    since: Option<Duration>,
+}
+
+impl Clock {
+    /// Things may be counted at once that were done long before: those of one moment say nothing of
+    /// how long the others take, and wait for the next one.
+    const MOMENT: Duration = Duration::from_millis(100);
+
+    /// Whether a thing that is counted so long after the start is to be reported.
+    fn is_due(&mut self, elapsed: Duration) -> bool {
+        if elapsed < self.next {
+            return false;
+        }
+        let due = elapsed - *self.since.get_or_insert(elapsed) >= Self::MOMENT;
+        if due {
+            self.since = None;
+        }
+        due
+    }
 }
 
 /// How many steps report in the terminal or by lines: a step within another one does not.
@@ -120,7 +145,7 @@ impl Progress {
             bytes: AtomicU64::new(0),
             note: Mutex::default(),
             start: Instant::now(),
-            next: Mutex::new(Duration::from_secs(first)),
+            clock: Mutex::new(Clock { next: Duration::from_secs(first), since: None }),
             shown: Shown::here(what, total),
         }
     }
@@ -160,20 +185,22 @@ impl Progress {
 
     /// Counts one more thing as done, whether or not it should stop.
     pub(crate) fn count(&self) {
-        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        self.done.fetch_add(1, Ordering::Relaxed);
         match &self.shown {
             Shown::Terminal(bar) => return bar.inc(1),
             Shown::Nowhere => return,
             Shown::Live(_) | Shown::Lines => {}
         }
         // A thread that finds the clock taken leaves the line to the one that has it.
-        let Ok(mut next) = self.next.try_lock() else {
+        let Ok(mut clock) = self.clock.try_lock() else {
             return;
         };
         let elapsed = self.start.elapsed();
-        if elapsed < *next {
+        if !clock.is_due(elapsed) {
             return;
         }
+        // Other threads have counted meanwhile.
+        let done = self.done.load(Ordering::Relaxed);
         let share = done as f64 / self.total.max(1) as f64;
         let seconds = elapsed.as_secs_f64() * (1.0 / share - 1.0);
         let words = format!(
@@ -187,7 +214,7 @@ impl Progress {
         );
         match &self.shown {
             Shown::Live(live) => {
-                *next = elapsed + Duration::from_millis(100);
+                clock.next = elapsed + Duration::from_millis(100);
                 let Ok(mut live) = live.lock() else { return };
                 if live.is_none() {
                     *live = Live::open();
@@ -199,7 +226,7 @@ impl Progress {
                 }
             }
             _ => {
-                *next = elapsed.mul_f64(1.6);
+                clock.next = elapsed.mul_f64(1.6);
                 if seconds >= 1.0 {
                     say(&words);
                 }
@@ -275,5 +302,21 @@ impl Drop for Progress {
             }
             Shown::Nowhere => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It once said "1 of 2,000 (0 %), about 8111 s left" when 2,000 that were done came at once.
+    #[test]
+    fn things_that_are_counted_at_once_are_not_reported_as_the_first_of_many() {
+        let mut clock = Clock { next: Duration::from_secs(2), since: None };
+        let mut due = |ms: u64| clock.is_due(Duration::from_millis(ms));
+        assert!(!due(1_900) && !due(4_056));
+        assert!((0..40).all(|ms| !due(4_056 + ms)));
+        // Those that come one by one are, from the second on; then all begins anew.
+        assert!(due(4_200) && !due(6_000) && due(9_000));
     }
 }

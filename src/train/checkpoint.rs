@@ -271,13 +271,7 @@ mod tests {
             for bytes in flipped.chain([bytes[..bytes.len() / 2].to_vec(), vec![]]) {
                 fs::write(&path, &bytes).unwrap();
                 let mut other = state(0.0, 0);
-                // A space for a line's end is the same JSON.
-                let Err(error) = load(folder.path(), &mut other) else {
-                    assert_eq!(load(folder.path(), &mut other).unwrap(), history(1));
-                    assert!(damaged.ends_with("json"), "damage in the tensors went unseen");
-                    continue;
-                };
-                let error = format!("{error:#}");
+                let error = format!("{:#}", load(folder.path(), &mut other).unwrap_err());
                 assert!(error.contains(&format!("{damaged} is damaged")), "{error}");
                 assert!(error.contains("remove it"), "{error}");
                 assert_eq!(value(&mut other), 0.0);

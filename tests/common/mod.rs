@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
+use ror::data::Faces;
 use synthetic::{population, write_folder};
 use tempfile::TempDir;
 
@@ -59,6 +60,64 @@ pub fn words(output: &Output) -> String {
     )
 }
 
+/// The pictures of `n` synthetic faces: name and bytes.
+pub fn pictures(n: usize) -> Vec<(String, Vec<u8>)> {
+    let faces = Faces::synthetic(n, 5).unwrap();
+    let one = |i| (faces.record(i).unwrap().file.clone(), faces.bytes(i).unwrap());
+    (0..n).map(one).collect()
+}
+
+/// A member of a tar file: its type as the format has it, its name, and its bytes or, of a link,
+/// where it leads.
+pub type Member = (u8, String, Vec<u8>);
+
+/// A picture in a folder of an archive, whose name ends with `/`.
+pub fn file(folder: &str, (name, bytes): &(String, Vec<u8>)) -> Member {
+    (b'0', format!("{folder}{name}"), bytes.clone())
+}
+
+/// A tar file.
+pub fn tar(members: &[Member]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(vec![]);
+    for (kind, name, bytes) in members {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::new(*kind));
+        header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_mode(0o644);
+        let is_file = matches!(kind, b'0' | b'7');
+        if !is_file {
+            header.set_link_name_literal(bytes).unwrap();
+        }
+        header.set_size(if is_file { bytes.len() as u64 } else { 0 });
+        header.set_cksum();
+        tar.append(&header, if is_file { &bytes[..] } else { &[] }).unwrap();
+    }
+    tar.into_inner().unwrap()
+}
+
+/// Bytes compressed by gzip.
+pub fn gz(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
+    Write::write_all(&mut encoder, bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Pictures in a folder of an archive.
+pub fn files(folder: &str, pictures: &[(String, Vec<u8>)]) -> Vec<Member> {
+    pictures.iter().map(|picture| file(folder, picture)).collect()
+}
+
+/// All files below a folder.
+pub fn below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = vec![];
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(below(&path)) } else { found.push(path) }
+    }
+    found.sort();
+    found
+}
+
 /// What a script ends with where something is not installed that it needs.
 const SKIPPED: i32 = 77;
 
@@ -83,13 +142,16 @@ pub fn run_python(python: &str, script: &Path, args: &[PathBuf], install: &str) 
         .expect("bash");
     if output.status.code() == Some(SKIPPED) {
         let name = script.strip_prefix(root).unwrap_or(script).display();
-        let line = format!("SKIPPED {name}: {}; {install}\n", words(&output).trim());
-        // Not eprintln, which a test that passes does not show.
-        stderr().write_all(line.as_bytes()).expect("standard error");
+        skipped(&name.to_string(), &format!("{}; {install}", words(&output).trim()));
         return None;
     }
     assert!(output.status.success(), "{}: {}", script.display(), words(&output));
     Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Says that a test is left out, and why. Not by eprintln, which a test that passes does not show.
+pub fn skipped(test: &str, why: &str) {
+    stderr().write_all(format!("SKIPPED {test}: {why}\n").as_bytes()).expect("standard error");
 }
 
 /// Where the real data set is, if it is; says so where it is not.
