@@ -13,10 +13,21 @@ done
 # The dependencies are those that are compiled already; so they must be the same.
 cp Cargo.lock fuzz/Cargo.lock
 host=$(rustc --print host-tuple)
-RUSTC_WRAPPER=$root/fuzz/rustc.sh cargo build --manifest-path fuzz/Cargo.toml --target-dir target --quiet
-# As in build.sh: cargo's folder has one libror.so, and the next build replaces it.
+# cargo's folder has one library of this crate for all builds, as build.sh says: this build's is there
+# while it lasts, and the others' before and after it.
+deps=target/$host/debug/deps
 mkdir -p target/fuzz/bin
-cp -f "target/$host/debug/ror-fuzz" "target/$host/debug/deps/libror.so" target/fuzz/bin/
+exchange() {
+    mkdir -p "target/fuzz/$1" "target/fuzz/$2"
+    find "$deps" -maxdepth 1 -name 'libror.*' -exec mv -t "target/fuzz/$1" {} +
+    find "target/fuzz/$2" -name 'libror.*' -exec mv -t "$deps" {} +
+}
+exchange others own
+trap 'exchange own others' EXIT
+RUSTC_WRAPPER=$root/fuzz/rustc.sh cargo build --manifest-path fuzz/Cargo.toml --target-dir target --quiet
+cp -f "target/$host/debug/ror-fuzz" "$deps/libror.so" target/fuzz/bin/
+exchange own others
+trap - EXIT
 export LD_LIBRARY_PATH=$root/target/fuzz/bin:$(rustc --print target-libdir):$root/.libtorch/lib
 
 seed=${SEED:-1}
