@@ -16,6 +16,6 @@ pub use evaluation::{Evaluation, HeadEvaluation};
 pub use labelled::LabelledPredictions;
 pub use metrics::{ConstantBaseline, Metric, Metrics};
 pub use predictions::Predictions;
-pub(crate) use predictions::{check_temperature, distributions};
+pub(crate) use predictions::{check_temperature, distributions, is_finite};
 pub use slices::{By, Slice};
 pub(crate) use temperature::fit_temperatures;

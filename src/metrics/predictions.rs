@@ -108,7 +108,7 @@ pub(crate) fn distributions(
                 .f_div_scalar(temperatures.get(i).copied().unwrap_or(1.0))?;
             from += outputs;
             ensure!(
-                bool::try_from(own.f_isfinite()?.f_all()?)?,
+                is_finite(&own)?,
                 "the net's outputs are not finite numbers, so its weights are damaged: bring its \
                  file again, or train it anew"
             );
@@ -119,6 +119,11 @@ pub(crate) fn distributions(
             Ok((head, each.f_mean_dim([0i64].as_slice(), false, Kind::Double)?))
         })
         .collect()
+}
+
+/// Whether all of its numbers are finite.
+pub(crate) fn is_finite(tensor: &Tensor) -> Result<bool> {
+    Ok(bool::try_from(tensor.f_isfinite()?.f_all()?)?)
 }
 
 /// Refuses a temperature by which no logits can be divided: 0 makes numbers that are none, and below

@@ -17,7 +17,7 @@ use super::weights::{FlatNet, Weights};
 use super::{Augmentation, Epoch, History, Loss, Recipe, checkpoint, early_stopping};
 use crate::Task;
 use crate::data::Faces;
-use crate::metrics::{LabelledPredictions, Predictions};
+use crate::metrics::{LabelledPredictions, Predictions, is_finite};
 use crate::model::{Net, logits_of};
 use crate::support::progress::say;
 use crate::support::ranks::Ranks;
@@ -160,22 +160,19 @@ pub(crate) fn fit(net: &Net, fit: Fit, folder: &Path) -> Result<History> {
         // Every epoch has its own seed, so that one resumed is the one that was interrupted.
         let seed = (recipe.seed as i64).wrapping_mul(1_000_003).wrapping_add(number as i64);
         let steps = watch.steps(number, batches.len() as usize);
-        let advice = || {
-            let rate = recipe.learning_rate;
-            format!(
-                "the loss is not a number after epoch {number}: try a lower learning rate than {rate}"
-            )
-        };
         let mut epoch = train_epoch(net, fit, &mut state, batches, seed, steps)
             .and_then(|mut epoch| {
-                ensure!(epoch.train_loss.is_finite(), advice());
                 state.share_statistics(ranks)?;
                 state.with_average(|| validate(net, fit, &mut epoch))?;
-                ensure!(epoch.validation_loss.is_finite(), advice());
                 Ok(Epoch { epoch: number, ..epoch })
             })
             .map_err(|error| watch.explained(error, &history))?;
         epoch.seconds = start.elapsed().as_secs_f64();
+        ensure!(
+            epoch.train_loss.is_finite() && epoch.validation_loss.is_finite(),
+            "the loss is not a number after epoch {number}: try a lower learning rate than {}",
+            recipe.learning_rate
+        );
         history.epochs.push(epoch);
         if history.best().is_some_and(|best| best.epoch == number) {
             state.best.copy_from(&state.average)?;
@@ -281,6 +278,10 @@ fn train_step(
 fn validate(net: &Net, fit: Fit, epoch: &mut Epoch) -> Result<()> {
     let labels = fit.faces.labels(fit.validation)?;
     let logits = fit.logits(net, net.kind(fit.kind), fit.validation, epoch.size)?;
+    if !is_finite(&logits)? {
+        epoch.validation_loss = f64::NAN; // the end of the training, whose error says why
+        return Ok(());
+    }
     let heads = Predictions::from_logits(fit.task, &[], &logits)?;
     for (i, head) in heads.into_iter().enumerate() {
         let labelled = LabelledPredictions::new(head, labels.clone());
