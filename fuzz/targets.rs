@@ -19,6 +19,7 @@ use ror::store::Trained;
 use ror::tch::Device;
 use ror::train::look_at_checkpoint;
 use tempfile::TempDir;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// A target's name, which is that of its corpus, and what it does with some bytes.
 pub type Target = (&'static str, fn(&[u8]));
@@ -158,7 +159,11 @@ fn cached(begin: &str) -> PathBuf {
     found.next().expect("a file of the cache").path()
 }
 
-/// What an earlier run has noted of a folder's contents: wrong or not, the folder opens.
+/// How an index begins, before its checksum.
+const INDEX: &str = "ror contents 2";
+
+/// What an earlier run has noted of a folder's contents, behind a checksum that is right, as mutations
+/// behind another would reach nothing: the folder opens.
 fn index(bytes: &[u8]) {
     static READY: OnceLock<(PathBuf, PathBuf)> = OnceLock::new();
     let (folder, index) = READY.get_or_init(|| {
@@ -166,9 +171,13 @@ fn index(bytes: &[u8]) {
         let known: Vec<PathBuf> = before().map(|entry| entry.path()).collect();
         let (folder, _) = two_faces("index");
         let mut new = before().map(|entry| entry.path()).filter(|path| !known.contains(path));
-        (folder, new.next().expect("an index"))
+        let index = new.next().expect("an index");
+        assert!(fs::read(&index).expect("a file").starts_with(INDEX.as_bytes()));
+        (folder, index)
     });
-    fs::write(index, bytes).expect("a file");
+    let mut sealed = format!("{INDEX} {:016x}\n", xxh3_64(bytes)).into_bytes();
+    sealed.extend(bytes);
+    fs::write(index, sealed).expect("a file");
     assert_eq!(Faces::at(folder).expect("a folder of faces").len(), 2);
 }
 

@@ -1,5 +1,6 @@
 //! Checkpoints: a training that stops in the middle goes on from its last whole epoch.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -42,6 +43,8 @@ impl Note {
         let note: Self = files::read_json(path)?;
         ensure!(note.version == VERSION, "it is of another version");
         ensure!(note.checksum == note.sum()?, "its checksum is another");
+        let beside = Path::new(&note.state).file_name() == Some(OsStr::new(&note.state));
+        ensure!(beside, "its tensors are not beside it");
         Ok(note)
     }
 }
