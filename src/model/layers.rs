@@ -5,7 +5,7 @@ use anyhow::Result;
 use tch::{Kind, Tensor, no_grad};
 
 use super::Params;
-use crate::support::ranks::synchronised_sum;
+use crate::support::ranks::{Ranks, synchronised};
 
 /// A square convolution, padded to keep the size at stride 1.
 #[derive(Debug)]
@@ -130,8 +130,8 @@ impl Norm {
 
 impl Channels {
     fn normalised(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        if train && let Some(y) = self.synchronised(x)? {
-            return Ok(y);
+        if train && let Some(ranks) = synchronised() {
+            return self.synchronised(x, &ranks);
         }
         Ok(Tensor::f_batch_norm(
             x,
@@ -146,39 +146,31 @@ impl Channels {
         )?)
     }
 
-    /// Normalises by the statistics of all ranks' batches, where they are to be; none where each
-    /// rank normalises its own.
-    fn synchronised(&self, x: &Tensor) -> Result<Option<Tensor>> {
-        let each = [0i64, 2, 3];
-        let wide = x.f_to_kind(Kind::Float)?;
-        let pixels = (x.numel() as i64 / x.size()[1].max(1)) as f64;
-        let sum = wide.f_sum_dim_intlist(each.as_slice(), false, Kind::Float)?;
-        let count = Tensor::f_full([1], pixels, (Kind::Float, x.device()))?;
-        let Some(sums) = synchronised_sum(&Tensor::f_cat(&[sum, count], 0)?) else {
-            return Ok(None);
-        };
-        let sums = sums?;
+    /// Normalises by the statistics of all ranks' batches.
+    fn synchronised(&self, x: &Tensor, ranks: &Ranks) -> Result<Tensor> {
         let channels = x.size()[1];
+        let pixels = (x.numel() as i64 / channels.max(1)) as f64;
+        let sum_of = |x: &Tensor| x.f_sum_dim_intlist([0i64, 2, 3].as_slice(), false, Kind::Float);
+        let columns = |x: &Tensor| x.f_view([1, -1, 1, 1]);
+        let wide = x.f_to_kind(Kind::Float)?;
+        let count = Tensor::f_full([1], pixels, (Kind::Float, x.device()))?;
+        let sums = ranks.sum_with_gradient(&Tensor::f_cat(&[sum_of(&wide)?, count], 0)?)?;
         let count = sums.f_narrow(0, channels, 1)?.f_detach()?;
         let mean = sums.f_narrow(0, 0, channels)?.f_div(&count)?;
-        let columns = |t: &Tensor| t.f_view([1, -1, 1, 1]);
         // Around the mean, in a second sum: squares less the mean's square would lose digits.
         let centred = wide.f_sub(&columns(&mean)?)?;
-        let squares = centred.f_square()?.f_sum_dim_intlist(each.as_slice(), false, Kind::Float)?;
-        let Some(squares) = synchronised_sum(&squares) else {
-            return Ok(None);
-        };
-        let variance = squares?.f_div(&count)?;
+        let squares = ranks.sum_with_gradient(&sum_of(&centred.f_square()?)?)?;
+        let variance = squares.f_div(&count)?;
         no_grad(|| -> Result<()> {
             let unbiased = variance.f_mul(&count.f_div(&count.f_sub_scalar(1.0)?)?)?;
             for (running, now) in [(&self.mean, &mean), (&self.variance, &unbiased)] {
-                let _ = running.shallow_clone().f_lerp_(&now.f_detach()?, MOMENTUM)?;
+                let _ = running.shallow_clone().f_lerp_(now, MOMENTUM)?;
             }
             Ok(())
         })?;
         let scale = variance.f_add_scalar(EPSILON)?.f_rsqrt()?.f_mul(&self.scale)?;
         let y = centred.f_mul(&columns(&scale)?)?.f_add(&columns(&self.shift)?)?;
-        Ok(Some(y.f_to_kind(x.kind())?))
+        Ok(y.f_to_kind(x.kind())?)
     }
 }
 

@@ -208,6 +208,14 @@ impl Ranks {
         self.sent(tensor, |group, tensor| group.sum(tensor))
     }
 
+    /// The sum over all ranks, through which gradients pass.
+    pub(crate) fn sum_with_gradient(&self, tensor: &Tensor) -> Result<Tensor> {
+        match self.group() {
+            Some(group) => group.sum_with_gradient(tensor),
+            None => Ok(tensor.shallow_clone()),
+        }
+    }
+
     /// Puts the mean over all ranks into a tensor.
     pub(crate) fn mean(&self, tensor: &mut Tensor) -> Result<()> {
         if self.group.is_some() {
@@ -275,13 +283,9 @@ impl Ranks {
     }
 }
 
-/// The sum over all ranks whose batches are normalised together here, through which gradients
-/// pass; none where each normalises its own.
-pub(crate) fn synchronised_sum(tensor: &Tensor) -> Option<Result<Tensor>> {
-    SYNCHRONISED.with_borrow(|ranks| {
-        let group = ranks.as_ref()?.group()?;
-        Some(group.sum_with_gradient(tensor))
-    })
+/// The ranks whose batches are normalised together here; none where each normalises its own.
+pub(crate) fn synchronised() -> Option<Ranks> {
+    SYNCHRONISED.with_borrow(Clone::clone)
 }
 
 /// This machine, to itself.
@@ -374,6 +378,7 @@ mod tests {
         assert_eq!(found, [expected.clone(), expected]);
         let alone = Ranks::alone(Device::Cpu);
         assert_eq!(alone.first_says(3).unwrap(), 3);
-        assert!(synchronised_sum(&Tensor::from_slice(&[1f32])).is_none());
+        assert!(synchronised().is_none());
+        assert!(alone.synchronised(|| Ok(synchronised().is_none())).unwrap());
     }
 }
