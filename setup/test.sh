@@ -43,6 +43,14 @@ cargo test --locked --lib --bins --tests --benches --no-run --quiet
 cargo build --locked --examples --quiet # as programs, which tests/examples.rs runs
 step "unit and integration tests"
 cargo test --locked --quiet --lib --bins --tests
+step "the C++ shim under AddressSanitizer"
+status=0
+crates/c10d/sanitize/run.sh "$root/.libtorch" target/shim-sanitized || status=$?
+case $status in
+0) ;;
+77) skipped="the C++ shim under AddressSanitizer; " ;;
+*) exit $status ;;
+esac
 step "documentation and its examples"
 cargo test --locked --doc --quiet
 
@@ -64,7 +72,7 @@ status=0
 ROR_MODELS=$own without_data tests/browser/train.py notebooks/project.ipynb || status=$?
 case $status in
 0) ;;
-77) skipped="a training in JupyterLab: there is no Chromium (apt-get install chromium); " ;;
+77) skipped+="a training in JupyterLab: there is no Chromium (apt-get install chromium); " ;;
 *) exit $status ;;
 esac
 

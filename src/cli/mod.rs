@@ -1,7 +1,7 @@
 //! One file a command: its arguments, and what it does.
 
 use std::fmt::Arguments;
-use std::io::{Write, stdout};
+use std::io::{Write, stderr, stdout};
 
 use anyhow::{Context, Result};
 
@@ -13,11 +13,18 @@ macro_rules! out {
 
 /// `eprintln!` for everything else; what can't be said there can be said nowhere.
 macro_rules! note {
-    ($($words:tt)*) => { ror::say(&format!($($words)*)) };
+    ($($words:tt)*) => { $crate::cli::note(format_args!($($words)*)) };
 }
 
 fn print(words: Arguments) -> Result<()> {
     writeln!(stdout(), "{words}").context("cannot write to standard output (is the disk full?)")
+}
+
+/// Where torchrun trains by several processes, the first speaks for all.
+pub fn note(words: Arguments) {
+    if !ror::is_quiet() {
+        let _ = writeln!(stderr(), "{words}");
+    }
 }
 
 pub mod ablate;

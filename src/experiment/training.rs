@@ -171,7 +171,7 @@ impl<'a> Training<'a> {
 
     /// Trains on so many processes of this machine, which share every batch and the cores, or have a
     /// GPU each. On one CPU one process with all threads is as a rule as fast
-    /// (docs/scale.md); for several machines start the program by torchrun instead.
+    /// (docs/ranks.md); for several machines start the program by torchrun instead.
     ///
     /// Each process normalises its own share of a batch, unless [`Recipe::synchronised`]. A worker
     /// opens the pictures anew, so they must be what [`Faces::open`] or [`Faces::at`] opens; teachers, and

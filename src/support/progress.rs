@@ -29,6 +29,11 @@ pub fn quiet() {
     QUIET.store(true, Ordering::Relaxed);
 }
 
+/// Whether [`quiet`] was called.
+pub fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
+
 /// Has a program that cells start not take itself for one that runs cells, nor load the library of
 /// their kernel, which may be of another build.
 pub(crate) fn outside_notebook(command: &mut Command) {
@@ -49,7 +54,7 @@ pub(crate) fn outside_notebook(command: &mut Command) {
 /// Says one line to whoever watches: in the cell's output, or on standard error, which leaves
 /// standard output to results.
 pub fn say(line: &str) {
-    if QUIET.load(Ordering::Relaxed) {
+    if is_quiet() {
         return;
     }
     if in_notebook() {
@@ -251,7 +256,7 @@ impl<R: Read> Read for Counted<'_, R> {
 
 impl Shown {
     fn here(what: &str, total: usize) -> Self {
-        if QUIET.load(Ordering::Relaxed) {
+        if is_quiet() {
             return Self::Nowhere;
         }
         if live::has_front() {
