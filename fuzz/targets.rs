@@ -56,6 +56,7 @@ pub fn place() -> &'static Path {
             std::env::set_var("ROR_CACHE", place.path().join("cache"));
             std::env::set_var("ROR_MODELS", place.path().join("models"));
         }
+        ror::quiet(); // each damaged cache is a note
         place
     });
     made.path()
