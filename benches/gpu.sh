@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The crate on a GPU, beside PyTorch there: benches/gpu.csv. The machine with the GPU needs Python with
 # PyTorch 2.11 and torchvision, and neither Rust nor this project's environment.
-#   benches/gpu.sh pack           compiles here, and puts all that is needed into target/gpu/ (about 50 MB)
-#   target/gpu/gpu.sh run [STEPS] there: measures, and prints a table as CSV
+#   benches/gpu.sh pack           compiles here, and packs all that is needed: target/gpu.tar.gz (about 35 MB)
+#   gpu/gpu.sh run [STEPS]        there, unpacked: measures, and prints a table as CSV
 #   benches/gpu.sh                both, where the GPU is in this machine
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -14,15 +14,16 @@ pack() {
     rm -rf target/gpu
     mkdir -p target/gpu/models
     for name in waits training; do
-        # shellcheck disable=SC2086  # one path a word
-        cp "$(printf '%s\n' $built | grep "/$name-[0-9a-f]*$" | tail -1)" target/gpu/$name
+        program=$(grep "/$name-[0-9a-f]*$" <<<"$built" | tail -1)
+        cp "$program" target/gpu/$name
     done
-    library=$(ldd target/gpu/waits | sed -n 's/.*libror.so => \(.*\) (.*/\1/p')
+    library=$(ldd "$program" | sed -n 's/.*libror.so => \(.*\) (.*/\1/p')
     cp "$library" "$(rustc --print target-libdir)"/libstd-*.so benches/gpu.sh benches/gpu.py python/ror.py target/gpu/
     cp benches/rivals/{report,train,predict_folder,ceiling}.py target/gpu/
     cp models/both-64px.* models/gender-32px.json target/gpu/models/
-    strip target/gpu/{waits,training,libror.so}
-    du -sh target/gpu
+    strip -R .rustc target/gpu/{waits,training,libror.so} # metadata that compilers read
+    tar -C target -czf target/gpu.tar.gz gpu
+    du -sh target/gpu.tar.gz
 }
 
 run() {
