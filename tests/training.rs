@@ -129,6 +129,11 @@ fn a_teacher_teaches_and_belongs_to_the_lineage() -> anyhow::Result<()> {
     let error = |result: anyhow::Result<Trained>| result.unwrap_err().to_string();
     assert!(error(student(0.1, 0.0, &teachers)).contains("name both or none"));
     assert!(error(student(0.1, 0.5, &[])).contains("0 teachers"));
+    // Workers would not hear of them.
+    let shared = Recipe { distillation: 0.5, ..recipe.clone() };
+    let training = Training::new(&faces, &split, Task::Gender).net(tiny(1)).recipe(shared);
+    let refused = error(training.teachers(&teachers).workers(2).run());
+    assert!(refused.contains("can't be sent to workers"), "{refused}");
 
     // What a teacher has seen is neither validation nor test of another split.
     let mut leaky = split.clone();

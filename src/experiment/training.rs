@@ -238,9 +238,12 @@ impl<'a> Training<'a> {
             self.teachers.len()
         );
         ensure!((1..=1024).contains(&self.workers), "{} workers: choose 1 to 1024", self.workers);
+        let is_plain =
+            self.loss.is_none() && self.augmentation.is_none() && self.teachers.is_empty();
         ensure!(
-            self.workers == 1 || (self.loss.is_none() && self.augmentation.is_none()),
-            "a loss or augmentation of one's own can't be sent to workers: train on one process, or start              your own program by torchrun"
+            self.workers == 1 || is_plain,
+            "teachers, and a loss or augmentation of one's own, can't be sent to workers: train on one \
+             process, or start the program by torchrun"
         );
         for known in self.start.into_iter().chain(self.teachers) {
             known.check_unseen(self.faces, self.split, &[Part::Validation, Part::Test])?;
@@ -263,6 +266,12 @@ impl<'a> Training<'a> {
         self.check()?;
         let (task, key, store) = (self.task, self.key()?, ModelStore::local());
         let ranks = Ranks::here(self.device)?;
+        ensure!(
+            self.workers == 1 || ranks.size() == 1,
+            "{} workers for each of {} ranks: say how many processes to torchrun alone",
+            self.workers,
+            ranks.size()
+        );
         ensure!(
             ranks.first_says(key.clone())? == key,
             "rank {} would train another net than rank 0: all need the same command, data and version",
