@@ -503,11 +503,17 @@ fn an_entry_that_cannot_be_read_is_left_out_by_name() {
     symlink("empty", at("34_1_0_20170116184024662.jpg.chip.jpg")).unwrap();
     let latin = OsStr::from_bytes(b"35_1_0_20170116184024662_\xE9.jpg");
     fs::write(folder.path().join(latin), b"x").unwrap();
+    let large = fs::File::create(at("36_1_0_20170116184024662.jpg.chip.jpg")).unwrap();
+    large.set_len(300 << 20).unwrap(); // without a byte on the disk
     let said = data(place.path(), folder.path());
     fs::set_permissions(at("locked"), fs::Permissions::from_mode(0o755)).unwrap();
     assert!(said.contains("12 pictures"), "{said}");
-    for (name, why) in [("33_1_0", "cannot be read"), ("34_1_0", "not a file"), ("35_1_0", "UTF-8")]
-    {
+    for (name, why) in [
+        ("33_1_0", "cannot be read"),
+        ("34_1_0", "not a file"),
+        ("35_1_0", "UTF-8"),
+        ("36_1_0", "at most 256 MiB"),
+    ] {
         let line = said.lines().find(|line| line.contains(name));
         assert!(line.is_some_and(|line| line.contains(why)), "{name}: {said}");
     }

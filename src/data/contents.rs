@@ -9,6 +9,7 @@ use std::time::UNIX_EPOCH;
 use anyhow::{Context, Result, ensure};
 use rayon::prelude::*;
 
+use super::pictures::read_picture;
 use crate::support::files;
 use crate::support::hash::{checksum, sha256};
 use crate::support::progress::{Progress, say};
@@ -97,7 +98,7 @@ impl Contents {
             let old = self.seen.get(name);
             match old.filter(|old| stamp(&file).is_ok_and(|stamp| stamp == old.stamp)) {
                 Some(old) => Ok(old.clone()),
-                None => Seen::new(&file, sha256(&files::read_file(&path)?)),
+                None => Seen::new(&file, sha256(&read_picture(&path)?)),
             }
         };
         let look = |name| {

@@ -70,7 +70,9 @@ impl Duplicates {
     /// Mean difference in years between two labels of one picture, those that agree included;
     /// each picture counts once.
     pub fn mean_difference(&self) -> f64 {
-        self.0.iter().map(Group::mean_difference).sum::<f64>() / self.0.len().max(1) as f64
+        // Not `sum`, which is -0.0 of nothing.
+        let sum = self.0.iter().map(Group::mean_difference).fold(0.0, |sum, x| sum + x);
+        sum / self.0.len().max(1) as f64
     }
 
     /// One row a content, those furthest apart first: `content`, `files`, `youngest`, `oldest`,
@@ -95,6 +97,9 @@ impl Duplicates {
 impl fmt::Display for Duplicates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let groups = &self.0;
+        if groups.is_empty() {
+            return write!(f, "no content has several files");
+        }
         write!(
             f,
             "{} contents have several files ({} in all); {} of them disagree on age, by up to {} years and {:.1} years in the mean over all; {} on gender",
@@ -120,6 +125,7 @@ mod tests {
             genders_differ,
         };
         let two = Duplicates(vec![group(&[10, 20, 40], true), group(&[7, 7], false)]);
+        assert_eq!(Duplicates(vec![]).to_string(), "no content has several files");
         // Pairs of the first: 10, 30, 20.
         assert!((two.mean_difference() - 10.0).abs() < 1e-12);
         let words = two.to_string();

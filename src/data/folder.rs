@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 use super::contents::contents;
+use super::pictures::read_picture;
 use super::{Record, Source};
-use crate::support::files;
 use crate::support::hash::sha256;
 use crate::support::live::keep_going;
 use crate::task::Label;
@@ -69,7 +69,7 @@ impl Source for Folder {
         let (file, content) = self.files.get(index).context("there is no such file")?;
         let path = self.path.join(file);
         let bytes =
-            files::read_file(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            read_picture(&path).with_context(|| format!("cannot read {}", path.display()))?;
         ensure!(
             sha256(&bytes) == *content,
             "{} has other bytes than when the set was opened, or is damaged: restore it, or `touch` \

@@ -30,7 +30,7 @@ pub use duplicates::Duplicates;
 pub use faces::Faces;
 pub use frame::{Frame, Values};
 pub use pictures::{Pictures, decode, decode_photo, resize};
-pub(crate) use pictures::{read_in, room_for};
+pub(crate) use pictures::{read_in, read_picture, room_for};
 pub use protocol::Protocol;
 pub use records::Record;
 pub(crate) use shard::Member;

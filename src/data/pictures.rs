@@ -11,11 +11,13 @@ use rayon::prelude::*;
 use tch::{Device, Kind, Tensor};
 
 use super::Faces;
-use super::shard::small_enough;
 use crate::support::files;
 use crate::support::hash::checksum;
 use crate::support::progress::{Progress, say};
 use crate::support::threads::{Room, Taken, without_panic};
+
+/// The most bytes that a picture's file may have: it is read into memory.
+const MOST_BYTES: u64 = 256 << 20;
 
 /// Pictures of one size as numbers, in the order of their set's records.
 #[derive(Debug)]
@@ -42,6 +44,21 @@ impl Pictures {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// Refuses a picture's file that is too large.
+pub(super) fn small_enough(bytes: u64) -> Result<()> {
+    ensure!(bytes <= MOST_BYTES, "{bytes} bytes: at most {} MiB are taken", MOST_BYTES >> 20);
+    Ok(())
+}
+
+/// The bytes of a picture's file.
+///
+/// # Errors
+/// A file that is missing, no regular file, or too large.
+pub(crate) fn read_picture(path: &Path) -> Result<Vec<u8>> {
+    small_enough(std::fs::metadata(path).context("cannot be read")?.len())?;
+    files::read_file(path)
 }
 
 /// The bytes of a picture's file, once there is room for them and for the decoded picture; the room

@@ -8,11 +8,9 @@ use std::time::UNIX_EPOCH;
 use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use flate2::read::MultiGzDecoder;
 
+use super::pictures::{read_picture, small_enough};
 use crate::support::files::read_file;
 use crate::support::progress::{Counted, Progress};
-
-/// The most bytes that a picture's file may have: it is read into memory.
-const MOST_BYTES: u64 = 256 << 20;
 
 /// Pictures that are answered together, into one file: those of a tar file, which is never unpacked,
 /// of a folder, or of a list.
@@ -154,8 +152,7 @@ impl Shard {
             return self.each_in_tar(progress, then);
         };
         for path in files {
-            let size = || fs::metadata(path).map_or(0, |meta| meta.len());
-            let bytes = small_enough(size()).and_then(|()| read_file(path));
+            let bytes = read_picture(path);
             if let Ok(bytes) = &bytes {
                 progress.read(bytes.len());
             }
@@ -207,16 +204,6 @@ impl Shard {
         ensure!(tar.into_inner().zeros >= 512, "{damaged} (the zeros at its end are missing)");
         Ok(())
     }
-}
-
-/// Refuses a picture's file that is too large.
-pub(super) fn small_enough(bytes: u64) -> Result<()> {
-    ensure!(
-        bytes <= MOST_BYTES,
-        "{bytes} bytes: at most {} million are taken",
-        MOST_BYTES / 1_000_000
-    );
-    Ok(())
 }
 
 /// What some paths name.

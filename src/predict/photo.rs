@@ -11,10 +11,9 @@ use serde::{Serialize, Serializer};
 
 use super::predictor::predict;
 use super::{FacePrediction, Predictor};
-use crate::data::{decode_photo, read_in};
+use crate::data::{decode_photo, read_in, read_picture};
 use crate::detect::{Chip, Detector, Found};
 use crate::support::device::device;
-use crate::support::files;
 use crate::support::progress::Progress;
 use crate::support::threads::{Room, on_every_core, without_panic};
 
@@ -205,7 +204,7 @@ impl Predictor {
     /// A file that can't be read or is not a picture, or the device failing.
     pub fn predict_photo(&self, detector: &Detector, path: impl AsRef<Path>) -> Result<Photo> {
         let path = path.as_ref();
-        files::read_file(path)
+        read_picture(path)
             .and_then(|bytes| photo(detector, path, bytes, |chips| self.predict_all(chips)))
             .with_context(|| path.display().to_string())
     }

@@ -7,7 +7,7 @@ use image::{Rgb, RgbImage};
 use polars::prelude::DataFrame;
 use tch::{Device, Kind, Tensor, no_grad};
 
-use crate::data::{Faces, decode, resize};
+use crate::data::{Faces, decode, read_picture, resize};
 use crate::model::{LEVEL_SCALE, Net};
 use crate::plot::{self, Figure};
 use crate::support::progress::Progress;
@@ -254,9 +254,8 @@ fn tiles(title: &str, pictures: &Tensor) -> Result<Figure> {
 /// # Errors
 /// A picture that can't be read, or a folder that can't be written.
 pub fn save_activations(net: &Net, picture: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
-    let bytes =
-        std::fs::read(picture).with_context(|| format!("cannot read {}", picture.display()))?;
-    let picture = decode(&bytes).with_context(|| picture.display().to_string())?;
+    let decoded = read_picture(picture).and_then(|bytes| decode(&bytes));
+    let picture = decoded.with_context(|| picture.display().to_string())?;
     let activations = activations(net, &picture)?;
     ensure!(!activations.is_empty(), "the net has no layers");
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
