@@ -153,11 +153,11 @@ fn two_faces(target: &str) -> (PathBuf, Faces) {
     (folder, faces)
 }
 
-/// The file of the cache whose name begins so.
-fn cached(begin: &str) -> PathBuf {
-    let entries = fs::read_dir(place().join("cache")).expect("the cache").flatten();
-    let mut found = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(begin));
-    found.next().expect("a file of the cache").path()
+/// The files of the cache whose names begin so.
+fn cached(begin: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(place().join("cache")).into_iter().flatten().flatten();
+    let found = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(begin));
+    found.map(|entry| entry.path()).collect()
 }
 
 /// How an index begins, before its checksum.
@@ -168,10 +168,9 @@ const INDEX: &str = "ror contents 2";
 fn index(bytes: &[u8]) {
     static READY: OnceLock<(PathBuf, PathBuf)> = OnceLock::new();
     let (folder, index) = READY.get_or_init(|| {
-        let before = || fs::read_dir(place().join("cache")).into_iter().flatten().flatten();
-        let known: Vec<PathBuf> = before().map(|entry| entry.path()).collect();
+        let others = cached("contents-");
         let (folder, _) = two_faces("index");
-        let mut new = before().map(|entry| entry.path()).filter(|path| !known.contains(path));
+        let mut new = cached("contents-").into_iter().filter(|path| !others.contains(path));
         let index = new.next().expect("an index");
         assert!(fs::read(&index).expect("a file").starts_with(INDEX.as_bytes()));
         (folder, index)
@@ -188,7 +187,7 @@ fn cache(bytes: &[u8]) {
     let (folder, file) = READY.get_or_init(|| {
         let (folder, faces) = two_faces("cache");
         faces.pictures(8).expect("pictures");
-        (folder, cached("pictures-8px-"))
+        (folder, cached("pictures-8px-").pop().expect("pictures"))
     });
     fs::write(file, bytes).expect("a file");
     let faces = Faces::at(folder).expect("a folder of faces");

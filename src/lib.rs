@@ -52,7 +52,7 @@ pub mod train;
 
 pub use support::device::{Precision, device, device_named, hardware};
 pub use support::live::keep_going;
-pub use support::progress::{Progress, is_quiet, quiet, say};
+pub use support::progress::{Progress, is_quiet, quiet, say, to_stderr};
 pub use support::ranks::rank;
 pub use task::{Gender, Label, MAX_AGE, OLDEST, RACES, Task};
 

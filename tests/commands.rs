@@ -213,6 +213,13 @@ fn predict_takes_several_indices_of_the_data_set() {
     let wrong = lines.remove(1);
     assert!(wrong["error"].as_str().unwrap().contains("no picture 99") && wrong["path"] == "99");
     assert!(run(["5", "7", "6"]).status.success());
+    let refused = run(["5", "--csv", "faces.csv"]);
+    assert!(!refused.status.success() && words(&refused).contains("not for indices"));
+    // What is wrong with the set is said once, not of each index.
+    let mut predict = with_models(&place, &data);
+    predict.env("ROR_DATA", "/no/such/folder").args(["predict", "5", "6"]);
+    let said = words(&predict.output().unwrap());
+    assert!(said.matches("/no/such/folder").count() == 1 && !said.contains("of 2"), "{said}");
     assert_eq!(
         lines.iter().map(|line| line["index"].as_u64()).collect::<Vec<_>>(),
         [Some(5), Some(6)]

@@ -1,7 +1,7 @@
 //! One file a command: its arguments, and what it does.
 
 use std::fmt::Arguments;
-use std::io::{Write, stderr, stdout};
+use std::io::{Write, stdout};
 
 use anyhow::{Context, Result};
 
@@ -23,7 +23,7 @@ fn print(words: Arguments) -> Result<()> {
 /// Where torchrun trains by several processes, the first speaks for all.
 pub fn note(words: Arguments) {
     if !ror::is_quiet() {
-        let _ = writeln!(stderr(), "{words}");
+        ror::to_stderr(&words.to_string());
     }
 }
 

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Error, Result, ensure};
-use ror::data::{Frame, PictureFiles, Shard, picture_files};
+use ror::data::{Faces, Frame, PictureFiles, Shard, picture_files};
 use ror::detect::Detector;
 use ror::polars::prelude::{DataFrame, df};
-use ror::predict::{FacePrediction, Photo, PhotoFace, Predictor, Share, pred_gender_age_group};
+use ror::predict::{FacePrediction, Photo, PhotoFace, Predictor, Share};
 use ror::report::Gallery;
 use ror::{Progress, plot};
 use serde::Serialize;
@@ -110,6 +110,10 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(indices) = by_index
         && args.model.is_empty()
     {
+        ensure!(
+            !args.table() && args.html.is_none() && args.draw.is_none(),
+            "--csv, --parquet, --html and --draw are for paths, not for indices of the data set"
+        );
         return all_predicted(labelled(&indices, args.json)?, indices.len());
     }
     let mut found = picture_files(&args.what, args.recursive);
@@ -138,9 +142,19 @@ fn index(path: &Path) -> Option<i64> {
 
 /// Predicts for the pictures at some indices of the data set; returns for how many it could not.
 fn labelled(indices: &[i64], json: bool) -> Result<usize> {
+    let faces = Faces::open()?;
+    // On synthetic faces it may cost a training: not for indices of which none is in the set.
+    let predictor = match indices.iter().find(|index| faces.index(**index).is_ok()) {
+        Some(_) => Some(Predictor::suited(&faces)?),
+        None => None,
+    };
+    let predict = |index| match &predictor {
+        Some(predictor) => predictor.predict_index(&faces, index),
+        None => Err(faces.index(index).unwrap_err()),
+    };
     let mut wrong = 0;
     for index in indices {
-        match pred_gender_age_group(*index) {
+        match predict(*index) {
             Ok(prediction) if json => out!("{}", serde_json::to_string(&prediction)?)?,
             Ok(prediction) => out!("{prediction}")?,
             Err(error) => {

@@ -20,8 +20,11 @@ pub(crate) fn cache() -> PathBuf {
     std::env::var_os("ROR_CACHE").map_or_else(|| home().join("data").join("cache"), PathBuf::from)
 }
 
+/// How the names begin of what is half-written: of this crate's alone, as they are removed.
+const HALF: &str = ".ror-";
+
 /// How a folder is called into which an archive is being unpacked.
-pub(crate) const UNPACKING: &str = ".unpacking-";
+pub(crate) const UNPACKING: &str = ".ror-unpacking-";
 
 /// Held while something is written into the cache under a temporary name, so that
 /// [`clean_cache`] leaves it alone; none where the cache has no locks.
@@ -42,20 +45,11 @@ pub(crate) fn clean_cache() {
     }
 }
 
-/// Whether [`write_whole`] or the unpacking of an archive made this name.
-fn is_half_written(name: &str) -> bool {
-    let random = |rest: &str| {
-        let (drawn, end) = rest.split_at_checked(6).unwrap_or_default();
-        drawn.bytes().all(|b| b.is_ascii_alphanumeric()) && end.starts_with('-')
-    };
-    name.starts_with(UNPACKING) || name.strip_prefix('.').is_some_and(random)
-}
-
-/// Removes the files and folders with temporary names in a folder, if they can be: nothing depends
-/// on it.
+/// Removes what [`write_whole`] and the unpacking of archives have left half-written in a folder, if
+/// it can be: nothing depends on it.
 pub(crate) fn remove_half_written(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if !is_half_written(&entry.file_name().to_string_lossy()) {
+        if !entry.file_name().to_string_lossy().starts_with(HALF) {
             continue;
         }
         let _ = match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
@@ -83,7 +77,7 @@ pub(crate) fn models() -> PathBuf {
 pub(crate) fn write_whole(path: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     // The ending is kept: tch chooses a file format by it.
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    write_under(".", &format!("-{name}"), path, make)
+    write_under(HALF, &format!("-{name}"), path, make)
 }
 
 /// [`write_whole`] under a temporary name that begins and ends so.
@@ -159,7 +153,7 @@ pub(crate) fn write_folder(path: &Path, make: impl FnOnce(&Path) -> Result<()>) 
     let write = || -> Result<()> {
         fs::create_dir_all(around)?;
         let mut new = tempfile::Builder::new();
-        new.prefix(".ror-");
+        new.prefix(HALF);
         #[cfg(unix)]
         new.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777)); // less the umask
         let new = new.tempdir_in(around)?;
@@ -295,6 +289,34 @@ mod tests {
         FAILING.set("");
         assert_eq!(read_text(&path).unwrap(), "first");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn only_what_this_crate_left_half_written_is_removed() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        for name in [".cursor-server", ".vscode-server", ".python-version", ".ror", "own"] {
+            fs::create_dir(at(name)).unwrap();
+        }
+        // What a kill would leave, by their true names.
+        let mut halves = vec![];
+        let half = |half: &Path| -> Result<()> {
+            fs::write(half, "half")?;
+            halves.push(half.to_owned());
+            anyhow::bail!("killed")
+        };
+        write_whole(&at("net.ot"), half).unwrap_err();
+        write_folder(&at("net"), |half| {
+            halves.push(half.to_owned());
+            anyhow::bail!("killed")
+        })
+        .unwrap_err();
+        assert_eq!(halves.len(), 2);
+        for half in &halves {
+            fs::create_dir_all(half.join("deep")).unwrap();
+        }
+        remove_half_written(place.path());
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 5);
     }
 
     #[test]

@@ -60,9 +60,15 @@ pub fn say(line: &str) {
     if in_notebook() {
         println!("{line}");
     } else {
-        // In one piece: several processes may say something to the same log.
-        let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+        to_stderr(line);
     }
+}
+
+/// Writes one line to standard error, if that can be: in one piece, as several processes may write to
+/// the same log.
+#[doc(hidden)]
+pub fn to_stderr(line: &str) {
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// A whole number with thousands separated: `23,708`.
