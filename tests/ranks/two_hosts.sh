@@ -7,6 +7,8 @@ torchrun=$1
 shift
 a=ror-$$-a b=ror-$$-b
 tidy() {
+    # Where one host has failed, the other would go on.
+    for namespace in $a $b; do ip netns pids $namespace | xargs -r kill -KILL; done
     ip netns del $a
     ip netns del $b
 } 2>/dev/null
@@ -26,7 +28,8 @@ host $b 10.77.0.2
 run() { # namespace, address, whether torchrun's ranks meet there, command...
     local namespace=$1 address=$2 meet=$3
     shift 3
-    GLOO_SOCKET_IFNAME=ror0 ip netns exec "$namespace" "$torchrun" --nnodes 2 --nproc-per-node 1 --no-python \
+    # Interfaces are a list, as PyTorch takes it.
+    GLOO_SOCKET_IFNAME=ror0,ror0 ip netns exec "$namespace" "$torchrun" --nnodes 2 --nproc-per-node 1 --no-python \
         --rdzv-backend c10d --rdzv-endpoint 10.77.0.1:29400 --rdzv-id ror \
         --rdzv-conf is_host="$meet" --local-addr "$address" "$@"
 }

@@ -186,8 +186,13 @@ impl Group {
     /// Joins the group `name` of `size` processes as number `rank`, and waits until all are there.
     /// Tensors are on `device`: by Gloo on the CPU, by NCCL on a GPU.
     ///
-    /// `host` is a name or address by which the others reach this machine; where it is empty, that
-    /// of the interface that `GLOO_SOCKET_IFNAME` names, or of the machine's own name.
+    /// `host` is a name or address by which the others reach this machine by Gloo; where it is empty,
+    /// Gloo is reached as `torch.distributed` has it: by the interfaces that `GLOO_SOCKET_IFNAME` names,
+    /// or by the machine's own name.
+    ///
+    /// `timeout` is that of each call by Gloo. NCCL's calls have none of their own, here and in what
+    /// follows: where another process has ended they wait, until whoever started this one ends it, as
+    /// torchrun does.
     ///
     /// # Errors
     /// The others do not come within `timeout`, they can't be reached, or there is no NCCL.
@@ -238,7 +243,7 @@ impl Group {
     /// Puts into `tensor`, which is contiguous, the sum over all processes: an all-reduce.
     ///
     /// # Errors
-    /// Another process has ended, or the shapes differ.
+    /// Another process has ended, or the shapes differ; by NCCL see [`Group::new`].
     pub fn sum(&self, tensor: &mut Tensor) -> Result<()> {
         // SAFETY: both live through the call, and the tensor is ours to write to.
         check(unsafe { ror_c10d_sum(self.group, tensor.as_mut_ptr().cast()) })
@@ -247,7 +252,7 @@ impl Group {
     /// Puts into `tensor`, which is contiguous, that of process `root`.
     ///
     /// # Errors
-    /// Another process has ended, or the shapes differ.
+    /// Another process has ended, or the shapes differ; by NCCL see [`Group::new`].
     pub fn broadcast(&self, tensor: &mut Tensor, root: usize) -> Result<()> {
         let root = c_int::try_from(root)?;
         // SAFETY: both live through the call, and the tensor is ours to write to.
@@ -258,7 +263,7 @@ impl Group {
     /// `torch.distributed.nn.functional.all_reduce` is.
     ///
     /// # Errors
-    /// Another process has ended, or the shapes differ.
+    /// Another process has ended, or the shapes differ; by NCCL see [`Group::new`].
     pub fn sum_with_gradient(&self, tensor: &Tensor) -> Result<Tensor> {
         let mut sum = null_mut();
         // SAFETY: both live through the call; the result is a new tensor, of which tch becomes the

@@ -98,14 +98,10 @@ class Group : public torch::CustomClassHolder {
       start_nccl(rank, size, gpu);
       return;
     }
-    auto options = c10d::ProcessGroupGloo::Options::create(timeout);
-    const char* interface = getenv("GLOO_SOCKET_IFNAME"); // as torch.distributed reads it
-    if (interface && *interface) {
-      options->devices.push_back(c10d::ProcessGroupGloo::createDeviceForInterface(interface));
-    } else if (!host.empty()) {
-      options->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(host));
-    } else {
-      options->devices.push_back(c10d::ProcessGroupGloo::createDefaultDevice());
+    using Gloo = c10d::ProcessGroupGloo;
+    auto options = host.empty() ? Gloo::Options::create_default(timeout) : Gloo::Options::create(timeout);
+    if (!host.empty()) {
+      options->devices.push_back(Gloo::createDeviceForHostname(host));
     }
     gloo_ = c10::make_intrusive<c10d::ProcessGroupGloo>(store_, rank, size, options);
   }
