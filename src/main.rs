@@ -3,6 +3,7 @@
 #[macro_use]
 mod cli;
 
+use std::io::{Write, stderr};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -57,8 +58,9 @@ fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // The causes in one line; a backtrace says nothing to who uses the program.
-            note!("error: {error:#}");
+            // The causes in one line; a backtrace says nothing to who uses the program. Of every rank,
+            // also of one that is quiet, and in one piece, for they share a log.
+            let _ = stderr().write_all(format!("error: {error:#}\n").as_bytes());
             ExitCode::FAILURE
         }
     }

@@ -3,12 +3,12 @@
 mod common;
 
 use std::fs;
-use std::io::{Write, stderr};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{faces_folder, program, words};
+use common::{faces_folder, program, skipped, words};
 use ror::tch::Tensor;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -79,6 +79,15 @@ fn starting(mut command: Command, program: &Command) -> Command {
     command
 }
 
+/// A program that workers are started as: a script of the shell, for which `$ROR` is the real one.
+fn workers_as(place: &Path, command: &mut Command, script: &str) {
+    let path = place.join("program");
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let own = command.get_program().to_owned();
+    command.env("ROR", own).env("ROR_PROGRAM", &path);
+}
+
 fn succeeds(mut command: Command) -> String {
     let output: Output = command.output().unwrap();
     assert!(output.status.success(), "{}", words(&output));
@@ -133,6 +142,10 @@ fn two_ranks_take_the_steps_of_one() {
     assert_eq!(said.matches("epoch   train loss").count(), 1, "one rank speaks: {said}");
     let mut command = train(workers.path(), faces.path(), &config);
     command.args(["--workers", "2"]);
+    // As within torchrun, and where others meet at an interface; the worker finds pictures decoded.
+    command.env("TORCHELASTIC_RESTART_COUNT", "1").env("GLOO_SOCKET_IFNAME", "none0");
+    let decoded = "ls \"$ROR_CACHE\"/pictures-* >&2 && exec \"$ROR\" \"$@\"";
+    workers_as(workers.path(), &mut command, decoded);
     succeeds(command);
 
     assert_eq!(card(one.path())["key"], card(two.path())["key"]);
@@ -169,9 +182,7 @@ fn two_hosts_take_the_steps_of_one() {
     command.arg(torchrun);
     let output = starting(command, &train(two.path(), faces.path(), &config)).output().unwrap();
     if output.status.code() == Some(77) {
-        let line = format!("SKIPPED two hosts: {}\n", words(&output).trim());
-        stderr().write_all(line.as_bytes()).unwrap(); // eprintln is not shown
-        return;
+        return skipped("two hosts", words(&output).trim());
     }
     assert!(output.status.success(), "{}", words(&output));
     succeeds(train(one.path(), faces.path(), &config));
@@ -201,41 +212,108 @@ fn epochs_done(place: &Path) -> usize {
     note.and_then(|note| note["history"]["epochs"].as_array().map(Vec::len)).unwrap_or(0)
 }
 
+/// Waits until more than `done` epochs are, and gives how many, and the rank, which runs.
+fn under_way(place: &Path, child: &mut Child, rank: usize, done: usize) -> (usize, i32) {
+    let begin = Instant::now();
+    loop {
+        if let (epochs, Some(pid)) = (epochs_done(place), rank_of(child, rank))
+            && epochs > done
+        {
+            return (epochs, pid);
+        }
+        assert!(begin.elapsed() < Duration::from_secs(400), "after {done} epochs");
+        assert!(child.try_wait().unwrap().is_none(), "it ended after {done} epochs");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Whether the signal reached it, that no program survives.
+fn kill(pid: i32) -> bool {
+    // SAFETY: sends a signal to a process that this test started.
+    unsafe { libc::kill(pid, libc::SIGKILL) == 0 }
+}
+
 /// A rank is killed five times, at moments that a fixed stream of numbers draws: torchrun starts all
 /// anew, and the training ends as the undisturbed one does, to the last digit.
 #[test]
 fn a_rank_may_die() {
     let faces = faces_folder(1_000);
     let (whole, killed) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-    let config = experiment(whole.path(), "epochs = 8");
+    let config = experiment(whole.path(), "epochs = 12");
     succeeds(torchrun(whole.path(), faces.path(), &config, &[]));
 
     let mut command = torchrun(killed.path(), faces.path(), &config, &["--max-restarts", "5"]);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let (mut random, begin) = (11u64, Instant::now());
-    for kill in 0..5 {
+    let (mut random, mut done, mut kills) = (11u64, 0, 0);
+    while kills < 5 {
         // Each in an epoch of its own, so that each attempt gets somewhere.
-        while epochs_done(killed.path()) < kill + 1 || rank_of(&child, kill % 2).is_none() {
-            assert!(begin.elapsed() < Duration::from_secs(400), "after {kill} kills");
-            assert!(child.try_wait().unwrap().is_none(), "it ended after {kill} kills");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let (epochs, pid) = under_way(killed.path(), &mut child, kills % 2, done);
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         std::thread::sleep(Duration::from_millis((random >> 33) % 200));
-        if let Some(pid) = rank_of(&child, kill % 2) {
-            // SAFETY: sends a signal to a process that this test started.
-            unsafe { libc::kill(pid, libc::SIGKILL) };
-            // Gone before the next is looked for.
-            while rank_of(&child, kill % 2) == Some(pid) {
+        let both = [0, 1].map(|rank| rank_of(&child, rank));
+        if both[kills % 2] == Some(pid) && kill(pid) {
+            // All of this attempt are gone before the next is looked at.
+            while (0..2).any(|rank| both[rank].is_some() && rank_of(&child, rank) == both[rank]) {
                 std::thread::sleep(Duration::from_millis(5));
             }
+            (done, kills) = (epochs.max(epochs_done(killed.path())), kills + 1);
         }
     }
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", words(&output));
-    assert!(words(&output).contains("going on after epoch"), "{}", words(&output));
+    assert_eq!(words(&output).matches("going on after epoch").count(), 5, "{}", words(&output));
     assert_eq!(history(whole.path()), history(killed.path()));
     assert_eq!(apart(whole.path(), killed.path()), 0.0);
+}
+
+/// A worker is killed: that is said, and the same command ends as the undisturbed one does.
+#[test]
+fn a_worker_may_die() {
+    let faces = faces_folder(1_000);
+    let (whole, killed) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let config = experiment(whole.path(), "epochs = 5");
+    let workers = |place: &TempDir| {
+        let mut command = train(place.path(), faces.path(), &config);
+        command.args(["--workers", "2"]);
+        command
+    };
+    succeeds(workers(&whole));
+    let mut command = workers(&killed);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    assert!(kill(under_way(killed.path(), &mut child, 1, 0).1));
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", words(&output));
+    for says in ["a worker was lost; run the same again", "worker 1 ended (signal: 9"] {
+        assert!(words(&output).contains(says), "{}", words(&output));
+    }
+    let said = succeeds(workers(&killed));
+    assert!(said.contains("going on after epoch"), "{said}");
+    assert_eq!(history(whole.path()), history(killed.path()));
+    assert_eq!(apart(whole.path(), killed.path()), 0.0);
+}
+
+/// The program of the workers is gone while they are being started.
+#[test]
+fn workers_end_where_another_can_not_start() {
+    let faces = faces_folder(300);
+    let place = TempDir::new().unwrap();
+    let config = experiment(place.path(), "epochs = 1");
+    let mut command = train(place.path(), faces.path(), &config);
+    let script = "echo $$ >>\"$ROR_CACHE/started\"; rm -f \"$0\"; exec sleep 300";
+    workers_as(place.path(), &mut command, script);
+    let output = command.args(["--workers", "1024"]).output().unwrap();
+    assert!(words(&output).contains("cannot start"), "{}", words(&output));
+    let started = fs::read_to_string(place.path().join("cache").join("started")).unwrap();
+    let name = |pid: &str| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let left: Vec<i32> = started
+        .lines()
+        .filter(|pid| ["program", "rm", "sleep"].contains(&name(pid).trim()))
+        .map(|pid| pid.parse().unwrap())
+        .collect();
+    for pid in &left {
+        kill(*pid);
+    }
+    assert!(left.is_empty(), "{} of {} go on", left.len(), started.lines().count());
 }
 
 #[test]
@@ -247,6 +325,7 @@ fn what_goes_wrong_among_ranks_is_said() {
         let output = command.output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{}", words(&output));
         assert!(words(&output).contains(says), "{}", words(&output));
+        words(&output)
     };
     let with = |variables: &[(&'static str, &'static str)]| {
         let mut command = train(place.path(), faces.path(), &config);
@@ -254,11 +333,22 @@ fn what_goes_wrong_among_ranks_is_said() {
         command
     };
     fails(&mut with(&[("RANK", "0"), ("WORLD_SIZE", "2")]), "MASTER_PORT, where the ranks meet");
+    // Others than the first say why they fail, and nothing else, such as what is left out.
+    symlink("nowhere", faces.path().join("30_1_0_2017.jpg")).unwrap();
+    let said =
+        fails(&mut with(&[("RANK", "1"), ("WORLD_SIZE", "2")]), "error: WORLD_SIZE is 2, and");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    fails(&mut with(&[("RANK", "1")]), "RANK is set, and WORLD_SIZE is not");
     fails(train(place.path(), faces.path(), &config).args(["--workers", "0"]), "choose 1 to 1024");
-    let mut many = train(place.path(), faces.path(), &experiment(place.path(), "epochs = 1"));
-    fails(many.args(["--batch", "1", "--workers", "2"]), "batch");
-    fails(
-        program(place.path(), faces.path()).args(["worker", "--device", "cpu", "--threads", "1"]),
-        "--workers 2",
-    );
+    // An error of all is each one's own, and none is lost.
+    let mut many = train(place.path(), faces.path(), &config);
+    many.args(["--batch", "2", "--workers", "3"]);
+    let said = fails(&mut many, "error: a batch of 2 pictures does not share among 3 ranks");
+    assert!(!said.contains("lost"), "{said}");
+    // A worker's own words arrive.
+    let mut none = train(place.path(), faces.path(), &config);
+    workers_as(place.path(), &mut none, "MASTER_PORT=none exec \"$ROR\" \"$@\"");
+    let says = "worker 1 ended (exit status: 1): error: MASTER_PORT is none, no port";
+    fails(none.args(["--workers", "2"]), says);
+    fails(program(place.path(), faces.path()).args(["worker", "--threads", "1"]), "--workers 2");
 }

@@ -73,7 +73,8 @@ pub struct Args {
     /// What arithmetic to train in.
     #[arg(long, value_enum, default_value_t = Arithmetic::Auto)]
     precision: Arithmetic,
-    /// Processes of this machine that share every batch; torchrun starts them on several machines.
+    /// Processes that share every batch on this machine's CPU; torchrun starts them on GPUs and on
+    /// several machines.
     #[arg(long, default_value_t = 1)]
     workers: usize,
     /// Threads on the CPU; by default all cores.
@@ -94,13 +95,13 @@ pub fn run(args: Args) -> Result<()> {
     if let Some(threads) = args.threads {
         ror::tch::set_num_threads(threads);
     }
+    if ror::rank() > 0 {
+        ror::quiet(); // the first of torchrun's ranks speaks for all
+    }
     let faces = match &args.data {
         Some(path) => Faces::at(path)?,
         None => Faces::open()?,
     };
-    if ror::rank() > 0 {
-        ror::quiet(); // the first of torchrun's ranks speaks for all
-    }
     note!("{faces}");
     let mut trained = match (&args.config, &args.start, args.task) {
         (None, Some(start), None) => fine_tune(&args, start, &faces)?,

@@ -1,13 +1,9 @@
 //! `worker`: one of the processes that `train --workers` starts.
 
 use anyhow::Result;
-use ror::device_named;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// cpu or cuda.
-    #[arg(long)]
-    device: String,
     /// Threads on the CPU.
     #[arg(long, value_parser = clap::value_parser!(i32).range(1..=1024))]
     threads: i32,
@@ -15,5 +11,5 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<()> {
     ror::tch::set_num_threads(args.threads);
-    ror::experiment::worker(device_named(&args.device)?)
+    ror::experiment::worker()
 }

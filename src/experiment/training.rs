@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use tch::{Device, Kind};
 
-use super::workers::Workers;
+use super::workers::{Workers, opened};
 use crate::Task;
 use crate::data::{Faces, Part, Split};
 use crate::metrics::{Evaluation, LabelledPredictions, Predictions};
@@ -169,13 +169,13 @@ impl<'a> Training<'a> {
         Self { precision, ..self }
     }
 
-    /// Trains on so many processes of this machine, which share every batch and the cores, or have a
-    /// GPU each. On one CPU one process with all threads is as a rule as fast
-    /// (docs/ranks.md); for several machines start the program by torchrun instead.
+    /// Trains on so many processes of this machine, which share every batch and the cores of the CPU.
+    /// One process with all threads is as a rule as fast (docs/ranks.md); for several machines or GPUs
+    /// start the program by torchrun instead.
     ///
     /// Each process normalises its own share of a batch, unless [`Recipe::synchronised`]. A worker
     /// opens the pictures anew, so they must be what [`Faces::open`] or [`Faces::at`] opens; teachers, and
-    /// a loss or augmentation of one's own, live in this process alone and are refused.
+    /// a net, loss or augmentation of one's own, live in this process alone and are refused.
     pub fn workers(self, workers: usize) -> Self {
         Self { workers, ..self }
     }
@@ -241,13 +241,31 @@ impl<'a> Training<'a> {
         let is_plain =
             self.loss.is_none() && self.augmentation.is_none() && self.teachers.is_empty();
         ensure!(
-            self.workers == 1 || is_plain,
-            "teachers, and a loss or augmentation of one's own, can't be sent to workers: train on one \
-             process, or start the program by torchrun"
+            is_plain && self.net.is_built_in(),
+            "teachers, and a net, loss or augmentation of one's own, can't be sent to workers: train on \
+             one process, or start the program by torchrun"
         );
+        if self.faces.folder().is_none() {
+            opened(None, self.faces.fingerprint())?;
+        self.check_workers()?;
         for known in self.start.into_iter().chain(self.teachers) {
             known.check_unseen(self.faces, self.split, &[Part::Validation, Part::Test])?;
         }
+        Ok(())
+    }
+
+    /// Refuses what workers can't do, who are other processes and meet on the CPU.
+    fn check_workers(&self) -> Result<()> {
+        }
+        if self.workers == 1 {
+            return Ok(());
+        }
+        ensure!(
+            !self.device.is_cuda(),
+            "workers train on the CPU: choose it, or start the program by torchrun, which gives each \
+             process a GPU: torchrun --standalone --no-python --nproc-per-node {} ./ror train ...",
+            self.workers
+        );
         Ok(())
     }
 
@@ -259,9 +277,10 @@ impl<'a> Training<'a> {
     /// # Errors
     /// A recipe or shape that [`Recipe::check`] or [`NetConfig::check`] refuses, outputs that
     /// are not the task's, a start or teacher that has seen validation or test pictures, teachers of
-    /// another task, teachers without distillation or the other way round, pictures that can't be
-    /// decoded, a loss that is not a number, a folder that can't be written, or the same training
-    /// running elsewhere.
+    /// another task, teachers without distillation or the other way round, what
+    /// [`Training::workers`] refuses, a worker or rank that is lost, pictures that can't be decoded, a
+    /// loss that is not a number, a folder that can't be written, or the same training running
+    /// elsewhere.
     pub fn run(&self) -> Result<Trained> {
         self.check()?;
         let (task, key, store) = (self.task, self.key()?, ModelStore::local());
@@ -320,7 +339,12 @@ impl<'a> Training<'a> {
         let (history, (temperatures, validation)) = match self.workers {
             1 => (fit(&net, fit_, &folder)?, calibrate(&net, fit_)?),
             size => {
-                let mut workers = Workers::start(size, self.device)?;
+                // Decoded here, and not by each of them; those of the first epoch stay in memory.
+                let stages = self.recipe.progressive.iter().map(|stage| stage.size);
+                for size in stages.chain([self.net.input()]).rev() {
+                    self.faces.pictures(size)?;
+                }
+                let mut workers = Workers::start(size)?;
                 let ranks = workers.ranks.clone();
                 let fit_ = Fit { ranks: &ranks, ..fit_ };
                 let all = || {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
-use tch::{Cuda, Device, Kind};
+use tch::{Device, Kind};
 use tempfile::TempDir;
 
 use super::training::calibrate;
@@ -18,9 +18,9 @@ use crate::data::Faces;
 use crate::model::{Net, NetConfig};
 use crate::support::files;
 use crate::support::progress::{outside_notebook, quiet};
-use crate::support::ranks::{LOCAL, Ranks, local_store};
+use crate::support::ranks::{LOCAL, Lost, Ranks, local_store};
 use crate::train::fit::{Fit, fit};
-use crate::train::{Recipe, RecipeLoss};
+use crate::train::{Recipe, RecipeLoss, VERSION};
 
 /// What a worker is told of a training. All numbers of the net come by the ranks themselves.
 #[derive(Serialize, Deserialize)]
@@ -36,7 +36,7 @@ struct Plan {
     bf16: bool,
 }
 
-/// Processes that train together with this one; they end with this.
+/// Processes that train on the CPU together with this one; they end with this.
 pub(super) struct Workers {
     pub(super) ranks: Ranks,
     running: Vec<Child>,
@@ -67,25 +67,19 @@ fn program() -> Result<PathBuf> {
 
 impl Workers {
     /// Starts all but the first of `size` ranks, and waits until they are there.
-    pub(super) fn start(size: usize, device: Device) -> Result<Self> {
-        if device.is_cuda() {
-            let gpus = Cuda::device_count();
-            ensure!(
-                size as i64 <= gpus,
-                "{size} workers for {gpus} GPUs: each needs one of its own"
-            );
-        }
+    pub(super) fn start(size: usize) -> Result<Self> {
         let program = program()?;
         let store = local_store()?;
         let all = tch::get_num_threads();
         let threads = (all / size as i32).max(1);
         let folder = tempfile::tempdir().context("no temporary folder for workers")?;
-        let mut running = vec![];
+        // Those that run end with it where another can't be started.
+        let ranks = Ranks::alone(Device::Cpu);
+        let mut workers = Self { ranks, running: vec![], threads: all, folder };
         for rank in 1..size {
-            let said = File::create(said(folder.path(), rank))?;
+            let said = File::create(said(workers.folder.path(), rank))?;
             let mut command = Command::new(&program);
-            command.args(["worker", "--device", if device.is_cuda() { "cuda" } else { "cpu" }]);
-            command.args(["--threads", &threads.to_string()]);
+            command.args(["worker", "--threads", &threads.to_string()]);
             for (name, value) in [
                 ("RANK", rank),
                 ("LOCAL_RANK", rank),
@@ -97,11 +91,13 @@ impl Workers {
                 command.env(name, value.to_string());
             }
             command.env("MASTER_ADDR", LOCAL).env("TORCHELASTIC_USE_AGENT_STORE", "True");
+            // Of a torchrun around all this: the workers have an attempt of their own.
+            command.env_remove("TORCHELASTIC_RESTART_COUNT");
             outside_notebook(&mut command);
             let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said).spawn();
-            running.push(child.with_context(|| format!("cannot start {}", program.display()))?);
+            let child = child.with_context(|| format!("cannot start {}", program.display()))?;
+            workers.running.push(child);
         }
-        let mut workers = Self { ranks: Ranks::alone(device), running, threads: all, folder };
         for rank in 1..size {
             while !store.has(&Ranks::ready(rank))? {
                 workers.check()?;
@@ -109,7 +105,7 @@ impl Workers {
                 std::thread::sleep(Duration::from_millis(20));
             }
         }
-        workers.ranks = Ranks::join(&store, "0", 0, size, device, LOCAL)?;
+        workers.ranks = Ranks::join(&store, "0", 0, size, Device::Cpu, LOCAL)?;
         tch::set_num_threads(threads);
         Ok(workers)
     }
@@ -126,6 +122,7 @@ impl Workers {
             validation: fit.validation.to_vec(),
             bf16: fit.kind == Kind::BFloat16,
         };
+        self.ranks.first_says(VERSION)?;
         self.ranks.first_says(Some(plan))?;
         Ok(())
     }
@@ -144,8 +141,11 @@ impl Workers {
         Ok(())
     }
 
-    /// An error of this process, or what a worker said where that is the reason.
+    /// An error of this process, or what a worker said last where it was lost.
     pub(super) fn explained(&mut self, error: anyhow::Error) -> anyhow::Error {
+        if !error.is::<Lost>() {
+            return error;
+        }
         // One that is being killed takes a moment to be gone.
         for _ in 0..20 {
             if let Err(ended) = self.check() {
@@ -174,31 +174,49 @@ fn said(folder: &Path, rank: usize) -> PathBuf {
     folder.join(format!("worker-{rank}.txt"))
 }
 
+/// What the training that started this worker says of itself.
+fn told(ranks: &Ranks) -> Result<Plan> {
+    // First, since another version may say all else otherwise.
+    let version = ranks.first_says(VERSION)?;
+    ensure!(
+        version == VERSION,
+        "a worker's program trains by version {VERSION} of the training code, and what started it by \
+         version {version}: restart the notebook's kernel, or compile the program (./ror --version)"
+    );
+    let plan: Option<Plan> = ranks.first_says(None)?;
+    plan.context("the training that started this worker said nothing")
+}
+
+/// The pictures of a training, opened anew: those in a folder, or what [`Faces::open`] opens.
+pub(super) fn opened(folder: Option<&Path>, fingerprint: &str) -> Result<Faces> {
+    let faces = match folder {
+        Some(folder) => Faces::at(folder)?,
+        None => Faces::open()?,
+    };
+    ensure!(
+        faces.fingerprint() == fingerprint,
+        "a worker opens the data set anew, and would find other pictures: workers train on what \
+         Faces::open or Faces::at opens"
+    );
+    Ok(faces)
+}
+
 /// Runs one worker of [`Training::workers`](super::Training::workers): what the hidden command
 /// `worker` does.
 ///
 /// # Errors
 /// No training that started this process, other pictures than that has, or what
 /// [`Training::run`](super::Training::run) may give.
-pub fn worker(device: Device) -> Result<()> {
+pub fn worker() -> Result<()> {
     ensure!(
         crate::support::ranks::rank() > 0,
         "a worker is started by a training that asks for it: train --workers 2"
     );
     quiet();
-    let ranks = Ranks::here(device)?;
-    let plan: Option<Plan> = ranks.first_says(None)?;
-    let plan = plan.context("the training that started this worker said nothing")?;
-    let faces = match &plan.folder {
-        Some(folder) => Faces::at(folder)?,
-        None => Faces::open()?,
-    };
-    ensure!(
-        faces.fingerprint() == plan.fingerprint,
-        "a worker opens the data set anew, and finds other pictures: workers train on what Faces::open \
-         or Faces::at opens"
-    );
-    let net = Net::new(plan.net, device, 0)?;
+    let ranks = Ranks::here(Device::Cpu)?;
+    let plan = told(&ranks)?;
+    let faces = opened(plan.folder.as_deref(), &plan.fingerprint)?;
+    let net = Net::new(plan.net, Device::Cpu, 0)?;
     let fit_ = Fit {
         faces: &faces,
         train: &plan.train,
@@ -214,4 +232,19 @@ pub fn worker(device: Device) -> Result<()> {
     fit(&net, fit_, Path::new(""))?;
     calibrate(&net, fit_)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::support::ranks::two;
+
+    #[test]
+    fn a_worker_of_another_version_refuses_the_training() {
+        let found = two(|ranks| match ranks.is_first() {
+            true => ranks.first_says(VERSION + 1).map(|_| String::new()).unwrap(),
+            false => told(&ranks).err().unwrap().to_string(),
+        });
+        assert!(found[1].contains("restart the notebook's kernel"), "{found:?}");
+    }
 }

@@ -87,6 +87,11 @@ impl NetConfig {
         self.name
     }
 
+    /// Whether the crate itself has the architecture, so that every process knows it.
+    pub(crate) fn is_built_in(&self) -> bool {
+        [RorConfig::NAME, KerasBaselineConfig::NAME].contains(&self.name)
+    }
+
     /// Side of the input pictures, pixels.
     pub fn input(&self) -> u32 {
         self.shape.input()

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result, anyhow, ensure};
 
+use crate::support::ranks::{self, RANK, variable};
+
 /// The part of some work that one of several processes does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Share {
@@ -33,22 +35,15 @@ impl Share {
     /// # Errors
     /// Variables that contradict each other.
     pub fn here() -> Result<Self> {
-        Self::by_variables(|name| std::env::var(name).ok())
+        Self::by_variables(variable)
     }
 
     fn by_variables(get: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        let number = |name: &str| -> Result<Option<usize>> {
-            get(name)
-                .map(|text| text.parse().with_context(|| format!("{name} is {text}, no number")))
-                .transpose()
-        };
-        let pair = |own: &str, all: &str| -> Result<Option<Self>> {
-            let Some(own_number) = number(own)? else {
-                return Ok(None);
-            };
-            let of = number(all)?
-                .with_context(|| format!("{own} is set, and {all} is not: say --shard i/n"))?;
-            Self::new(own_number, of, &format!("{own} and {all}")).map(Some)
+        let number = |name: &str| ranks::number(&get, name);
+        let pair = |names: [&str; 2]| -> Result<Option<Self>> {
+            let said = ranks::numbered(&get, names);
+            let said = said.context("no share by the environment (--shard i/n names one)")?;
+            said.map(|(number, of)| Self::new(number, of, &names.join(" and "))).transpose()
         };
         let task = match number("SLURM_ARRAY_TASK_ID")? {
             None => None,
@@ -72,11 +67,11 @@ impl Share {
                 Some(Self::new(at, of, "SLURM_ARRAY_TASK_ID and SLURM_ARRAY_TASK_COUNT")?)
             }
         };
-        let process = match pair("RANK", "WORLD_SIZE")? {
+        let process = match pair(RANK)? {
             Some(rank) => Some(rank),
             // A batch script is process 0 of a number that is only known where it was asked for.
             None if get("SLURM_NTASKS").is_none() => None,
-            None => pair("SLURM_PROCID", "SLURM_NTASKS")?,
+            None => pair(["SLURM_PROCID", "SLURM_NTASKS"])?,
         };
         if let Some(process) = &process
             && process.by.starts_with("SLURM")

@@ -3,11 +3,12 @@
 
 use std::cell::RefCell;
 use std::env;
+use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Error, Result, anyhow, ensure};
 use c10d::{Group, Store};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -41,29 +42,64 @@ struct Said {
     attempt: String,
 }
 
+/// The error of a rank whose work with the others failed.
+#[derive(Debug)]
+pub(crate) struct Lost {
+    number: usize,
+    size: usize,
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { number, size } = self;
+        write!(f, "rank {number} of {size} has lost another, which ended or can't be reached")
+    }
+}
+
+/// A variable of the environment.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|text| !text.is_empty())
+}
+
+/// The number that a variable says; none where `get` knows none.
+pub(crate) fn number(get: impl Fn(&str) -> Option<String>, name: &str) -> Result<Option<usize>> {
+    let parsed = |text: String| -> Result<usize> {
+        text.parse().with_context(|| format!("{name} is {text}, no number"))
+    };
+    get(name).map(parsed).transpose()
+}
+
+/// This process's number, from 0, and how many there are, as a launcher says them by two variables;
+/// none where the first is not set.
+pub(crate) fn numbered(
+    get: impl Fn(&str) -> Option<String>,
+    [own, all]: [&str; 2],
+) -> Result<Option<(usize, usize)>> {
+    let Some(rank) = number(&get, own)? else {
+        return Ok(None);
+    };
+    let size = number(&get, all)?
+        .with_context(|| format!("{own} is set, and {all} is not: set both, or neither"))?;
+    Ok(Some((rank, size)))
+}
+
+/// What torchrun sets.
+pub(crate) const RANK: [&str; 2] = ["RANK", "WORLD_SIZE"];
+
 /// This process's rank in a training of several processes, as torchrun says it; 0 alone. Rank 0
 /// speaks for all.
 pub fn rank() -> usize {
-    let number = |name| env::var(name).ok().and_then(|text| text.parse::<usize>().ok());
-    match (number("RANK"), number("WORLD_SIZE")) {
-        (Some(rank), Some(2..)) => rank,
+    match numbered(variable, RANK) {
+        Ok(Some((rank, 2..))) => rank,
         _ => 0,
     }
 }
 
 impl Said {
     fn by(get: impl Fn(&str) -> Option<String>) -> Result<Option<Self>> {
-        let get = |name: &str| get(name).filter(|text| !text.is_empty());
-        let (Some(rank), Some(size)) = (get("RANK"), get("WORLD_SIZE")) else {
+        let Some((rank, size @ 2..)) = numbered(&get, RANK)? else {
             return Ok(None);
         };
-        let number = |name: &str, text: String| -> Result<usize> {
-            text.parse().with_context(|| format!("{name} is {text}, no number"))
-        };
-        let (rank, size) = (number("RANK", rank)?, number("WORLD_SIZE", size)?);
-        if size <= 1 {
-            return Ok(None);
-        }
         ensure!(rank < size, "RANK is {rank} and WORLD_SIZE {size}: ranks count from 0");
         let needed = |name: &str| {
             get(name).with_context(|| {
@@ -106,7 +142,7 @@ impl Ranks {
     /// # Errors
     /// Variables that contradict each other, or ranks that do not come or can't be reached.
     pub(crate) fn here(device: Device) -> Result<Self> {
-        let Some(said) = Said::by(|name| env::var(name).ok())? else {
+        let Some(said) = Said::by(variable)? else {
             return Ok(Self::alone(device));
         };
         let mut joined = JOINED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -189,18 +225,20 @@ impl Ranks {
         let Some(group) = self.group() else {
             return Ok(());
         };
-        let lost = |error: anyhow::Error| {
-            error.context(format!(
-                "rank {} of {} has lost another, which ended or can't be reached",
-                self.number, self.size
-            ))
-        };
         if tensor.device() == self.device && tensor.is_contiguous() {
-            return f(&group, tensor).map_err(lost);
+            return f(&group, tensor).map_err(|error| self.lost(error));
         }
         let mut copy = tensor.f_detach()?.f_to_device(self.device)?.f_contiguous()?;
-        f(&group, &mut copy).map_err(lost)?;
+        f(&group, &mut copy).map_err(|error| self.lost(error))?;
         Ok(no_grad(|| tensor.f_copy_(&copy))?)
+    }
+
+    /// What an error of work with the other ranks says: that one is [`Lost`]. There may be none.
+    pub(crate) fn lost(&self, error: Error) -> Error {
+        match self.group {
+            Some(_) => error.context(Lost { number: self.number, size: self.size }),
+            None => error,
+        }
     }
 
     /// Puts the sum over all ranks into a tensor.
@@ -208,10 +246,11 @@ impl Ranks {
         self.sent(tensor, |group, tensor| group.sum(tensor))
     }
 
-    /// The sum over all ranks, through which gradients pass.
+    /// The sum over all ranks, through which gradients pass; an error of theirs is for
+    /// [`Ranks::lost`].
     pub(crate) fn sum_with_gradient(&self, tensor: &Tensor) -> Result<Tensor> {
         match self.group() {
-            Some(group) => group.sum_with_gradient(tensor),
+            Some(group) => group.sum_with_gradient(tensor).map_err(|error| self.lost(error)),
             None => Ok(tensor.shallow_clone()),
         }
     }
@@ -296,6 +335,23 @@ pub(crate) fn local_store() -> Result<Store> {
     Store::serve(LOCAL, 0, WAIT).map_err(|error| anyhow!("no store for the ranks: {error:#}"))
 }
 
+/// What `f` gives as two ranks, here threads.
+#[cfg(test)]
+pub(crate) fn two<T: Send>(f: impl Fn(Ranks) -> T + Sync) -> Vec<T> {
+    let store = local_store().unwrap();
+    let port = store.port();
+    std::thread::scope(|scope| {
+        let ranks = [0, 1].map(|number| {
+            let f = &f;
+            scope.spawn(move || {
+                let store = Store::connect(LOCAL, port, WAIT).unwrap();
+                f(Ranks::join(&store, "0", number, 2, Device::Cpu, LOCAL).unwrap())
+            })
+        });
+        ranks.into_iter().map(|rank| rank.join().unwrap()).collect()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -305,27 +361,28 @@ mod tests {
         Said::by(|name| find(name).map(|(_, value)| (*value).to_owned()))
     }
 
-    const RANK: [(&str, &str); 4] =
+    const SAID: [(&str, &str); 4] =
         [("RANK", "0"), ("WORLD_SIZE", "2"), ("MASTER_ADDR", "host"), ("MASTER_PORT", "29500")];
 
     #[test]
     fn torchrun_says_where_ranks_meet() {
         assert_eq!(by(&[]).unwrap(), None);
         assert_eq!(by(&[("RANK", "0"), ("WORLD_SIZE", "1")]).unwrap(), None);
-        let said = by(&RANK).unwrap().unwrap();
+        let said = by(&SAID).unwrap().unwrap();
         assert!(said.serves && !said.local && said.attempt == "0", "{said:?}");
         let agent = [
             ("TORCHELASTIC_USE_AGENT_STORE", "True"),
             ("LOCAL_WORLD_SIZE", "2"),
             ("TORCHELASTIC_RESTART_COUNT", "3"),
         ];
-        let said = by(&[&RANK[..], &agent].concat()).unwrap().unwrap();
+        let said = by(&[&SAID[..], &agent].concat()).unwrap().unwrap();
         assert!(!said.serves && said.local && said.attempt == "3", "{said:?}");
         for (wrong, says) in [
-            (&RANK[..3], "MASTER_PORT, where the ranks meet, is not set"),
-            (&[("RANK", "2"), RANK[1], RANK[2], RANK[3]], "count from 0"),
-            (&[("RANK", "x"), RANK[1], RANK[2], RANK[3]], "RANK is x"),
-            (&[RANK[0], RANK[1], RANK[2], ("MASTER_PORT", "no")], "no port"),
+            (&SAID[..3], "MASTER_PORT, where the ranks meet, is not set"),
+            (&SAID[..1], "WORLD_SIZE is not"),
+            (&[("RANK", "2"), SAID[1], SAID[2], SAID[3]], "count from 0"),
+            (&[("RANK", "x"), SAID[1], SAID[2], SAID[3]], "RANK is x"),
+            (&[SAID[0], SAID[1], SAID[2], ("MASTER_PORT", "no")], "no port"),
         ] {
             let error = format!("{:#}", by(wrong).unwrap_err());
             assert!(error.contains(says), "{error}");
@@ -340,22 +397,6 @@ mod tests {
             let all: Vec<usize> = shares.flatten().collect();
             assert_eq!(all, (0..n).collect::<Vec<_>>());
         }
-    }
-
-    /// As two ranks, here threads.
-    fn two<T: Send>(f: impl Fn(Ranks) -> T + Sync) -> Vec<T> {
-        let store = local_store().unwrap();
-        let port = store.port();
-        std::thread::scope(|scope| {
-            let ranks = [0, 1].map(|number| {
-                let f = &f;
-                scope.spawn(move || {
-                    let store = Store::connect(LOCAL, port, WAIT).unwrap();
-                    f(Ranks::join(&store, "0", number, 2, Device::Cpu, LOCAL).unwrap())
-                })
-            });
-            ranks.into_iter().map(|rank| rank.join().unwrap()).collect()
-        })
     }
 
     #[test]
@@ -380,5 +421,23 @@ mod tests {
         assert_eq!(alone.first_says(3).unwrap(), 3);
         assert!(synchronised().is_none());
         assert!(alone.synchronised(|| Ok(synchronised().is_none())).unwrap());
+    }
+
+    #[test]
+    fn one_that_leaves_is_lost() {
+        let found = two(|ranks| {
+            let mut tensor = Tensor::from_slice(&[1f32]);
+            let both = || [ranks.sum_with_gradient(&tensor).err(), ranks.sum(&mut tensor).err()];
+            ranks.is_first().then(both)
+        });
+        for error in found[0].as_ref().unwrap() {
+            let error = error.as_ref().unwrap();
+            assert!(
+                error.is::<Lost>() && format!("{error:#}").starts_with("rank 0 of 2"),
+                "{error:#}"
+            );
+        }
+        let own = Ranks::alone(Device::Cpu).lost(anyhow!("no memory"));
+        assert!(!own.is::<Lost>());
     }
 }

@@ -261,7 +261,12 @@ fn train_step(
             // The batch's loss is the mean over its pictures, of which this rank has a share.
             _ => loss.f_mul_scalar(ranks.weight(batches.batch()))?,
         };
-        Ok((logits, loss, state.net.gradient(&owed)?))
+        // With statistics of all ranks, the gradient passes through sums over them.
+        let gradient = state.net.gradient(&owed).map_err(|error| match recipe.synchronised {
+            true => ranks.lost(error),
+            false => error,
+        })?;
+        Ok((logits, loss, gradient))
     };
     let (logits, loss, mut gradient) =
         if recipe.synchronised { ranks.synchronised(step)? } else { step()? };
@@ -323,6 +328,7 @@ mod tests {
     use crate::data::{Split, SplitSizes};
     use crate::model::RorConfig;
     use crate::support::device::Precision;
+    use crate::support::ranks::{Lost, two};
     use crate::train::RecipeLoss;
     use tempfile::TempDir;
 
@@ -445,5 +451,32 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let error = fit(&net, fit_, folder.path()).unwrap_err().to_string();
         assert!(error.contains("not a number") && error.contains("learning rate"), "{error}");
+    }
+
+    /// The second of two ranks leaves before the gradient passes back through the sums over both.
+    #[test]
+    fn a_rank_that_leaves_in_a_step_is_lost() {
+        #[derive(Debug)]
+        struct Leaves;
+        impl Loss for Leaves {
+            fn id(&self) -> String {
+                "leaves".to_owned()
+            }
+            fn of(&self, _: &Tensor, _: &super::super::Targets) -> Result<Tensor> {
+                anyhow::bail!("left")
+            }
+        }
+        let _turn = crate::support::random::turn();
+        let (faces, split) = pictures();
+        let recipe = Recipe { synchronised: true, ..recipe(1) };
+        let stays = RecipeLoss::new(TASK, &recipe);
+        let errors = two(|ranks| {
+            let net = Net::new(RorConfig::small(TASK.outputs()), Device::Cpu, 0).unwrap();
+            let loss: &dyn Loss = if ranks.is_first() { &stays } else { &Leaves };
+            let folder = TempDir::new().unwrap();
+            fit(&net, given(&faces, &split, &recipe, loss, &ranks), folder.path()).unwrap_err()
+        });
+        assert!(errors[0].is::<Lost>(), "{:#}", errors[0]);
+        assert_eq!(errors[1].to_string(), "left");
     }
 }
