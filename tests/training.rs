@@ -3,16 +3,18 @@
 mod common;
 
 use std::fs;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{faces_folder, place, turn};
-use ror::Task;
 use ror::data::{Faces, Part, Split, SplitSizes};
-use ror::device;
 use ror::experiment::Training;
-use ror::model::RorConfig;
+use ror::model::{Architecture, Linear, Network, Params, RorConfig, Tap};
 use ror::predict::Predictor;
 use ror::store::{ModelStore, Trained, ensemble};
+use ror::tch::{Device, Kind, Tensor};
 use ror::train::{Recipe, Stage};
+use ror::{Precision, Task, device};
+use serde::{Deserialize, Serialize};
 
 fn sizes(train: usize, seed: u64) -> SplitSizes {
     SplitSizes { train, validation: train / 4, test: Some(train / 4), seed }
@@ -143,6 +145,74 @@ fn a_teacher_teaches_and_belongs_to_the_lineage() -> anyhow::Result<()> {
     let training = Training::new(&faces, &leaky, Task::Gender).net(tiny(1)).recipe(recipe);
     let refused = format!("{:#}", training.teachers(&teachers).run().unwrap_err());
     assert!(refused.contains("use the split it was trained by"), "{refused}");
+    Ok(())
+}
+
+/// A net of one's own: the mean colour decides. It counts its passes.
+#[derive(Debug, Serialize, Deserialize)]
+struct Counted {
+    outputs: i64,
+}
+
+impl Counted {
+    const ONE: Self = Self { outputs: 1 };
+}
+
+static PASSES: AtomicUsize = AtomicUsize::new(0);
+
+impl Architecture for Counted {
+    const NAME: &'static str = "counted";
+    fn input(&self) -> u32 {
+        32
+    }
+    fn outputs(&self) -> i64 {
+        self.outputs
+    }
+    fn build(&self, params: &Params) -> anyhow::Result<Box<dyn Network>> {
+        Ok(Box::new(Head(Linear::new(&params.sub("head"), 3, self.outputs)?)))
+    }
+}
+
+#[derive(Debug)]
+struct Head(Linear);
+
+impl Network for Head {
+    fn forward(&self, x: &Tensor, _train: bool, _tap: Tap) -> anyhow::Result<Tensor> {
+        PASSES.fetch_add(1, Ordering::Relaxed);
+        self.0.forward(&x.f_mean_dim([2i64, 3].as_slice(), false, Kind::Float)?)
+    }
+}
+
+#[test]
+fn steps_are_timed_with_their_teachers() -> anyhow::Result<()> {
+    let _turn = turn();
+    let (faces, split) = synthetic_split(80);
+    let training = Training::new(&faces, &split, Task::Gender).batch(16).epochs(1);
+    let teachers = [training.clone().net(Counted::ONE).run()?];
+    let recipe = Recipe { batch: 16, distillation: 0.5, ..Recipe::quick(Task::Gender) };
+    let training = training.net(tiny(1)).recipe(recipe).teachers(&teachers);
+    PASSES.store(0, Ordering::Relaxed);
+    assert_eq!(training.time_steps(2)?.len(), 2);
+    assert_eq!(PASSES.load(Ordering::Relaxed), 5); // three warm up
+    Ok(())
+}
+
+#[test]
+fn workers_are_refused_what_they_can_not_do() -> anyhow::Result<()> {
+    let (synthetic, split) = synthetic_split(80);
+    let folder = faces_folder(100);
+    let faces = Faces::at(folder.path())?;
+    let own = faces.split(faces.records(), &sizes(40, 0))?;
+    let shared = |faces, split| Training::new(faces, split, Task::Gender).workers(2);
+    let on_folder = shared(&faces, &own).net(tiny(1)).device(Device::Cpu);
+    for (training, says) in [
+        (on_folder.clone().device(Device::Cuda(1)), "torchrun --standalone --no-python"),
+        (on_folder.net(Counted::ONE), "can't be sent to workers"),
+        (shared(&synthetic, &split).device(Device::Cpu), "would find other pictures"),
+    ] {
+        let refused = format!("{:#}", training.run().unwrap_err());
+        assert!(refused.contains(says), "{refused}");
+    }
     Ok(())
 }
 
@@ -297,6 +367,8 @@ fn the_key_depends_on_everything_that_decides_the_net() -> anyhow::Result<()> {
         training.clone().net(tiny(1).clone()).epochs(7).key()?,
         training.clone().net(RorConfig { pool: 1, ..tiny(1) }).key()?,
         training.clone().augmentation(&Own).key()?,
+        training.clone().precision(Precision::Bf16).key()?,
+        training.clone().precision(Precision::F32).key()?,
         Training::new(&faces, &other_split, Task::Gender).net(tiny(1)).key()?,
     ];
     for (i, other) in keys.iter().enumerate() {

@@ -19,7 +19,9 @@ use crate::support::live::Live;
 use crate::support::progress::{say, thousands};
 use crate::support::ranks::Ranks;
 use crate::train::fit::{Fit, fit, time_steps};
-use crate::train::{Augmentation, Loss, Recipe, RecipeLoss, Teacher, VERSION, checkpoint, show};
+use crate::train::{
+    Augmentation, Loss, Recipe, RecipeLoss, TAUGHT, Teacher, VERSION, checkpoint, show,
+};
 
 /// A training to be run: a net's shape and a recipe over a split, with defaults that suit the
 /// data.
@@ -202,8 +204,16 @@ impl<'a> Training<'a> {
             self.faces.fingerprint(),
             &self.split.fingerprint,
         ))?;
+        // What few trainings have stands behind, so that the others keep the keys they had before it.
+        let taught = (!self.teachers.is_empty()).then_some(TAUGHT);
         let teachers = self.teachers.iter().map(|teacher| teacher.card.key.as_str());
-        let parts = std::iter::once(parts.as_str()).chain(teachers).collect::<Vec<_>>().join(" ");
+        let precision = match self.precision {
+            Precision::Auto => None,
+            Precision::Bf16 => Some("bf16"),
+            Precision::F32 => Some("f32"),
+        };
+        let parts = [parts.as_str()].into_iter().chain(taught).chain(teachers).chain(precision);
+        let parts = parts.collect::<Vec<_>>().join(" ");
         Ok(sha256(parts.as_bytes())[..12].to_owned())
     }
 
@@ -237,16 +247,6 @@ impl<'a> Training<'a> {
             self.recipe.distillation,
             self.teachers.len()
         );
-        ensure!((1..=1024).contains(&self.workers), "{} workers: choose 1 to 1024", self.workers);
-        let is_plain =
-            self.loss.is_none() && self.augmentation.is_none() && self.teachers.is_empty();
-        ensure!(
-            is_plain && self.net.is_built_in(),
-            "teachers, and a net, loss or augmentation of one's own, can't be sent to workers: train on \
-             one process, or start the program by torchrun"
-        );
-        if self.faces.folder().is_none() {
-            opened(None, self.faces.fingerprint())?;
         self.check_workers()?;
         for known in self.start.into_iter().chain(self.teachers) {
             known.check_unseen(self.faces, self.split, &[Part::Validation, Part::Test])?;
@@ -256,7 +256,7 @@ impl<'a> Training<'a> {
 
     /// Refuses what workers can't do, who are other processes and meet on the CPU.
     fn check_workers(&self) -> Result<()> {
-        }
+        ensure!((1..=1024).contains(&self.workers), "{} workers: choose 1 to 1024", self.workers);
         if self.workers == 1 {
             return Ok(());
         }
@@ -266,6 +266,16 @@ impl<'a> Training<'a> {
              process a GPU: torchrun --standalone --no-python --nproc-per-node {} ./ror train ...",
             self.workers
         );
+        let is_plain =
+            self.loss.is_none() && self.augmentation.is_none() && self.teachers.is_empty();
+        ensure!(
+            is_plain && self.net.is_built_in(),
+            "teachers, and a net, loss or augmentation of one's own, can't be sent to workers: train on \
+             one process, or start the program by torchrun"
+        );
+        if self.faces.folder().is_none() {
+            opened(None, self.faces.fingerprint())?;
+        }
         Ok(())
     }
 
@@ -331,11 +341,8 @@ impl<'a> Training<'a> {
             ));
         }
         let standard = RecipeLoss::new(task, &self.recipe);
-        let teachers = self.teachers.iter().map(|Trained { net, card, .. }| {
-            Teacher::new(net, task, &card.temperatures, self.precision.training(self.device))
-        });
-        let teachers = teachers.collect::<Result<Vec<_>>>()?;
-        let fit_ = Fit { teachers: &teachers, ..self.fit(&standard, &ranks) };
+        let teachers = self.ready_teachers()?;
+        let fit_ = self.fit(&standard, &teachers, &ranks);
         let (history, (temperatures, validation)) = match self.workers {
             1 => (fit(&net, fit_, &folder)?, calibrate(&net, fit_)?),
             size => {
@@ -401,7 +408,20 @@ impl<'a> Training<'a> {
         Ok(trained)
     }
 
-    fn fit<'b>(&'b self, standard: &'b RecipeLoss, ranks: &'b Ranks) -> Fit<'b> {
+    fn ready_teachers(&self) -> Result<Vec<Teacher>> {
+        let kind = self.precision.training(self.device);
+        let teachers = self.teachers.iter();
+        teachers
+            .map(|own| Teacher::new(&own.net, self.task, &own.card.temperatures, kind))
+            .collect()
+    }
+
+    fn fit<'b>(
+        &'b self,
+        standard: &'b RecipeLoss,
+        teachers: &'b [Teacher],
+        ranks: &'b Ranks,
+    ) -> Fit<'b> {
         Fit {
             faces: self.faces,
             train: &self.split.train,
@@ -410,7 +430,7 @@ impl<'a> Training<'a> {
             recipe: &self.recipe,
             loss: self.loss.unwrap_or(standard),
             augmentation: self.augmentation,
-            teachers: &[],
+            teachers,
             kind: self.precision.training(self.device),
             ranks,
         }
@@ -464,9 +484,10 @@ impl<'a> Training<'a> {
     pub fn time_steps(&self, steps: usize) -> Result<Vec<f64>> {
         self.check()?;
         let net = Net::new(self.net.clone(), self.device, self.recipe.seed as i64)?;
-        let (standard, ranks) =
-            (RecipeLoss::new(self.task, &self.recipe), Ranks::here(self.device)?);
-        time_steps(&net, self.fit(&standard, &ranks), steps)
+        let (standard, teachers) =
+            (RecipeLoss::new(self.task, &self.recipe), self.ready_teachers()?);
+        let ranks = Ranks::here(self.device)?;
+        time_steps(&net, self.fit(&standard, &teachers, &ranks), steps)
     }
 }
 

@@ -27,10 +27,11 @@ impl Inference {
         self.forward(&normalise(pictures, self.kind, self.device)?)
     }
 
-    /// Logits (f32, `[n, outputs]`) of normalised pictures `[n, 3, size, size]`.
+    /// Logits (f32, `[n, outputs]`, on the net's device) of normalised pictures `[n, 3, size, size]` on
+    /// any device.
     pub(crate) fn forward(&self, pictures: &Tensor) -> Result<Tensor> {
         no_grad(|| {
-            let x = pictures.f_to_kind(self.kind)?;
+            let x = pictures.f_to_device(self.device)?.f_to_kind(self.kind)?;
             self.network.forward(&x, false, &mut |_, _| Ok(()))
         })
     }

@@ -27,9 +27,10 @@ pub(crate) use loss::RecipeLoss;
 pub use recipe::{Recipe, Stage};
 pub use schedule::Schedule;
 pub use targets::Targets;
-pub(crate) use teachers::Teacher;
+pub(crate) use teachers::{TAUGHT, Teacher};
 pub(crate) use watch::show;
 
 /// The version of everything here that decides what a training gives beyond its settings: part
-/// of a run's key, so that another version trains anew. Count it up with every such change.
+/// of a run's key, so that another version trains anew. Count it up with every such change; where it
+/// changes nets with teachers alone, [`TAUGHT`] is another instead.
 pub(crate) const VERSION: u32 = 1;

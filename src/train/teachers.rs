@@ -9,6 +9,9 @@ use crate::Task;
 use crate::metrics::distributions;
 use crate::model::{Inference, Net};
 
+/// How one learns from teachers: part of the key of a net that did, as [`super::VERSION`] is of all.
+pub(crate) const TAUGHT: &str = "taught on pictures as they are changed";
+
 /// A net to learn from.
 #[derive(Debug)]
 pub(crate) struct Teacher {
@@ -24,10 +27,11 @@ impl Teacher {
     }
 }
 
-/// The mean of what teachers predict for normalised pictures: f32 `[n, outputs]`.
+/// The mean of what teachers, wherever they are, predict for normalised pictures: f32 `[n, outputs]`,
+/// on the pictures' device.
 pub(super) fn taught(teachers: &[Teacher], pictures: &Tensor) -> Result<Tensor> {
     let each = teachers.iter().map(|Teacher { net, task, temperatures }| {
-        let logits = net.forward(pictures)?.f_unsqueeze(0)?;
+        let logits = net.forward(pictures)?.f_to_device(pictures.device())?.f_unsqueeze(0)?;
         let heads = distributions(*task, temperatures, &logits)?;
         let heads: Vec<Tensor> = heads.into_iter().map(|(_, outputs)| outputs).collect();
         Ok(Tensor::f_cat(&heads, 1)?)
