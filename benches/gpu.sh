@@ -26,16 +26,20 @@ pack() {
     du -sh target/gpu.tar.gz
 }
 
-run() {
+run() ( # in a shell of its own, which goes elsewhere
     cd "$here"
     python=$(command -v python3)
     torch=$("$python" -c 'import os, torch; print(os.path.dirname(torch.__file__))')
     export LD_LIBRARY_PATH=$here:$torch/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} ROR_HOME=$here PYTHONPATH=$here
-    exec "$python" gpu.py "$@"
-}
+    "$python" gpu.py "$@"
+)
 
 case ${1:-both} in
 pack) pack ;;
 run) shift && run "$@" ;;
-*) pack && here=$root/target/gpu run >benches/gpu.csv.new && mv benches/gpu.csv.new benches/gpu.csv ;;
+*)
+    pack
+    here=$root/target/gpu run >benches/gpu.csv.new
+    mv benches/gpu.csv.new benches/gpu.csv
+    ;;
 esac
