@@ -14,7 +14,7 @@ use super::Faces;
 use crate::support::files;
 use crate::support::hash::checksum;
 use crate::support::progress::{Progress, say};
-use crate::support::threads::{Room, Taken, without_panic};
+use crate::support::threads::{Room, Taken};
 
 /// The most bytes that a picture's file may have: it is read into memory.
 const MOST_BYTES: u64 = 256 << 20;
@@ -52,13 +52,26 @@ pub(super) fn small_enough(bytes: u64) -> Result<()> {
     Ok(())
 }
 
+/// A picture's file, opened, and its length.
+fn opened(path: &Path) -> Result<(File, u64)> {
+    // Before it is opened: that would wait for the other end of a pipe.
+    let meta = std::fs::metadata(path).context("cannot be read")?;
+    ensure!(meta.is_file(), "not a file");
+    small_enough(meta.len())?;
+    Ok((File::open(path).context("cannot be read")?, meta.len()))
+}
+
 /// The bytes of a picture's file.
 ///
 /// # Errors
 /// A file that is missing, no regular file, or too large.
 pub(crate) fn read_picture(path: &Path) -> Result<Vec<u8>> {
-    small_enough(std::fs::metadata(path).context("cannot be read")?.len())?;
-    files::read_file(path)
+    let (file, length) = opened(path)?;
+    let mut bytes = Vec::with_capacity(length as usize);
+    // It may grow meanwhile.
+    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).context("cannot be read")?;
+    small_enough(bytes.len() as u64)?;
+    Ok(bytes)
 }
 
 /// The bytes of a picture's file, once there is room for them and for the decoded picture; the room
@@ -67,13 +80,9 @@ pub(crate) fn read_picture(path: &Path) -> Result<Vec<u8>> {
 /// # Errors
 /// A file that can't be read, is too large, or is not a picture.
 pub(crate) fn read_in<'a>(room: &'a Room, path: &Path) -> Result<(Vec<u8>, Taken<'a>)> {
-    let meta = std::fs::metadata(path).context("cannot be read")?;
-    ensure!(meta.is_file(), "not a file");
-    small_enough(meta.len())?;
-    let file = File::open(path).context("cannot be read")?;
-    let decoded = without_panic(|| imaging::memory(BufReader::new(file)))?;
-    let taken = room.take(meta.len() + decoded);
-    Ok((files::read_file(path)?, taken))
+    let (file, length) = opened(path)?;
+    let taken = room.take(length + imaging::memory(BufReader::new(file))?);
+    Ok((read_picture(path)?, taken))
 }
 
 /// Room for decoding a picture whose bytes are in memory.
@@ -81,7 +90,7 @@ pub(crate) fn read_in<'a>(room: &'a Room, path: &Path) -> Result<(Vec<u8>, Taken
 /// # Errors
 /// Bytes that are not a picture.
 pub(crate) fn room_for<'a>(room: &'a Room, bytes: &[u8]) -> Result<Taken<'a>> {
-    Ok(room.take(without_panic(|| imaging::memory(Cursor::new(bytes)))?))
+    Ok(room.take(imaging::memory(Cursor::new(bytes))?))
 }
 
 /// The memory of a contiguous u8 tensor on the CPU.

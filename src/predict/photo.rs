@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use anyhow::{Context, Result};
 use image::RgbImage;
+use imaging::without_panic;
 use polars::prelude::{DataFrame, df};
 use serde::{Serialize, Serializer};
 
@@ -15,7 +16,7 @@ use crate::data::{decode_photo, read_in, read_picture};
 use crate::detect::{Chip, Detector, Found};
 use crate::support::device::device;
 use crate::support::progress::Progress;
-use crate::support::threads::{Room, on_every_core, without_panic};
+use crate::support::threads::{Room, on_every_core};
 
 /// A face in a photograph, and what is predicted for it.
 ///
@@ -217,7 +218,7 @@ fn photo(
     bytes: Vec<u8>,
     predict: impl FnOnce(&[RgbImage]) -> Result<Vec<FacePrediction>>,
 ) -> Result<Photo> {
-    let picture = without_panic(|| decode_photo(&bytes))?;
+    let picture = decode_photo(&bytes)?;
     drop(bytes);
     let mut seen = without_panic(|| Seen::of(detector, &picture))?;
     let predicted = predict(&std::mem::take(&mut seen.chips))?;

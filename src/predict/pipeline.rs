@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use anyhow::{Result, anyhow};
 use image::RgbImage;
+use imaging::without_panic;
 
 use super::answers::{Answers, Rows};
 use super::photo::Seen;
@@ -25,7 +26,7 @@ use crate::store::Card;
 use crate::support::device::device;
 use crate::support::live::keep_going;
 use crate::support::progress::Progress;
-use crate::support::threads::{Room, in_threads, keep_memory, without_panic};
+use crate::support::threads::{Room, in_threads, keep_memory};
 
 /// A job's pictures have at most so many bytes together, or are one.
 const JOB_BYTES: usize = 16 << 20;
@@ -239,7 +240,7 @@ fn photos(
         let decoded = || {
             let bytes = bytes?;
             let taken = room_for(room, &bytes)?;
-            Ok((without_panic(|| decode_photo(&bytes))?, taken))
+            Ok((decode_photo(&bytes)?, taken))
         };
         let picture = timed(&mut times.decode, decoded);
         let looked_at =
@@ -274,7 +275,7 @@ fn chips(
     let decoded = members.into_iter().map(|Member { name, bytes }| {
         let inputs = bytes.and_then(|bytes| {
             let _taken = room_for(room, &bytes)?;
-            without_panic(|| Inputs::of(cards, &decode(&bytes)?))
+            Inputs::of(cards, &decode(&bytes)?)
         });
         (name, inputs)
     });

@@ -14,7 +14,7 @@ use crate::model::{Inference, batch};
 use crate::store::{Card, DEFAULT_MODEL, ModelStore, Trained};
 use crate::support::device::{device, inference_kind};
 use crate::support::progress::Progress;
-use crate::support::threads::{Room, on_every_core, without_panic};
+use crate::support::threads::{Room, on_every_core};
 use crate::task::Task;
 
 /// Nets ready to predict: one for both gender and age, or one for each; of several for the
@@ -88,7 +88,7 @@ impl Predictor {
         let (cards, room) = (self.cards(), Room::for_threads());
         self.predict_each(files.len(), |i| {
             let (bytes, _taken) = read_in(&room, &files[i])?;
-            without_panic(|| Inputs::of(&cards, &decode(&bytes)?))
+            Inputs::of(&cards, &decode(&bytes)?)
         })
     }
 

@@ -1,11 +1,10 @@
 //! Work on every core, and what makes libtorch fast there.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow};
 use tch::Device;
 
 /// Has glibc keep what is freed instead of giving it back to the system: libtorch allocates a
@@ -84,14 +83,6 @@ pub(crate) fn in_threads<W: Send, T: Send>(
     done
 }
 
-/// What decoders do with a picture: one on which they panic must not end the work on others.
-///
-/// # Errors
-/// What `work` returns, or that it panicked.
-pub(crate) fn without_panic<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| bail!("the decoder panicked on it"))
-}
-
 /// Bytes of pictures that may be in memory for each thread: one of 24 megapixels, as it is decoded.
 const BYTES: u64 = 160 << 20;
 
@@ -139,13 +130,6 @@ mod tests {
     use std::sync::atomic::AtomicU64;
 
     use super::*;
-
-    #[test]
-    fn a_panic_is_an_error_of_its_picture() {
-        let error = without_panic(|| -> Result<()> { panic!("as it should") }).unwrap_err();
-        assert_eq!(error.to_string(), "the decoder panicked on it");
-        assert_eq!(without_panic(|| Ok(3)).unwrap(), 3);
-    }
 
     #[test]
     fn a_room_is_never_overfull_and_the_largest_gets_it_alone() {

@@ -5,14 +5,17 @@
 //! must compile quickly.
 
 use std::io::{BufRead, Cursor, Seek};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use fast_image_resize as fir;
 use image::codecs::jpeg::JpegEncoder;
 use image::metadata::Orientation;
 use image::{
-    ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Rgb, RgbImage, RgbaImage,
+    ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage,
+    RgbaImage,
 };
+use image_webp::WebPDecoder;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::{colorspace::ColorSpace, options::DecoderOptions};
 
@@ -20,42 +23,43 @@ use zune_jpeg::zune_core::{colorspace::ColorSpace, options::DecoderOptions};
 /// of the libraries included, so that pictures cached before are made anew.
 pub const VERSION: u32 = 1;
 
-/// The most pixels that a picture may declare: 120 megapixels.
-pub const MOST_PIXELS: u64 = 120_000_000;
-/// The most bytes that decoding a picture may take: 7 for each of [`MOST_PIXELS`].
-pub const MOST_MEMORY: u64 = 7 * MOST_PIXELS;
+/// The most pixels that a picture may declare.
+const MOST_PIXELS: u64 = 120_000_000;
+/// The most bytes that decoding a picture may take.
+const MOST_MEMORY: u64 = 7 * MOST_PIXELS;
+/// The most bytes that a PNG's colour profile and texts may take: a file may have a thousandth of them.
+const MOST_METADATA: u64 = 64 << 20;
 
-/// How a JPEG begins.
+/// How a JPEG begins, and how a WebP does.
 const JPEG: [u8; 2] = [0xFF, 0xD8];
+const WEBP: &[u8] = b"RIFF";
 const NO_PICTURE: &str = "not a JPEG, PNG or WebP picture";
 
-/// The bytes that decoding a picture takes, beside those of its file, by what its header declares.
+/// What decoders do with a picture: one on which they panic must not end the work on others.
 ///
 /// # Errors
-/// What is not a picture, declares no pixels or more than [`MOST_PIXELS`], or takes more than
-/// [`MOST_MEMORY`].
+/// What `work` returns, or that it panicked.
+pub fn without_panic<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| bail!("the decoder panicked on it"))
+}
+
+/// The bytes that decoding a picture takes, beside those of its file, by what its header declares: at
+/// most 840 MB. A PNG's metadata may take 64 MiB more.
+///
+/// # Errors
+/// What is not a picture, or declares no pixels, more than 120 megapixels or ones that take more
+/// memory.
 pub fn memory(mut picture: impl BufRead + Seek) -> Result<u64> {
-    let (width, height, each) = if picture.fill_buf()?.starts_with(&JPEG) {
-        let options =
-            DecoderOptions::default().set_max_width(usize::MAX).set_max_height(usize::MAX);
-        let mut decoder = JpegDecoder::new_with_options(picture, options);
-        decoder.decode_headers().map_err(|error| anyhow!("a damaged or cut-off JPEG: {error}"))?;
-        let header = decoder.info().context("a JPEG without dimensions")?;
-        // Decoded, and turned upright; of a progressive one all coefficients are kept, 2 bytes each.
-        let each = if header.sof.is_progressive() { 3 + 6 } else { 3 + 3 };
-        (u32::from(header.width), u32::from(header.height), each)
-    } else {
-        let mut reader = ImageReader::new(picture).with_guessed_format()?;
-        reader.no_limits(); // these are ours
-        let decoder = reader.into_decoder().context(NO_PICTURE)?;
-        let (width, height) = decoder.dimensions();
-        // Decoded, and then made RGB, or RGBA where it has an alpha channel.
-        let each = match decoder.color_type() {
-            ColorType::Rgb8 => 3 + 3,
-            color => u64::from(color.bytes_per_pixel()) + 3 + u64::from(color.has_alpha()),
-        };
-        (width, height, each)
-    };
+    let (width, height, each) = without_panic(|| {
+        let start = picture.fill_buf()?;
+        if start.starts_with(&JPEG) {
+            jpeg_header(picture)
+        } else if start.starts_with(WEBP) {
+            webp_header(picture)
+        } else {
+            png_header(picture)
+        }
+    })?;
     ensure!(width > 0 && height > 0, "a picture of {width} x {height} pixels");
     let pixels = u64::from(width) * u64::from(height);
     ensure!(
@@ -73,24 +77,67 @@ pub fn memory(mut picture: impl BufRead + Seek) -> Result<u64> {
     Ok(each * pixels)
 }
 
+/// Width, height, and the bytes that each pixel takes.
+type Header = (u32, u32, u64);
+
+fn jpeg_header(mut picture: impl BufRead + Seek) -> Result<Header> {
+    let mut decoder = JpegDecoder::new_with_options(&mut picture, jpeg_options());
+    decoder.decode_headers().map_err(damaged_jpeg)?;
+    let header = decoder.info().context("a JPEG without dimensions")?;
+    // The reader stands behind the first scan's header, whose length is by its number of components.
+    let mut end = [0; 16];
+    picture.seek_relative(-(end.len() as i64))?;
+    picture.read_exact(&mut end)?;
+    let is_of = |n: u8| end[usize::from(8 - 2 * n)..].starts_with(&[0xFF, 0xDA, 0, 6 + 2 * n, n]);
+    let several = header.sof.is_progressive() || (1..header.components.min(4)).any(is_of);
+    // Of several scans all coefficients are kept until the last, 2 bytes each.
+    let coefficients = if several { 2 * u64::from(header.components) } else { 0 };
+    // Decoded, and then turned upright.
+    Ok((header.width.into(), header.height.into(), (3 + coefficients).max(3 + 3)))
+}
+
+fn webp_header(picture: impl BufRead + Seek) -> Result<Header> {
+    let mut decoder = WebPDecoder::new(picture).context(NO_PICTURE)?;
+    let (width, height) = decoder.dimensions();
+    let alpha = u64::from(decoder.has_alpha());
+    let each = match (decoder.is_animated(), decoder.is_lossy()) {
+        // The picture, the canvas and a frame, both RGBA.
+        (true, _) => 3 + alpha + 4 + 4,
+        // RGBA, and then RGB of it.
+        (false, false) => 4 + 3 + alpha,
+        // The picture; the planes of its colours, 1.5; of alpha an RGBA picture and its plane.
+        (false, true) if alpha > 0 => 4 + 2 + 4 + 1,
+        // Decoded, and then turned upright.
+        (false, true) => 3 + 3,
+    };
+    Ok((width, height, each))
+}
+
+fn png_header(picture: impl BufRead + Seek) -> Result<Header> {
+    let decoder = decoder(picture)?;
+    let (width, height) = decoder.dimensions();
+    // Decoded, and then made RGB, or RGBA where it has an alpha channel.
+    let each = match decoder.color_type() {
+        ColorType::Rgb8 => 3 + 3,
+        color => u64::from(color.bytes_per_pixel()) + 3 + u64::from(color.has_alpha()),
+    };
+    Ok((width, height, each))
+}
+
 /// Decodes a JPEG (or PNG or WebP) picture to RGB.
 ///
 /// # Errors
 /// Bytes that are not such a picture or are cut off, or a picture that [`memory`] refuses.
 pub fn decode(bytes: &[u8]) -> Result<RgbImage> {
     memory(Cursor::new(bytes))?;
-    if !bytes.starts_with(&JPEG) {
-        let picture = DynamicImage::from_decoder(decoder(bytes)?).context(DAMAGED)?;
-        return Ok(picture.into_rgb8());
-    }
-    // Strict: a picture that is cut off is an error, not half a face above grey.
-    let options =
-        DecoderOptions::default().set_strict_mode(true).jpeg_set_out_colorspace(ColorSpace::RGB);
-    let mut decoder = JpegDecoder::new_with_options(Cursor::new(bytes), options);
-    let pixels = decoder.decode().map_err(|error| anyhow!("a damaged or cut-off JPEG: {error}"))?;
-    ensure!(ends_whole(bytes), "a cut-off JPEG: its end marker is missing");
-    let (width, height) = decoder.dimensions().context("a JPEG without dimensions")?;
-    RgbImage::from_raw(width as u32, height as u32, pixels).context("a JPEG with too few pixels")
+    without_panic(|| match bytes.starts_with(&JPEG) {
+        // Strict: a picture that is cut off is an error, not half a face above grey.
+        true => Ok(decode_jpeg(bytes, jpeg_options().set_strict_mode(true))?.0),
+        false => {
+            let picture = DynamicImage::from_decoder(decoder(Cursor::new(bytes))?);
+            Ok(picture.context(DAMAGED)?.into_rgb8())
+        }
+    })
 }
 
 /// Decodes a photograph as people have them (JPEG, PNG or WebP; grey, CMYK, 16 bit, with an alpha
@@ -100,27 +147,72 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage> {
 /// Bytes that are not such a picture or are cut off, or a picture that [`memory`] refuses.
 pub fn decode_photo(bytes: &[u8]) -> Result<RgbImage> {
     memory(Cursor::new(bytes))?;
-    if bytes.starts_with(&JPEG) {
-        ensure!(ends_whole(bytes), "a cut-off JPEG: its end marker is missing");
-    }
-    let mut decoder = decoder(bytes)?;
-    // A damaged EXIF block says nothing about the picture.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    without_panic(|| {
+        let (picture, exif) = match bytes.starts_with(&JPEG) {
+            true => decode_jpeg(bytes, jpeg_options())?,
+            false => decode_other(bytes)?,
+        };
+        // A damaged EXIF block says nothing about the picture.
+        let orientation = exif.and_then(|exif| Orientation::from_exif_chunk(&exif));
+        let mut picture = DynamicImage::from(picture);
+        picture.apply_orientation(orientation.unwrap_or(Orientation::NoTransforms));
+        Ok(picture.into_rgb8())
+    })
+}
+
+const DAMAGED: &str = "a damaged picture";
+
+fn damaged_jpeg(error: impl std::fmt::Display) -> anyhow::Error {
+    anyhow!("a damaged or cut-off JPEG: {error}")
+}
+
+/// To RGB, of any size: [`memory`] has looked at that.
+fn jpeg_options() -> DecoderOptions {
+    DecoderOptions::default()
+        .set_strict_mode(false)
+        .set_max_width(usize::MAX)
+        .set_max_height(usize::MAX)
+        .jpeg_set_out_colorspace(ColorSpace::RGB)
+}
+
+/// A picture, and its EXIF block where it has one.
+type Decoded = (RgbImage, Option<Vec<u8>>);
+
+fn decode_jpeg(bytes: &[u8], options: DecoderOptions) -> Result<Decoded> {
+    let mut decoder = JpegDecoder::new_with_options(Cursor::new(bytes), options);
+    let pixels = decoder.decode().map_err(damaged_jpeg)?;
+    ensure!(ends_whole(bytes), "a cut-off JPEG: its end marker is missing");
+    let (width, height) = decoder.dimensions().context("a JPEG without dimensions")?;
+    let picture = RgbImage::from_raw(width as u32, height as u32, pixels);
+    Ok((picture.context("a JPEG with too few pixels")?, decoder.exif().cloned()))
+}
+
+/// A PNG or WebP over white.
+fn decode_other(bytes: &[u8]) -> Result<Decoded> {
+    let mut decoder = decoder(Cursor::new(bytes))?;
+    let exif = match bytes.starts_with(WEBP) {
+        true => {
+            // Limited, for a file of bytes may declare a block of gigabytes.
+            let mut limited = WebPDecoder::new(Cursor::new(bytes)).context(NO_PICTURE)?;
+            limited.set_memory_limit(bytes.len());
+            limited.exif_metadata().ok().flatten()
+        }
+        false => decoder.exif_metadata().ok().flatten(),
+    };
     let picture = DynamicImage::from_decoder(decoder).context(DAMAGED)?;
     let picture = match picture.color().has_alpha() {
         true => over_white(picture.into_rgba8())?,
         false => picture.into_rgb8(),
     };
-    let mut picture = DynamicImage::from(picture);
-    picture.apply_orientation(orientation);
-    Ok(picture.into_rgb8())
+    Ok((picture, exif))
 }
 
-const DAMAGED: &str = "a damaged picture";
-
-fn decoder(bytes: &[u8]) -> Result<impl ImageDecoder> {
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
-    reader.no_limits(); // they were looked at
+/// A PNG or WebP's decoder. Its limit is on metadata alone, which a PNG inflates before its pixels.
+fn decoder<'a>(picture: impl BufRead + Seek + 'a) -> Result<impl ImageDecoder + 'a> {
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(MOST_METADATA);
+    let mut reader = ImageReader::new(picture).with_guessed_format()?;
+    reader.limits(limits);
     reader.into_decoder().context(NO_PICTURE)
 }
 
@@ -272,20 +364,162 @@ mod tests {
             assert!(decode(&bytes[..bytes.len() / 2]).is_err());
         }
         assert!(decode(b"no picture").is_err());
+        let wide = encode_jpeg(&RgbImage::new(20_000, 1), 90).unwrap();
+        assert_eq!(decode(&wide).unwrap().dimensions(), (20_000, 1));
         let small = resize(&picture, 10).unwrap();
         assert_eq!(small.dimensions(), (10, 10));
         assert!(small.get_pixel(9, 5).0[0] > small.get_pixel(0, 5).0[0] + 150);
         assert!(resize(&picture, 0).is_err());
     }
 
+    fn frame(marker: u8, width: u16, height: u16, components: u8) -> Vec<u8> {
+        let mut frame = vec![0xFF, marker, 0, 8 + 3 * components, 8];
+        frame.extend([height.to_be_bytes(), width.to_be_bytes()].concat());
+        frame.push(components);
+        (1..=components).for_each(|id| frame.extend([id, 0x11, 0]));
+        frame
+    }
+
+    fn scan(components: u8) -> Vec<u8> {
+        let mut scan = vec![0xFF, 0xDA, 0, 6 + 2 * components, components];
+        (1..=components).for_each(|id| scan.extend([id, 0]));
+        scan.extend([0, 63, 0]);
+        scan
+    }
+
+    #[test]
+    fn a_panic_is_an_error_of_its_picture() {
+        let error = without_panic(|| -> Result<()> { panic!("as it should") }).unwrap_err();
+        assert_eq!(error.to_string(), "the decoder panicked on it");
+        assert_eq!(without_panic(|| Ok(3)).unwrap(), 3);
+        // Of one component, coded progressively, and said to be YCCK behind that: more are looked for.
+        let panics = include_bytes!("../../../tests/photos/panics.jpg");
+        assert!(memory(Cursor::new(panics)).is_ok());
+        for decode in [decode, decode_photo] {
+            let error = decode(panics).unwrap_err().to_string();
+            assert_eq!(error, "the decoder panicked on it");
+        }
+    }
+
+    /// A chunk of a WebP.
+    fn chunk(name: &[u8], content: &[u8]) -> Vec<u8> {
+        [name, &(content.len() as u32).to_le_bytes(), content].concat()
+    }
+
+    fn webp(chunks: &[Vec<u8>]) -> Vec<u8> {
+        chunk(b"RIFF", &[b"WEBP", &*chunks.concat()].concat())
+    }
+
+    fn lossless(width: u32, height: u32, alpha: bool) -> Vec<u8> {
+        let bits = (width - 1) | (height - 1) << 14 | u32::from(alpha) << 28;
+        chunk(b"VP8L", &[&[0x2F][..], &bits.to_le_bytes(), &[0]].concat())
+    }
+
+    fn lossy(width: u32, height: u32) -> Vec<u8> {
+        let size = [(width as u16).to_le_bytes(), (height as u16).to_le_bytes()].concat();
+        chunk(b"VP8 ", &[&[0, 0, 0, 0x9D, 1, 0x2A][..], &size].concat())
+    }
+
+    fn extended(flags: u8, width: u32, height: u32, more: &[Vec<u8>]) -> Vec<u8> {
+        let size = [&(width - 1).to_le_bytes()[..3], &(height - 1).to_le_bytes()[..3]].concat();
+        let head = chunk(b"VP8X", &[&[flags, 0, 0, 0], &*size].concat());
+        webp(&[&[head], more].concat())
+    }
+
+    fn animated(alpha: u8, width: u32, height: u32) -> Vec<u8> {
+        let frame = [vec![0; 16], lossless(8, 8, true)].concat();
+        extended(2 | alpha, width, height, &[chunk(b"ANIM", &[0; 6]), chunk(b"ANMF", &frame)])
+    }
+
+    /// RGBA of 16 bits a channel, up to where its pixels begin.
+    fn deep_png(width: u32, height: u32) -> Vec<u8> {
+        let picture = DynamicImage::new_rgba16(1, 1);
+        let mut png = Cursor::new(vec![]);
+        picture.write_to(&mut png, ImageFormat::Png).unwrap();
+        let mut png = png.into_inner();
+        png[16..24].copy_from_slice(&[width.to_be_bytes(), height.to_be_bytes()].concat());
+        let mut crc = !0u32;
+        for byte in &png[12..29] {
+            crc ^= u32::from(*byte);
+            (0..8).for_each(|_| crc = crc >> 1 ^ if crc & 1 == 1 { 0xEDB8_8320 } else { 0 });
+        }
+        png[29..33].copy_from_slice(&(!crc).to_be_bytes());
+        png
+    }
+
+    /// Of each kind the largest that is taken, 10,000 pixels high, and a column more.
+    #[test]
+    fn memory_is_counted_by_the_header_and_limited() {
+        const HIGH: u32 = 10_000;
+        let jpeg = |marker: u8, components: u8, in_first: u8| {
+            move |width: u32| {
+                let frame = frame(marker, width as u16, HIGH as u16, components);
+                [&JPEG[..], &frame, &scan(in_first)].concat()
+            }
+        };
+        type Made = Box<dyn Fn(u32) -> Vec<u8>>;
+        let kinds: [(&str, u64, u32, Made); 14] = [
+            ("JPEG", 6, 12_000, Box::new(jpeg(0xC0, 3, 3))),
+            ("CMYK JPEG", 6, 12_000, Box::new(jpeg(0xC0, 4, 4))),
+            ("grey progressive JPEG", 6, 12_000, Box::new(jpeg(0xC2, 1, 1))),
+            ("JPEG in several scans", 9, 9_333, Box::new(jpeg(0xC0, 3, 1))),
+            ("JPEG in two scans", 9, 9_333, Box::new(jpeg(0xC1, 3, 2))),
+            ("progressive JPEG", 9, 9_333, Box::new(jpeg(0xC2, 3, 3))),
+            ("progressive CMYK JPEG", 11, 7_636, Box::new(jpeg(0xC2, 4, 4))),
+            ("lossy WebP", 6, 12_000, Box::new(|width| webp(&[lossy(width, HIGH)]))),
+            (
+                "lossy WebP with alpha",
+                11,
+                7_636,
+                Box::new(|width| {
+                    extended(16, width, HIGH, &[chunk(b"ALPH", &[0; 2]), lossy(width, HIGH)])
+                }),
+            ),
+            ("lossless WebP", 7, 12_000, Box::new(|width| webp(&[lossless(width, HIGH, false)]))),
+            (
+                "lossless WebP with alpha",
+                8,
+                10_500,
+                Box::new(|width| webp(&[lossless(width, HIGH, true)])),
+            ),
+            ("animated WebP", 11, 7_636, Box::new(|width| animated(0, width, HIGH))),
+            ("animated WebP with alpha", 12, 7_000, Box::new(|width| animated(16, width, HIGH))),
+            ("PNG of 16 bits with alpha", 12, 7_000, Box::new(|width| deep_png(width, HIGH))),
+        ];
+        for (kind, each, widest, made) in kinds {
+            let bytes = memory(Cursor::new(made(widest)));
+            let expected = each * u64::from(widest) * u64::from(HIGH);
+            assert_eq!(bytes.unwrap(), expected, "{kind}");
+            let error = memory(Cursor::new(made(widest + 1))).unwrap_err().to_string();
+            let limit = if widest == 12_000 { "at most 120 million" } else { "at most 840" };
+            assert!(error.contains(limit), "{kind}: {error}");
+        }
+    }
+
+    /// Without a limit, memory would be made for what it declares.
+    #[test]
+    fn a_webp_whose_exif_block_is_said_to_be_long_is_read_without_it() {
+        let picture = RgbImage::from_pixel(8, 8, Rgb([200, 100, 50]));
+        let mut plain = Cursor::new(vec![]);
+        picture.write_to(&mut plain, ImageFormat::WebP).unwrap();
+        let pixels = plain.into_inner()[12..].to_vec();
+        let turned = b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x03\0\0\0\0\0\0";
+        let mut exif = chunk(b"EXIF", turned);
+        let upright = DynamicImage::from(picture.clone()).rotate180().into_rgb8();
+        let file = |exif: &[u8]| extended(8, 8, 8, &[pixels.clone(), exif.to_vec()]);
+        assert!(decode_photo(&file(&exif)).unwrap() == upright);
+        exif[4..8].copy_from_slice(&0xFFFF_FFF0u32.to_le_bytes());
+        assert!(decode_photo(&file(&exif)).unwrap() == picture);
+    }
+
     /// Where this fails, caches hold other pixels than these: count [`VERSION`] up with the sum.
     #[test]
     fn the_version_is_that_of_the_pixels() {
-        let picture =
-            RgbImage::from_fn(40, 30, |x, y| Rgb([6 * x as u8, 8 * y as u8, (x * y) as u8]));
+        let picture = decode(include_bytes!("../../../tests/photos/plain.jpg")).unwrap();
         let small = resize(&picture, 10).unwrap();
-        let sum: usize =
-            small.iter().enumerate().map(|(i, byte)| (i + 1) * usize::from(*byte)).sum();
-        assert_eq!((VERSION, sum), (1, 5_932_399));
+        let sum = |picture: &RgbImage| -> usize {
+            picture.iter().enumerate().map(|(i, byte)| (i + 1) * usize::from(*byte)).sum()
+        };
+        assert_eq!((VERSION, sum(&picture), sum(&small)), (1, 7_594_138_721_191, 6_533_660));
     }
 }
