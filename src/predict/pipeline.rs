@@ -26,10 +26,12 @@ use crate::store::Card;
 use crate::support::device::device;
 use crate::support::live::keep_going;
 use crate::support::progress::Progress;
-use crate::support::threads::{Room, in_threads, keep_memory};
+use crate::support::threads::{Room, Taken, in_threads, keep_memory};
 
 /// A job's pictures have at most so many bytes together, or are one.
 const JOB_BYTES: usize = 16 << 20;
+/// Bytes of pictures' files that may be under way for each worker: a job that it answers, and the next.
+const READ_BYTES: u64 = 2 * JOB_BYTES as u64;
 
 /// Seconds of threads, by what they were spent on.
 #[derive(Debug, Clone, Copy, Default)]
@@ -74,7 +76,10 @@ pub(super) fn timed<T>(seconds: &mut f64, work: impl FnOnce() -> T) -> T {
 pub(super) struct Pipeline<'a> {
     cards: Vec<&'a Card>,
     workers: Vec<Worker>,
+    /// For pictures as they are decoded.
     room: Room,
+    /// For their files. Another, since a worker that has some of it waits for some of the first.
+    files: Room,
     pub(super) times: Times,
 }
 
@@ -87,11 +92,13 @@ struct Worker {
 }
 
 /// Pictures that one thread answers together.
-struct Job {
+struct Job<'a> {
     number: usize,
     /// The number of its first picture in the shard.
     first: usize,
     members: Vec<Member>,
+    /// Room for its bytes, until it is answered.
+    _taken: Taken<'a>,
 }
 
 impl<'a> Pipeline<'a> {
@@ -101,9 +108,10 @@ impl<'a> Pipeline<'a> {
             let (detector, ready) = (detector.map(Detector::share), predictor.ready_again()?);
             Ok(Worker { detector, ready, times: Times::default() })
         });
-        let workers = workers.collect::<Result<_>>()?;
+        let workers = workers.collect::<Result<Vec<_>>>()?;
         let (cards, room) = (predictor.cards(), Room::for_threads());
-        Ok(Self { cards, workers, room, times: Times::default() })
+        let files = Room::of(READ_BYTES * workers.len() as u64);
+        Ok(Self { cards, workers, room, files, times: Times::default() })
     }
 
     /// Answers a shard: `take` gets its rows in order. The inner error is the shard's.
@@ -126,7 +134,7 @@ impl<'a> Pipeline<'a> {
         drop((to_answer, rows));
         let (mut reading, mut taking) = (0.0, 0.0);
         let (workers, read, taken) = thread::scope(|scope| {
-            let reader = scope.spawn(|| read(shard, progress, jobs, &mut reading));
+            let reader = scope.spawn(|| read(shard, progress, &self.files, jobs, &mut reading));
             let taker = scope.spawn(|| in_order(to_take, take, &mut taking));
             let workers = in_threads(own, |(mut worker, jobs, rows)| {
                 // Who waits holds the lock, and takes the next job.
@@ -156,36 +164,42 @@ impl<'a> Pipeline<'a> {
 }
 
 /// Reads a shard into jobs.
-fn read(
+fn read<'a>(
     shard: &Shard,
     progress: &Progress,
-    jobs: SyncSender<Job>,
+    room: &'a Room,
+    jobs: SyncSender<Job<'a>>,
     seconds: &mut f64,
 ) -> Result<()> {
     let (begin, mut waited) = (Instant::now(), 0.0);
     let most = batch(device());
     let (mut number, mut first, mut bytes) = (0, 0, 0);
-    let mut send = |members: Vec<Member>| {
-        let job = Job { number, first, members };
-        number += 1;
-        first += job.members.len();
-        // Those who should answer have failed, and say why.
-        let gone = |_| anyhow!("its pictures could not be answered");
-        timed(&mut waited, || jobs.send(job).map_err(gone))
+    let mut send = |members: Vec<Member>, bytes: usize| {
+        timed(&mut waited, || {
+            // What is taken of it is of jobs that were sent, so that it becomes free.
+            let job = Job { number, first, members, _taken: room.take(bytes as u64) };
+            number += 1;
+            first += job.members.len();
+            // Those who should answer have failed, and say why.
+            jobs.send(job).map_err(|_| anyhow!("its pictures could not be answered"))
+        })
     };
     let mut members: Vec<Member> = vec![];
     let mut read = shard.each(progress, |member| {
         let own = member.bytes.as_ref().map_or(0, Vec::len);
         if !members.is_empty() && (members.len() == most || bytes + own > JOB_BYTES) {
-            send(std::mem::take(&mut members))?;
-            bytes = 0;
+            send(std::mem::take(&mut members), std::mem::take(&mut bytes))?;
         }
         bytes += own;
         members.push(member);
-        Ok(())
+        // A large picture is not held while the next is read.
+        match bytes < JOB_BYTES {
+            true => Ok(()),
+            false => send(std::mem::take(&mut members), std::mem::take(&mut bytes)),
+        }
     });
     if read.is_ok() && !members.is_empty() {
-        read = send(members);
+        read = send(members, bytes);
     }
     *seconds += begin.elapsed().as_secs_f64() - waited;
     read
@@ -282,4 +296,47 @@ fn chips(
     let (names, decoded): (Vec<String>, Vec<_>) = timed(&mut times.decode, || decoded.unzip());
     let faces = timed(&mut times.net, || predict_decoded(cards, ready, decoded))?;
     Ok(names.into_iter().zip(faces).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::sync::mpsc::RecvTimeoutError::Timeout;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Files without a byte on the disk, of which two fit into the room, and one in no room at all.
+    #[test]
+    fn files_are_not_read_before_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        for (number, mib) in [12, 12, 12, 40, 12].into_iter().enumerate() {
+            let file = File::create(folder.path().join(format!("{number}.png"))).unwrap();
+            file.set_len(mib << 20).unwrap();
+        }
+        let shards = Shard::find(&[folder.path()], false).unwrap();
+        let room = Room::of(32 << 20);
+        thread::scope(|scope| {
+            let (jobs, to_answer) = sync_channel(10);
+            let progress = Progress::new("reading", 0);
+            let (shard, room) = (&shards[0], &room);
+            scope.spawn(move || read(shard, &progress, room, jobs, &mut 0.0).unwrap());
+            let next = || to_answer.recv_timeout(Duration::from_secs(60)).unwrap();
+            let none = || to_answer.recv_timeout(Duration::from_millis(300)).err() == Some(Timeout);
+            let (first, second) = (next(), next());
+            assert!(none(), "a third is read");
+            drop(first);
+            let third = next();
+            assert!(none(), "the large one is read beside two");
+            drop(second);
+            assert!(none(), "the large one is read beside another");
+            drop(third);
+            let large = next();
+            assert_eq!(large.members[0].bytes.as_ref().unwrap().len(), 40 << 20);
+            assert!(none(), "one is read beside the large one");
+            drop(large);
+            assert_eq!(next().first, 4);
+            assert!(to_answer.recv().is_err(), "there is more than was read");
+        });
+    }
 }

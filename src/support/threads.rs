@@ -103,7 +103,8 @@ impl Room {
         Self::of(BYTES * tch::get_num_threads().max(1) as u64)
     }
 
-    fn of(all: u64) -> Self {
+    /// For so many bytes.
+    pub(crate) fn of(all: u64) -> Self {
         Self { all, free: Mutex::new(all), freed: Condvar::new() }
     }
 
