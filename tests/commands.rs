@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs;
+use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
@@ -406,4 +407,44 @@ fn a_pretrained_net_is_fine_tuned_on_a_folder_with_its_own_labels() {
         refused.contains("mine or a net it started or learnt from was trained on"),
         "{refused}"
     );
+}
+
+/// Files of a megabyte that say they are a gigabyte: a PNG's colour profile, and a name in a tar file.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_inflates_to_a_gigabyte_does_not_take_it() {
+    const GIGABYTE: u64 = 1 << 30;
+    let (place, data) = (TempDir::new().unwrap(), faces_folder(1));
+    let at = |name: &str| place.path().join(name);
+
+    image::RgbImage::new(8, 8).save(at("profile.png")).unwrap();
+    let mut png = fs::read(at("profile.png")).unwrap();
+    let mut profile =
+        flate2::write::ZlibEncoder::new(b"iCCPx\0\0".to_vec(), flate2::Compression::default());
+    std::io::copy(&mut std::io::repeat(0).take(GIGABYTE), &mut profile).unwrap();
+    let profile = profile.finish().unwrap();
+    let mut crc = flate2::Crc::new();
+    crc.update(&profile);
+    let length = (profile.len() as u32 - 4).to_be_bytes();
+    // Behind the header.
+    png.splice(33..33, [&length[..], &profile, &crc.sum().to_be_bytes()].concat());
+    fs::write(at("profile.png"), &png).unwrap();
+    common::zeros(&at("name.tar.gz"), b'L', "././@LongLink", GIGABYTE, &[]);
+
+    let predict = |arguments: &[&str]| {
+        let mut predict = with_models(&place, &data);
+        predict.args(["predict", "--aligned"]).args(arguments).current_dir(place.path());
+        predict
+    };
+    let mut set = program(place.path(), &at("name.tar.gz"));
+    set.arg("data");
+    let commands = [
+        (predict(&["profile.png"]), true),
+        (predict(&["name.tar.gz", "--to", "answers"]), false),
+        (set, false),
+    ];
+    for (mut command, right) in commands {
+        let (bytes, success) = peak_memory(command.env("OMP_NUM_THREADS", "1"));
+        assert!(success == right && bytes < 600 << 20, "{command:?}: {success}, {bytes}");
+    }
 }

@@ -5,8 +5,11 @@ mod common;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
-use common::{Member, below, faces_folder, file, files, gz, pictures, place, program, tar, words};
+use common::{
+    Member, below, faces_folder, file, files, gz, pictures, place, program, tar, words, zeros,
+};
 use ror::data::Faces;
 use tempfile::TempDir;
 
@@ -282,6 +285,50 @@ fn links_and_sparse_files_in_an_archive_are_read_or_refused_by_name() {
     assert!(message.contains("sparse") && message.contains(&names[1]), "{message}");
 }
 
+/// Each link leads to the next, and the last one to a picture.
+#[test]
+fn a_long_chain_of_links_is_followed_once() {
+    const LINKS: usize = 20_000;
+    let name = |i: usize| format!("26_1_2_{i:017}.jpg");
+    let link = |i: usize| (b'2', name(i), name(i + 1).into_bytes());
+    let mut members: Vec<Member> = (0..LINKS).map(link).collect();
+    let picture = pictures(1).remove(0).1;
+    members.push((b'0', name(LINKS), picture));
+    assert_eq!(pictures_in(&gz(&tar(&members))), LINKS + 1);
+    // Of a ring, and of one that ends nowhere, the last one is named.
+    for end in [name(5), "nowhere".to_owned()] {
+        let mut members: Vec<Member> = (0..9).map(link).collect();
+        members[8].2 = end.clone().into_bytes();
+        let (_folder, path) = written("own.tar.gz", &gz(&tar(&members)));
+        let message = refused(&path);
+        assert!(message.contains(&format!("{} is a link to {end}", name(8))), "{message}");
+    }
+}
+
+/// One picture that is too large, as in a folder, costs nothing but itself.
+#[test]
+fn a_picture_of_an_archive_that_is_too_large_is_left_out_by_name() {
+    let (place, folder) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let path = folder.path().join("own.tar.gz");
+    let name = "36_1_0_20170116184024662.jpg";
+    zeros(&path, b'0', name, 300 << 20, &files("", &pictures(3)));
+    let run = || {
+        let said = data(place.path(), &path);
+        assert!(said.contains("3 pictures") && said.contains("1 files are left out"), "{said}");
+        assert!(said.contains(&format!("{name} (314572800 bytes: at most 256 MiB")), "{said}");
+        said
+    };
+    run();
+    // With another time it has the same bytes.
+    let unpacked = below(&cached(place.path(), "unpacked-"));
+    let large = unpacked.iter().find(|path| path.ends_with(name)).unwrap();
+    fs::File::options().write(true).open(large).unwrap().set_modified(UNIX_EPOCH).unwrap();
+    let said = run();
+    assert!(!said.contains("anew"), "{said}");
+    fs::remove_file(large).unwrap();
+    assert!(run().contains("anew"));
+}
+
 #[test]
 fn the_pictures_of_all_folders_are_read() {
     place();
@@ -393,7 +440,8 @@ fn an_archive_that_unpacks_to_too_much_is_refused() {
     };
     let cache_is_clean = || {
         let left = below(&place.path().join("cache"));
-        let left: Vec<_> = left.iter().filter(|path| path.ends_with("jpg")).collect();
+        let is_picture = |path: &&PathBuf| path.extension().is_some_and(|e| e == "jpg");
+        let left: Vec<_> = left.iter().filter(is_picture).collect();
         assert!(left.is_empty(), "{left:?}");
     };
     fs::write(&path, gz(&tar(&[(b'0', name.clone(), vec![0; 20_000_000])]))).unwrap();
@@ -424,9 +472,50 @@ fn an_archive_that_unpacks_to_too_much_is_refused() {
     assert!(said.contains("set ROR_UNPACK_FILES to more"), "{said}");
     let (done, said) = run("ROR_UNPACK_FILES", "many");
     assert!(!done && said.contains("ROR_UNPACK_FILES is \"many\""), "{said}");
+    cache_is_clean();
     let (done, said) = run("ROR_UNPACK_FILES", "12");
     assert!(done && said.contains("12 pictures"), "{said}");
-    cache_is_clean();
+}
+
+/// What an archive takes besides its files.
+#[test]
+fn names_folders_and_headers_of_an_archive_have_limits() {
+    let (place, folder) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let path = folder.path().join("own.tar.gz");
+    let run = |most: &str| {
+        let output =
+            program(place.path(), &path).arg("data").env("ROR_UNPACK_FILES", most).output();
+        let output = output.unwrap();
+        (output.status.success(), words(&output))
+    };
+    let in_folders = |n: usize| {
+        let name = "26_1_2_20170116184024662.jpg".to_owned();
+        let deep = file(&"d/".repeat(n), &(name, vec![1]));
+        fs::write(&path, gz(&tar(&[deep]))).unwrap();
+        run("")
+    };
+    let (done, said) = in_folders(32);
+    assert!(done && said.contains("1 pictures"), "{said}");
+    let (done, said) = in_folders(33);
+    assert!(!done && said.contains("too many folders") && said.contains("d/d/d"), "{said}");
+    // 256 bytes a member.
+    let mut long = tar::Builder::new(vec![]);
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::Symlink);
+    header.set_size(0);
+    long.append_link(&mut header, "b".repeat(200), "a".repeat(200)).unwrap();
+    fs::write(&path, gz(&long.into_inner().unwrap())).unwrap();
+    let (done, said) = run("1");
+    assert!(!done && said.contains("the names are too long"), "{said}");
+    assert!(said.contains("set ROR_UNPACK_FILES to more"), "{said}");
+    let (_, said) = run("2");
+    assert!(said.contains("is a link to aaa"), "{said}");
+    zeros(&path, b'L', "././@LongLink", 17 << 20, &files("all/", &pictures(1)));
+    let (done, said) = run("");
+    assert!(!done && said.contains("more than 16 MiB of headers"), "{said}");
+    zeros(&path, b'0', "readme.txt", 17 << 20, &files("all/", &pictures(1)));
+    let (done, said) = run("");
+    assert!(done && said.contains("1 pictures"), "{said}");
 }
 
 /// What never ends is not waited for: pipes and devices, as the set or in it.

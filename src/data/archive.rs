@@ -13,8 +13,9 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::contents::{Contents, Seen};
-use super::folder::{self, Tree};
-use super::shard::Ended;
+use super::folder::{self, Tree, resolved};
+use super::members;
+use super::pictures::small_enough;
 use crate::support::files::{self, cache};
 use crate::support::hash::hex;
 use crate::support::live::keep_going;
@@ -86,8 +87,8 @@ fn as_unpacked(folder: &Path) -> Result<Tree> {
     files::remove_half_written(folder);
     let mut contents = Contents::read(folder.join(CONTENTS))?;
     let (names, expected): (Vec<String>, Vec<String>) =
-        contents.all().map(|(name, content)| (name.clone(), content.clone())).unzip();
-    let found = contents.look(&folder.join(FILES), &names)?;
+        contents.all().map(|(name, seen)| (name.clone(), seen.content.clone())).unzip();
+    let found = contents.look(&folder.join(FILES), &names, |_| Ok(()))?;
     let same = |seen: &Result<Seen>, content: &String| {
         seen.as_ref().is_ok_and(|seen| seen.content == *content)
     };
@@ -103,9 +104,9 @@ fn as_unpacked(folder: &Path) -> Result<Tree> {
 }
 
 fn tree(folder: &Path, contents: &Contents) -> Tree {
-    let file = |(name, content): (&String, &String)| folder::File {
+    let file = |(name, seen): (&String, &Seen)| folder::File {
         name: name.clone(),
-        content: Some(content.clone()),
+        content: Some(small_enough(seen.bytes()).map(|()| seen.content.clone())),
     };
     Tree { root: folder.join(FILES), files: contents.all().map(file).collect(), unreadable: vec![] }
 }
@@ -173,6 +174,11 @@ fn number(variable: &str, usual: u64) -> Result<u64> {
     number.with_context(|| format!("{variable} is {text:?}: it should be a whole number"))
 }
 
+/// The most folders that a member may be in: they are no members, and so are not counted.
+const MOST_FOLDERS: usize = 32;
+/// The most bytes of a name on the average, where a link leads included: they are in memory.
+const MOST_NAME: usize = 256;
+
 /// Forms that are not read, by how they begin.
 const OTHERS: [(&[u8], &str); 6] = [
     (b"PK\x03\x04", "zip"),
@@ -204,13 +210,10 @@ fn unpack(archive: &Path, bytes: u64, folder: &Path) -> Result<BTreeMap<String, 
         true => Box::new(MultiGzDecoder::new(counted)),
         false => Box::new(counted),
     };
-    let limited = Limited { inner: plain, left: most.bytes };
-    let mut tar = tar::Archive::new(Ended { inner: limited, zeros: 0 });
-    // Of several tar files behind one another, too, each of which ends with zeros.
-    tar.set_ignore_zeros(true);
-    let mut unpacking = Unpacking { folder, left: most.bytes, files: BTreeMap::new(), most: &most };
-    let (mut members, mut links) = (0, vec![]);
-    for member in tar.entries().context(DAMAGED)? {
+    let mut unpacking =
+        Unpacking { folder, left: most.bytes, named: 0, files: BTreeMap::new(), most: &most };
+    let (mut members, mut links) = (0, BTreeMap::new());
+    let whole = members::each(plain, most.bytes, |member| {
         keep_going()?;
         let member = member.map_err(|error| match members {
             0 if !is_compressed => anyhow!(error)
@@ -224,19 +227,17 @@ fn unpack(archive: &Path, bytes: u64, folder: &Path) -> Result<BTreeMap<String, 
             thousands(most.members)
         );
         let shown = String::from_utf8_lossy(&member.path_bytes()).into_owned();
-        if let Some(link) = unpacking.add(member).with_context(|| format!("at {shown}"))? {
-            links.push(link);
-        }
-    }
+        links.extend(unpacking.add(member).with_context(|| format!("at {shown}"))?);
+        Ok(())
+    })?;
     // Without them it was cut off between two members.
-    ensure!(tar.into_inner().zeros >= 512, "{DAMAGED} (the zeros at its end are missing)");
+    ensure!(whole, "{DAMAGED} (the zeros at its end are missing)");
     unpacking.link(links)?;
     Ok(unpacking.files)
 }
 
-/// A symbolic link: its name, where it leads by its own words, and which member that would be.
+/// Where a symbolic link leads: by its own words, and which member that would be.
 struct Link {
-    name: String,
     to: String,
     member: Option<String>,
 }
@@ -247,6 +248,8 @@ struct Unpacking<'a> {
     most: &'a Most,
     /// How many bytes may still be written.
     left: u64,
+    /// Bytes of the names so far.
+    named: usize,
     /// What is there.
     files: BTreeMap<String, Seen>,
 }
@@ -260,8 +263,8 @@ impl Unpacking<'_> {
         }
     }
 
-    /// Unpacks a member; a symbolic link waits until all are there.
-    fn add(&mut self, mut member: tar::Entry<impl Read>) -> Result<Option<Link>> {
+    /// Unpacks a member; a symbolic link, by its name, waits until all are there.
+    fn add(&mut self, mut member: tar::Entry<impl Read>) -> Result<Option<(String, Link)>> {
         let kind = member.header().entry_type();
         // Of a folder the files' names say enough; the others are remarks about the archive.
         if kind.is_dir() || kind.is_pax_global_extensions() || kind.as_byte() == b'V' {
@@ -278,11 +281,22 @@ impl Unpacking<'_> {
             Some(inside) if !Path::new(&name).components().any(climbs) => inside,
             _ => bail!("it would land outside the folder: this is not UTKFace, don't use it"),
         };
+        ensure!(
+            name.matches('/').count() <= MOST_FOLDERS,
+            "it is in too many folders: {elsewhere}"
+        );
         let to = member.link_name_bytes().map(|to| text(&to)).transpose()?.unwrap_or_default();
+        self.named += name.len() + to.len();
+        ensure!(
+            self.named <= self.most.members.saturating_mul(MOST_NAME),
+            "the names are too long: more than {MOST_NAME} bytes each for {} members; if that is \
+             right, set ROR_UNPACK_FILES to more",
+            thousands(self.most.members)
+        );
         if kind.is_symlink() {
             let around = name.rsplit_once('/').map_or("", |(folder, _)| folder);
             let member = resolved(around, &to);
-            return Ok(Some(Link { name, to, member }));
+            return Ok(Some((name, Link { to, member })));
         }
         if kind.is_hard_link() {
             let linked = resolved("", &to).is_some_and(|to| self.files.contains_key(&to));
@@ -357,57 +371,33 @@ impl Unpacking<'_> {
     }
 
     /// Writes a file for each link to one of the archive, be it by way of other links.
-    fn link(&mut self, mut links: Vec<Link>) -> Result<()> {
-        loop {
-            let before = links.len();
-            for Link { name, to, member } in std::mem::take(&mut links) {
-                match &member {
-                    Some(known) if self.files.contains_key(known) => self.copy(known, name)?,
-                    _ => links.push(Link { name, to, member }),
+    fn link(&mut self, mut links: BTreeMap<String, Link>) -> Result<()> {
+        while let Some(first) = links.pop_first() {
+            // From link to link until there is a file. Each is taken out: none is come by twice.
+            let mut way = vec![first];
+            loop {
+                keep_going()?;
+                let (name, Link { to, member }) = &way[way.len() - 1];
+                if member.as_ref().is_some_and(|member| self.files.contains_key(member)) {
+                    break;
                 }
+                let next = member.as_ref().and_then(|member| links.remove_entry(member));
+                way.push(next.with_context(|| {
+                    format!(
+                        "its member {name} is a link to {to}, which is no file of the archive: \
+                         unpack it yourself and name the folder"
+                    )
+                })?);
             }
-            match links.first() {
-                None => return Ok(()),
-                Some(Link { name, to, .. }) if links.len() == before => bail!(
-                    "its member {name} is a link to {to}, which is no file of the archive: unpack it \
-                     yourself and name the folder"
-                ),
-                Some(_) => {}
+            for (name, Link { member, .. }) in way.into_iter().rev() {
+                keep_going()?;
+                self.copy(&member.unwrap_or_default(), name)?;
             }
         }
+        Ok(())
     }
 }
 
 fn unwritten(path: &Path) -> String {
     format!("cannot write {} (is the disk full, or read-only?)", path.display())
-}
-
-/// A path from a folder of the archive, without `.` and `..`; none where it leads out of it.
-fn resolved(folder: &str, path: &str) -> Option<String> {
-    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
-    if path.starts_with('/') {
-        return None;
-    }
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()?),
-            part => parts.push(part),
-        }
-    }
-    (!parts.is_empty()).then(|| parts.join("/"))
-}
-
-/// Fails where more is read than may be.
-struct Limited<R> {
-    inner: R,
-    left: u64,
-}
-
-impl<R: Read> Read for Limited<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.inner.read(buffer)?;
-        self.left = self.left.checked_sub(n as u64).ok_or(io::ErrorKind::FileTooLarge)?;
-        Ok(n)
-    }
 }

@@ -9,9 +9,9 @@ use std::time::UNIX_EPOCH;
 use anyhow::{Context, Result, ensure};
 use rayon::prelude::*;
 
-use super::pictures::read_picture;
+use super::pictures::small_enough;
 use crate::support::files;
-use crate::support::hash::{checksum, sha256};
+use crate::support::hash::{checksum, sha256, sha256_of_file};
 use crate::support::progress::{Progress, say};
 
 /// How the file begins; another number where its form changes.
@@ -28,6 +28,12 @@ impl Seen {
     /// A file whose bytes have this SHA-256.
     pub(super) fn new(file: &Metadata, content: String) -> Result<Self> {
         Ok(Self { stamp: stamp(file)?, content })
+    }
+
+    /// Its size.
+    pub(super) fn bytes(&self) -> u64 {
+        let size = self.stamp.split(' ').next().and_then(|size| size.parse().ok());
+        size.unwrap_or(u64::MAX)
     }
 }
 
@@ -80,17 +86,22 @@ impl Contents {
         Ok(Self { path, seen })
     }
 
-    /// The names and contents of all files that were kept, in order of the names.
-    pub(super) fn all(&self) -> impl Iterator<Item = (&String, &String)> {
-        self.seen.iter().map(|(name, seen)| (name, &seen.content))
+    /// All files that were kept, in order of their names.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&String, &Seen)> {
+        self.seen.iter()
     }
 
     /// The files of these names in `folder` as they are now: hashed where their stamp is another
-    /// than it was. One that can't be read is an error of its own.
+    /// than it was. One that can't be read, or whose size `takes` refuses, is an error of its own.
     ///
     /// # Errors
     /// Stop was pressed in a notebook.
-    pub(super) fn look(&self, folder: &Path, names: &[String]) -> Result<Vec<Result<Seen>>> {
+    pub(super) fn look(
+        &self,
+        folder: &Path,
+        names: &[String],
+        takes: impl Fn(u64) -> Result<()> + Sync,
+    ) -> Result<Vec<Result<Seen>>> {
         let progress = Progress::new("reading pictures", names.len());
         let look = |name: &String| -> Result<Seen> {
             let path = folder.join(name);
@@ -98,7 +109,11 @@ impl Contents {
             let old = self.seen.get(name);
             match old.filter(|old| stamp(&file).is_ok_and(|stamp| stamp == old.stamp)) {
                 Some(old) => Ok(old.clone()),
-                None => Seen::new(&file, sha256(&read_picture(&path)?)),
+                None => {
+                    ensure!(file.is_file(), "not a file");
+                    takes(file.len())?;
+                    Seen::new(&file, sha256_of_file(&path).context("cannot be read")?)
+                }
             }
         };
         let look = |name| {
@@ -155,7 +170,7 @@ pub(super) fn contents(folder: &Path, names: &[String]) -> Result<Vec<Result<Str
             Contents::new(path)
         }),
     };
-    let seen = known.look(folder, names)?;
+    let seen = known.look(folder, names, small_enough)?;
     let whole = names
         .iter()
         .zip(&seen)

@@ -44,10 +44,7 @@ impl Folder {
         .into_iter();
         let (mut files, mut records, mut unreadable) = (vec![], vec![], vec![]);
         for (File { name, content }, label) in labelled {
-            let content = match content {
-                Some(content) => Ok(content),
-                None => looked.next().context("a file was not looked at")?,
-            };
+            let content = content.or_else(|| looked.next()).context("a file was not looked at")?;
             match content {
                 Ok(content) => {
                     records.push(Record { file: name.clone(), label, content: content.clone() });
@@ -84,11 +81,28 @@ impl Source for Folder {
     }
 }
 
-/// A file by its path below a folder, and the SHA-256 of its bytes where that is known.
-#[derive(Debug, Clone)]
+/// A file by its path below a folder, and where that is known the SHA-256 of its bytes, or why it can't
+/// be read.
+#[derive(Debug)]
 pub(super) struct File {
     pub(super) name: String,
-    pub(super) content: Option<String>,
+    pub(super) content: Option<Result<String>>,
+}
+
+/// A path from a folder below the root, without `.` and `..`; none where it leads out of the root.
+pub(super) fn resolved(folder: &str, path: &str) -> Option<String> {
+    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    if path.starts_with('/') {
+        return None;
+    }
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()?),
+            part => parts.push(part),
+        }
+    }
+    (!parts.is_empty()).then(|| parts.join("/"))
 }
 
 /// The files below a folder.

@@ -8,6 +8,7 @@ use std::time::UNIX_EPOCH;
 use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use flate2::read::MultiGzDecoder;
 
+use super::members;
 use super::pictures::{read_picture, small_enough};
 use crate::support::files::read_file;
 use crate::support::progress::{Counted, Progress};
@@ -173,15 +174,12 @@ impl Shard {
             true => Box::new(MultiGzDecoder::new(counted)),
             false => Box::new(counted),
         };
-        let mut tar = tar::Archive::new(Ended { inner: plain, zeros: 0 });
-        // Of several tar files behind one another, too, each of which ends with zeros.
-        tar.set_ignore_zeros(true);
-        for member in tar.entries().context(damaged)? {
+        let whole = members::each(plain, u64::MAX, |member| {
             let mut member = member.context(damaged)?;
             let name = String::from_utf8_lossy(&member.path_bytes()).into_owned();
             let kind = member.header().entry_type();
             if !is_picture(Path::new(&name)) || kind.is_dir() {
-                continue;
+                return Ok(());
             }
             let is_file = kind.is_file() || kind.is_contiguous() || kind.is_gnu_sparse();
             let size = member.size();
@@ -198,10 +196,10 @@ impl Shard {
                     Ok(bytes)
                 }
             };
-            then(Member { name, bytes })?;
-        }
+            then(Member { name, bytes })
+        })?;
         // Without them it was cut off between two members.
-        ensure!(tar.into_inner().zeros >= 512, "{damaged} (the zeros at its end are missing)");
+        ensure!(whole, "{damaged} (the zeros at its end are missing)");
         Ok(())
     }
 }
@@ -260,7 +258,7 @@ fn whole(found: PictureFiles) -> Result<Vec<PathBuf>> {
 }
 
 /// Whether a path is called as a tar file is.
-pub fn is_tar(path: &Path) -> bool {
+fn is_tar(path: &Path) -> bool {
     let compressed = has_ending(path, &["gz"])
         && path.file_stem().is_some_and(|stem| has_ending(Path::new(stem), &["tar"]));
     compressed || has_ending(path, &["tar", "tgz"])
@@ -339,21 +337,6 @@ fn add_files(folder: &Path, recursive: bool, found: &mut PictureFiles) -> Result
         }
     }
     Ok(())
-}
-
-/// Knows by how many zeros what was read ends: a whole tar file, by 512 at least.
-pub(super) struct Ended<R> {
-    pub(super) inner: R,
-    pub(super) zeros: usize,
-}
-
-impl<R: Read> Read for Ended<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.inner.read(buffer)?;
-        let own = buffer[..n].iter().rev().take_while(|byte| **byte == 0).count();
-        self.zeros = if own == n { self.zeros + n } else { own };
-        Ok(n)
-    }
 }
 
 #[cfg(test)]

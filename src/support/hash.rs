@@ -20,6 +20,16 @@ pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
+/// The [`sha256`] of a file's bytes.
+///
+/// # Errors
+/// A file that can't be read.
+pub(crate) fn sha256_of_file(path: &Path) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    io::copy(&mut File::open(path)?, &mut hasher)?;
+    Ok(hex(&hasher.finalize()))
+}
+
 /// A checksum of bytes (XXH3): it finds damage, not forgery, at the speed of the memory.
 pub(crate) fn checksum(bytes: &[u8]) -> u64 {
     xxh3_64(bytes)

@@ -2,7 +2,7 @@
 
 #![allow(dead_code)] // each test file uses its own part
 
-use std::io::{Write, stderr};
+use std::io::{Read, Write, stderr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, OnceLock};
@@ -100,6 +100,20 @@ pub fn gz(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
     Write::write_all(&mut encoder, bytes).unwrap();
     encoder.finish().unwrap()
+}
+
+/// A `.tar.gz` that begins with a member of so many zeros, a thousandth of them on the disk.
+pub fn zeros(path: &Path, kind: u8, name: &str, size: u64, then: &[Member]) {
+    let mut header =
+        tar::Header::from_byte_slice(&tar(&[(kind, name.to_owned(), vec![])])[..512]).clone();
+    header.set_size(size);
+    header.set_cksum();
+    let file = std::fs::File::create(path).unwrap();
+    let mut out = flate2::write::GzEncoder::new(file, flate2::Compression::default());
+    out.write_all(header.as_bytes()).unwrap();
+    std::io::copy(&mut std::io::repeat(0).take(size.next_multiple_of(512)), &mut out).unwrap();
+    out.write_all(&tar(then)).unwrap();
+    out.finish().unwrap();
 }
 
 /// Pictures in a folder of an archive.
