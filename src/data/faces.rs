@@ -88,8 +88,8 @@ impl Faces {
     /// ([`Faces::is_synthetic`] tells, and so does showing the set).
     ///
     /// # Errors
-    /// `$ROR_DATA` set to something that is not a data set, a damaged archive, or a file that can't
-    /// be read.
+    /// `$ROR_DATA` set to something that is not a data set, a damaged archive, or a folder that can't
+    /// be listed.
     pub fn open() -> Result<Self> {
         if let Some(path) = std::env::var_os("ROR_DATA").filter(|path| !path.is_empty()) {
             return Self::at(&path)
@@ -132,7 +132,7 @@ impl Faces {
         if !has_labels {
             return Self::in_tree(tree, |name| parse_name(file_name(name)));
         }
-        let labels: HashMap<String, Label> = labels::read(&tree.root)?.into_iter().collect();
+        let labels: HashMap<String, Label> = labels::read(&tree)?.into_iter().collect();
         Self::in_tree(tree, |name| labels.get(name).copied())
     }
 
@@ -165,7 +165,7 @@ impl Faces {
     /// ```
     ///
     /// # Errors
-    /// A folder or file that can't be read, no labelled file, or a label out of its ranges.
+    /// A folder that can't be listed, no labelled file that can be read, or a label out of its ranges.
     pub fn labelled(
         folder: impl AsRef<Path>,
         label: impl Fn(&Path) -> Option<Label>,

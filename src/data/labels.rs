@@ -2,27 +2,28 @@
 //!
 //! Its columns are `file`, `age` (years), `gender` (`male`, `female`, or UTKFace's `0`, `1`) and,
 //! where known, `race` (a name of [`RACES`](crate::RACES), its number, or empty); others are
-//! passed over. `file` is a path below the folder.
+//! passed over. `file` is a path below the folder; `./a.jpg` is `a.jpg`.
 
-use std::collections::HashMap;
-use std::path::Path;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use csv::{Position, ReaderBuilder, StringRecord, Trim};
 
+use super::folder::{Tree, resolved};
 use crate::support::files;
 use crate::task::{Gender, Label, RACES};
 
 /// The name of the file with the labels.
 pub(super) const LABELS: &str = "labels.csv";
 
-/// The files and labels that `labels.csv` in `folder` names.
+/// The files and labels that `labels.csv` at the root of a tree names, as the tree names them.
 ///
 /// # Errors
-/// A column that is missing; a value out of range, a file that is not there or is named twice,
+/// A column that is missing; a value out of range, a file that is not in the tree or is named twice,
 /// each with its line and column.
-pub(super) fn read(folder: &Path) -> Result<Vec<(String, Label)>> {
-    let path = folder.join(LABELS);
+pub(super) fn read(tree: &Tree) -> Result<Vec<(String, Label)>> {
+    let path = tree.root.join(LABELS);
+    let files: HashSet<&str> = tree.files.iter().map(|file| file.name.as_str()).collect();
     // A pipe or a device may never end.
     ensure!(path.is_file(), "{} is not a file", path.display());
     let context = || format!("in {}", path.display());
@@ -35,7 +36,7 @@ pub(super) fn read(folder: &Path) -> Result<Vec<(String, Label)>> {
         let row = row.with_context(context)?;
         let line = row.position().map_or(0, |start| line_of(&text, start));
         let row = Row { heading: &heading, row: &row, line };
-        let (file, label) = row.label(folder).with_context(context)?;
+        let (file, label) = row.label(tree, &files).with_context(context)?;
         if let Some(first) = lines.insert(file.clone(), line) {
             let again = anyhow!("line {line}, column file: {file} is in line {first} too");
             return Err(again).with_context(context);
@@ -61,9 +62,10 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    fn label(&self, folder: &Path) -> Result<(String, Label)> {
+    fn label(&self, tree: &Tree, files: &HashSet<&str>) -> Result<(String, Label)> {
         let file = self.value("file", "a file below the folder", |file| {
-            (!file.is_empty() && folder.join(file).is_file()).then(|| file.to_owned())
+            let file = resolved("", file)?;
+            (files.contains(file.as_str()) && tree.root.join(&file).is_file()).then_some(file)
         })?;
         let label = Label {
             age: self.value("age", "whole years, 0 to 130", |age| {
@@ -137,6 +139,30 @@ mod tests {
         assert_eq!(label(0), (31, Gender::Female, Some(2)));
         assert_eq!(label(1), (7, Gender::Male, None));
         assert_eq!(faces.picture(1).unwrap().dimensions(), (200, 200));
+    }
+
+    #[test]
+    fn a_file_may_be_named_in_several_ways_and_no_row_is_lost() {
+        let named = |files: &[&str]| {
+            let rows = files.iter().map(|file| format!("{file},30,male\n")).collect::<String>();
+            folder(&format!("file,age,gender\n{rows}"))
+        };
+        let plain = named(&["a.jpg", "more/c.jpg", "b.jpg"]);
+        let other = named(&["./a.jpg", "more//c.jpg", "more/../b.jpg"]);
+        let [plain, other] = [plain, other].map(|folder| Faces::at(folder.path()).unwrap());
+        assert_eq!((other.len(), other.unparsed().len()), (3, 0));
+        assert_eq!(plain.fingerprint(), other.fingerprint());
+        // There, but not below the folder.
+        let outside = folder("");
+        let absolute = outside.path().join("a.jpg").display().to_string();
+        let name = outside.path().file_name().unwrap().to_str().unwrap();
+        for file in [absolute, format!("../{name}/a.jpg"), "/".to_owned(), ".".to_owned()] {
+            let error = format!("{:#}", Faces::at(named(&["b.jpg", &file]).path()).unwrap_err());
+            assert!(error.contains("line 3, column file"), "{file}: {error}");
+        }
+        let twice = named(&["a.jpg", "./a.jpg"]);
+        let error = format!("{:#}", Faces::at(twice.path()).unwrap_err());
+        assert!(error.contains("a.jpg is in line 2 too"), "{error}");
     }
 
     #[test]
