@@ -73,23 +73,30 @@ fn an_empty_folder() {
 
 #[test]
 fn a_whole_archive_opens_and_a_truncated_one_does_not() {
-    place();
-    let folder = TempDir::new().unwrap();
+    let (place, folder) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let data = |set: &Path| {
+        let output = program(place.path(), set).arg("data").output().unwrap();
+        (output.status.success(), words(&output))
+    };
     let whole = folder.path().join("UTKFace.tar.gz");
     archive(&whole, 40, |name| format!("UTKFace/{name}"));
-    assert_eq!(Faces::at(&whole).unwrap().len(), 40);
+    let (done, said) = data(&whole);
+    assert!(done && said.contains("40 pictures"), "{said}");
 
     let bytes = fs::read(&whole).unwrap();
     for (n, length) in [bytes.len() / 2, bytes.len() - 10, 5].into_iter().enumerate() {
         let cut = folder.path().join(format!("cut-{n}.tar.gz"));
         fs::write(&cut, &bytes[..length]).unwrap();
-        assert_says(&message(Faces::at(&cut)), &["cut off or damaged", "download it again"]);
+        let (done, said) = data(&cut);
+        assert!(!done, "{said}");
+        assert_says(&said, &["cut off or damaged", "download it again"]);
     }
-    let cache = fs::read_dir(place().join("cache")).unwrap();
-    let unpacked = cache
-        .filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().contains("unpacked"))
-        .count();
-    assert!(unpacked <= 1, "half-unpacked archives stay behind");
+    let names = fs::read_dir(place.path().join("cache")).unwrap();
+    let names: Vec<String> =
+        names.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    let count = |part: &str| names.iter().filter(|name| name.contains(part)).count();
+    let left = "half-unpacked archives stay behind";
+    assert_eq!((count("unpacked-"), count("unpacking-")), (1, 0), "{left}: {names:?}");
 }
 
 #[test]
@@ -123,6 +130,24 @@ fn a_truncated_picture_among_many() {
         let faces = Faces::at(folder.path()).unwrap();
         assert_says(&message(faces.pictures(32)), &["1 of 30 pictures", &file]);
         assert_says(&message(faces.picture(7)), &["picture 7", &file]);
+    }
+}
+
+#[test]
+fn a_picture_on_which_the_decoder_panics() {
+    place();
+    let folder = faces_folder(30);
+    let faces = Faces::at(folder.path()).unwrap();
+    let file = faces.record(7).unwrap().file.clone();
+    fs::copy("tests/photos/panics.jpg", folder.path().join(&file)).unwrap();
+    let faces = Faces::at(folder.path()).unwrap();
+    assert_says(&message(faces.pictures(32)), &["1 of 30 pictures", &file, "decoder panicked"]);
+    assert_says(&message(faces.picture(7)), &["picture 7", &file, "decoder panicked"]);
+    let (_folder, card) = changed_card(|_| {});
+    let predictor = Predictor::new(vec![Trained::load(&card, Device::Cpu).unwrap()]).unwrap();
+    let all = predictor.predict_records(&faces, faces.records());
+    for error in [message(all), message(predictor.predict_index(&faces, 7))] {
+        assert_says(&error, &["picture 7", &file, "decoder panicked"]);
     }
 }
 
