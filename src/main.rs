@@ -3,7 +3,6 @@
 #[macro_use]
 mod cli;
 
-use std::io::{Write, stderr};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -59,8 +58,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The causes in one line; a backtrace says nothing to who uses the program. Of every rank,
-            // also of one that is quiet, and in one piece, for they share a log.
-            let _ = stderr().write_all(format!("error: {error:#}\n").as_bytes());
+            // also of one that is quiet.
+            ror::to_stderr(&format!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
