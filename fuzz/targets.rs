@@ -85,10 +85,11 @@ fn archive(bytes: &[u8]) {
     let _ = Faces::at(&path);
     let outside = fs::read_dir(place().join("archive")).expect("the folder").count();
     assert_eq!(outside, 1, "a member was written outside of its folder");
-    for entry in fs::read_dir(place().join("cache")).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().contains("unpack") {
-            let _ = fs::remove_dir_all(entry.path());
-        }
+    for path in cached("unpacked-") {
+        let _ = fs::remove_dir_all(path);
+    }
+    for path in cached("lock-") {
+        let _ = fs::remove_file(path);
     }
 }
 

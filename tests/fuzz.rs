@@ -10,6 +10,7 @@ use std::io::{Write, stderr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -115,34 +116,44 @@ fn watch(now: &Now) {
     });
 }
 
+/// Mutates the corpus of a target, and runs it on each input.
+fn fuzz(target: &'static str, run: fn(&[u8]), runs: u64, now: &Now) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let corpus: Vec<Vec<u8>> = files.iter().map(|path| fs::read(path).unwrap()).collect();
+    assert!(!corpus.is_empty(), "{} is empty", folder.display());
+    let mut random = Random(SEED);
+    let mutations = (0..runs).map(|_| mutated(&corpus, &mut random));
+    let start = Instant::now();
+    for input in corpus.iter().cloned().chain(mutations) {
+        *now.lock().unwrap() = Some((target, input, Instant::now()));
+        // Not held while it runs.
+        let input = now.lock().unwrap().as_ref().map(|(_, input, _)| input.clone()).unwrap();
+        if catch_unwind(AssertUnwindSafe(|| run(&input))).is_err() {
+            let path = kept(target, &input);
+            panic!("{target} panicked: mend it, and put {} into its corpus", path.display());
+        }
+    }
+    *now.lock().unwrap() = None;
+    println!("{target}: {} inputs in {:.1} s", runs, start.elapsed().as_secs_f64());
+    let peak = peak_memory();
+    assert!(peak.is_none_or(|bytes| bytes < MOST_MEMORY), "{target}: {peak:?} bytes");
+}
+
+/// Two targets at a time, each in a place of its own.
 #[test]
 fn nothing_breaks_what_is_read() {
     targets::place();
     let runs = std::env::var("ROR_FUZZ_RUNS").map_or(RUNS, |runs| runs.parse().unwrap());
-    let now = Now::default();
-    watch(&now);
-    for (target, run) in targets::TARGETS {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
-        let mut files: Vec<PathBuf> =
-            fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-        files.sort();
-        let corpus: Vec<Vec<u8>> = files.iter().map(|path| fs::read(path).unwrap()).collect();
-        assert!(!corpus.is_empty(), "{} is empty", folder.display());
-        let mut random = Random(SEED);
-        let mutations = (0..runs).map(|_| mutated(&corpus, &mut random));
-        let start = Instant::now();
-        for input in corpus.iter().cloned().chain(mutations) {
-            *now.lock().unwrap() = Some((target, input, Instant::now()));
-            // Not held while it runs.
-            let input = now.lock().unwrap().as_ref().map(|(_, input, _)| input.clone()).unwrap();
-            if catch_unwind(AssertUnwindSafe(|| run(&input))).is_err() {
-                let path = kept(target, &input);
-                panic!("{target} panicked: mend it, and put {} into its corpus", path.display());
-            }
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let now = Now::default();
+        watch(&now);
+        while let Some((target, run)) = targets::TARGETS.get(next.fetch_add(1, Relaxed)) {
+            fuzz(target, *run, runs, &now);
         }
-        *now.lock().unwrap() = None;
-        println!("{target}: {} inputs in {:.1} s", runs, start.elapsed().as_secs_f64());
-        let peak = peak_memory();
-        assert!(peak.is_none_or(|bytes| bytes < MOST_MEMORY), "{target}: {peak:?} bytes");
-    }
+    };
+    thread::scope(|scope| (0..2).for_each(|_| drop(scope.spawn(work))));
 }
