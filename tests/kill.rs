@@ -150,7 +150,7 @@ fn the_store_is_readable_after_every_kill() {
     assert!(warm.status.success(), "{}", words(&warm));
     let mut random = Random(7);
     let (mut killed, mut cards) = (0, 0);
-    while killed < kills(12) {
+    while killed < kills(6) {
         // Every third run begins anew, over what is there.
         let anew = killed % 3 == 0;
         let extra: &[&str] = if anew { &["--retrain"] } else { &["--seed", "1"] };
