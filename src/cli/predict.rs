@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Error, Result, ensure};
+use anyhow::{Context, Error, Result, ensure};
 use ror::data::{Faces, Frame, PictureFiles, Shard, picture_files};
 use ror::detect::Detector;
 use ror::polars::prelude::{DataFrame, df};
@@ -144,13 +144,11 @@ fn index(path: &Path) -> Option<i64> {
 fn labelled(indices: &[i64], json: bool) -> Result<usize> {
     let faces = Faces::open()?;
     // On synthetic faces it may cost a training: not for indices of which none is in the set.
-    let predictor = match indices.iter().find(|index| faces.index(**index).is_ok()) {
-        Some(_) => Some(Predictor::suited(&faces)?),
-        None => None,
-    };
-    let predict = |index| match &predictor {
-        Some(predictor) => predictor.predict_index(&faces, index),
-        None => Err(faces.index(index).unwrap_err()),
+    let inside = indices.iter().any(|index| faces.index(*index).is_ok());
+    let predictor = inside.then(|| Predictor::suited(&faces)).transpose()?;
+    let predict = |index| {
+        faces.index(index)?;
+        predictor.as_ref().context("no index is in the set")?.predict_index(&faces, index)
     };
     let mut wrong = 0;
     for index in indices {

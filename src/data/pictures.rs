@@ -67,6 +67,10 @@ fn opened(path: &Path) -> Result<(File, u64)> {
 /// A file that is missing, no regular file, or too large.
 pub(crate) fn read_picture(path: &Path) -> Result<Vec<u8>> {
     let (file, length) = opened(path)?;
+    read_opened(file, length)
+}
+
+fn read_opened(file: File, length: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(length as usize);
     // It may grow meanwhile.
     file.take(MOST_BYTES + 1).read_to_end(&mut bytes).context("cannot be read")?;
@@ -80,9 +84,10 @@ pub(crate) fn read_picture(path: &Path) -> Result<Vec<u8>> {
 /// # Errors
 /// A file that can't be read, is too large, or is not a picture.
 pub(crate) fn read_in<'a>(room: &'a Room, path: &Path) -> Result<(Vec<u8>, Taken<'a>)> {
-    let (file, length) = opened(path)?;
-    let taken = room.take(length + imaging::memory(BufReader::new(file))?);
-    Ok((read_picture(path)?, taken))
+    let (mut file, length) = opened(path)?;
+    let taken = room.take(length + imaging::memory(BufReader::new(&file))?);
+    file.rewind().context("cannot be read")?;
+    Ok((read_opened(file, length)?, taken))
 }
 
 /// Room for decoding a picture whose bytes are in memory.

@@ -11,7 +11,7 @@ use crate::data::{ContentList, Faces, Part, Protocol, Split};
 use crate::metrics::{Evaluation, LabelledPredictions, Metrics, Predictions};
 use crate::model::{Net, Summary, logits_of};
 use crate::support::files;
-use crate::support::hash::sha256;
+use crate::support::hash::{sha256, sha256_of_file};
 
 /// A net that has been trained, now or earlier.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ impl Trained {
         }
         let path = card.with_file_name(&weights);
         self.net.save(&path, half)?;
-        self.card.weights_sha256 = sha256(&std::fs::read(&path)?);
+        self.card.weights_sha256 = sha256_of_file(&path)?;
         self.card.weights = weights;
         if let Some(contents) = contents {
             contents.write(&contents_path(&card), &format!("The split of {name}."))?;
