@@ -3,8 +3,7 @@
 
 mod common;
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +14,7 @@ use ror::experiment::{Experiment, Training};
 use ror::metrics::Metric;
 use ror::predict::Predictor;
 use ror::report::PublishedResults;
-use ror::store::{Card, Model, ModelStore, Overlap, Trained};
+use ror::store::{Card, DEFAULT_MODEL, Model, ModelStore, Overlap, Trained};
 use ror::tch::{Device, Kind, Tensor};
 use tempfile::TempDir;
 
@@ -30,10 +29,36 @@ fn store() -> ModelStore {
 fn models() -> Vec<Model> {
     let models = store().pretrained();
     let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
-    for name in ["both-64px", "adults-64px", "gender-32px", "age-32px"] {
+    for name in ["both-64px", "adults-64px", "both-32px", "groups-32px", "gender-32px", "age-32px"]
+    {
         assert!(names.contains(&name), "{name} is not among {names:?}");
     }
     models
+}
+
+/// The nets that ship and those they come from, starts and teachers first.
+fn all() -> Vec<Model> {
+    let mut all = models();
+    all.extend(store().ancestors());
+    let cards: HashMap<String, Card> =
+        all.iter().map(|model| (model.card.key.clone(), model.card.clone())).collect();
+    all.sort_by_key(|model| depth(&cards, &model.card));
+    all
+}
+
+/// How many nets a net comes from, one after the other.
+fn depth(cards: &HashMap<String, Card>, card: &Card) -> usize {
+    let before = card.start.iter().chain(&card.teachers);
+    before.map(|key| 1 + depth(cards, &cards[key])).max().unwrap_or(0)
+}
+
+/// The net of a name by its card alone, as far as a training's key needs it: what it comes from
+/// may not ship.
+fn by_card(all: &[Model], name: &str) -> Trained {
+    let model = all.iter().find(|model| model.name == name).unwrap_or_else(|| panic!("no {name}"));
+    let mut any = store().open(DEFAULT_MODEL).unwrap();
+    any.card = model.card.clone();
+    any
 }
 
 fn load(model: &Model) -> Trained {
@@ -62,7 +87,8 @@ fn cards_are_complete_and_weights_are_those_they_name() {
 fn every_card_repeats_its_training() {
     let faces = common::utkface("every_card_repeats_its_training, in part").map(Faces::at);
     let faces = faces.map(Result::unwrap);
-    for model in models() {
+    let all = all();
+    for model in &all {
         let (name, card) = (&model.name, &model.card);
         let expected = format!(
             "./ror train --config experiments/{name}.toml --threads 1 --save models/{name}.json --half"
@@ -76,10 +102,10 @@ fn every_card_repeats_its_training() {
         assert_eq!(Some(experiment.protocol), card.protocol, "{name}");
         let list = ContentList::read(&experiment.protocol.path()).unwrap();
         assert_eq!(list.fingerprint(), card.split, "{name}");
-        let start = experiment.start.as_ref().map(|start| store().open(start).unwrap());
+        let start = experiment.start.as_ref().map(|start| by_card(&all, start));
         assert_eq!(start.as_ref().map(|start| &start.card.key), card.start.as_ref(), "{name}");
         let teachers: Vec<Trained> =
-            experiment.teachers.iter().map(|teacher| store().open(teacher).unwrap()).collect();
+            experiment.teachers.iter().map(|teacher| by_card(&all, teacher)).collect();
         let keys: Vec<&String> = teachers.iter().map(|teacher| &teacher.card.key).collect();
         assert_eq!(keys, card.teachers.iter().collect::<Vec<_>>(), "{name}");
         let Some(faces) = &faces else { continue };
@@ -96,22 +122,11 @@ fn every_card_repeats_its_training() {
     }
 }
 
-/// How many nets a net comes from, one after the other.
-fn depth(cards: &HashMap<String, Card>, card: &Card) -> usize {
-    let before = card.start.iter().chain(&card.teachers);
-    before.map(|key| 1 + depth(cards, &cards[key])).max().unwrap_or(0)
-}
-
 /// As written, but for one epoch on a few synthetic faces and a store of its own.
 #[test]
 fn every_cards_command_runs() {
     let (place, data) = (TempDir::new().unwrap(), faces_folder(320));
-    let mut models = models();
-    // Starts and teachers before what comes from them.
-    let cards: HashMap<String, Card> =
-        models.iter().map(|model| (model.card.key.clone(), model.card.clone())).collect();
-    models.sort_by_key(|model| depth(&cards, &model.card));
-    for model in models {
+    for model in all() {
         let mut args: Vec<String> = model
             .card
             .command
@@ -147,9 +162,10 @@ fn every_cards_command_runs() {
 /// was trained on (or, by a net of another split, selected on) by the net or any it started from.
 #[test]
 fn no_net_has_seen_what_it_is_measured_on() {
-    let mut checked = 0;
+    let (mut checked, mut lineages) = (0, BTreeSet::new());
     for model in models() {
         let lineage = store().lineage(&model).unwrap();
+        lineages.extend(lineage.names().into_iter().map(str::to_owned));
         let protocol = model.card.protocol.unwrap();
         let own = [(protocol, Part::Validation), (protocol, Part::Test)];
         let published = model.card.tests.iter().map(|test| (test.protocol, Part::Test));
@@ -165,13 +181,16 @@ fn no_net_has_seen_what_it_is_measured_on() {
         assert_eq!(known.trained, list.train.len());
     }
     assert!(checked > 10_000);
+    for Model { name, .. } in store().ancestors() {
+        assert!(lineages.contains(&name), "no net that ships comes from {name}");
+    }
     let output = program(&root().join("target/none"), Path::new("/none"))
         .env("ROR_MODELS", root().join("models"))
         .arg("lineage")
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", words(&output));
-    assert!(words(&output).contains("both-64px <- shared-64px <- shared-96px"));
+    assert!(words(&output).contains("both-64px <- both-long-64px <- "));
 }
 
 #[test]
@@ -188,12 +207,12 @@ fn shipped_models_reach_what_is_promised() {
             _ => own.fold(0.0, f64::max),
         }
     };
-    assert!(reached(Protocol::OriginalGender, "gender", Metric::Accuracy) >= 0.89);
-    assert!(reached(Protocol::OriginalAge, "age", Metric::Accuracy) >= 0.33);
-    assert!(reached(Protocol::OriginalAge, "age", Metric::OneOff) >= 0.70);
-    assert!(reached(Protocol::Random, "years", Metric::Mae) < 5.5);
+    assert!(reached(Protocol::OriginalGender, "gender", Metric::Accuracy) >= 0.91);
+    assert!(reached(Protocol::OriginalAge, "age", Metric::Accuracy) >= 0.36);
+    assert!(reached(Protocol::OriginalAge, "age", Metric::OneOff) >= 0.75);
+    assert!(reached(Protocol::Random, "years", Metric::Mae) < 5.0);
     assert!(reached(Protocol::Random, "gender", Metric::Accuracy) > 0.92);
-    assert!(reached(Protocol::Adults, "years", Metric::Mae) < 5.5);
+    assert!(reached(Protocol::Adults, "years", Metric::Mae) < 4.7);
 }
 
 #[test]
@@ -212,6 +231,8 @@ fn the_default_net_and_the_originals_pair_predict_by_name() {
     assert!(alone.contains("one for age"), "{alone}");
     let none = format!("{:#}", store().open("nobody").unwrap_err());
     assert!(none.contains("there is no model nobody") && none.contains("age-32px"), "{none}");
+    let card = format!("{:#}", store().open("long-64px").unwrap_err());
+    assert!(card.contains("do not ship") && card.contains("experiments/long-64px.toml"), "{card}");
 }
 
 #[test]

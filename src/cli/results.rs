@@ -23,7 +23,11 @@ pub fn run(args: &Args) -> Result<()> {
         let docs = PathBuf::from("docs");
         results.write_csv(&store.folder().join("results.csv"))?;
         results.write_markdown(&docs.join("accuracy.md"))?;
-        PublishedResults::write_figures(&models, &docs.join("figures"))?;
+        // Of what the models come from, the learning curves alone.
+        let mut all = store.ancestors();
+        all.iter_mut().for_each(|model| model.card.tests.clear());
+        all.extend(models);
+        PublishedResults::write_figures(&all, &docs.join("figures"))?;
         out!("written to models/results.csv, docs/accuracy.md and docs/figures/")?;
     }
     Ok(())

@@ -6,7 +6,7 @@ use polars::prelude::{DataFrame, df};
 use crate::experiment::{Difference, Differences, Search, SearchSoFar, SearchTrial};
 use crate::metrics::{Evaluation, HeadEvaluation};
 use crate::plot::{self, Figure};
-use crate::store::Trained;
+use crate::store::{Card, Model, Trained};
 
 impl Trained {
     /// Loss and accuracy of train and validation by epoch.
@@ -14,13 +14,27 @@ impl Trained {
     /// # Errors
     /// A history without epochs.
     pub fn curves(&self) -> Result<Figure> {
-        let task = self.card.task;
-        let title = match self.name() {
-            Some(name) => format!("Training of {name}: {task}"),
-            None => format!("Training: {task}"),
-        };
-        plot::curves(&title, &self.card.history)
+        curves(self.name().as_deref(), &self.card)
     }
+}
+
+impl Model {
+    /// [`Trained::curves`], without its weights.
+    ///
+    /// # Errors
+    /// A history without epochs.
+    pub fn curves(&self) -> Result<Figure> {
+        curves(Some(&self.name), &self.card)
+    }
+}
+
+fn curves(name: Option<&str>, card: &Card) -> Result<Figure> {
+    let task = card.task;
+    let title = match name {
+        Some(name) => format!("Training of {name}: {task}"),
+        None => format!("Training: {task}"),
+    };
+    plot::curves(&title, &card.history)
 }
 
 impl Evaluation {

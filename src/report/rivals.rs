@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn the_rivals_file_is_read_whole() {
         let rivals = rivals().unwrap();
-        assert_eq!(rivals.len(), 15);
+        assert_eq!(rivals.len(), 17);
         let best = rivals
             .iter()
             .filter(|r| r.protocol == Protocol::Random && r.metric == Metric::Mae)

@@ -57,7 +57,10 @@ impl Lineage {
                 if !keys.insert(key.clone()) {
                     continue;
                 }
-                let models = models.get_or_insert_with(|| store.all());
+                let models = models.get_or_insert_with(|| {
+                    // By the name in the store, where the training is among the runs, too.
+                    store.ancestors().into_iter().chain(store.all()).collect::<Vec<_>>()
+                });
                 let known = models.iter().find(|model| model.card.key == *key);
                 let known = known
                     .with_context(|| format!("the net {key} that {} comes from is gone", card.key))

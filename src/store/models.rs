@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use tch::Device;
 
 use super::lineage::stem;
@@ -14,8 +14,9 @@ use crate::support::progress::say;
 /// The pretrained net that predicts where none is named: gender and age by one net.
 pub const DEFAULT_MODEL: &str = "both-64px";
 
-/// A folder of trained nets: pretrained ones as `NAME.json` with their weights beside, and runs
-/// made here in `runs/NAME/card.json`.
+/// A folder of trained nets: pretrained ones as `NAME.json` with their weights beside, runs made
+/// here in `runs/NAME/card.json`, and in `lineage/NAME.json` the cards, without weights, of the nets
+/// that pretrained ones started or learnt from.
 ///
 /// ```
 /// use ror::store::ModelStore;
@@ -78,8 +79,27 @@ impl ModelStore {
     /// The nets that ship, in order of their names. A file that is not a card is passed over,
     /// and a note says so.
     pub fn pretrained(&self) -> Vec<Model> {
-        let is_card = |path: &PathBuf| path.extension().is_some_and(|e| e == "json");
-        models(list(&self.folder).into_iter().filter(is_card))
+        models(cards(&self.folder))
+    }
+
+    /// The nets that pretrained ones started or learnt from and that do not ship themselves, in order
+    /// of their names: cards without weights.
+    pub fn ancestors(&self) -> Vec<Model> {
+        models(cards(&self.folder.join("lineage")))
+    }
+
+    /// One of [`ModelStore::ancestors`], by its name.
+    ///
+    /// # Errors
+    /// No such net: the message lists those there are.
+    pub fn ancestor(&self, name: &str) -> Result<Model> {
+        let ancestors = self.ancestors();
+        let names: Vec<&str> = ancestors.iter().map(|model| model.name.as_str()).collect();
+        let missing = format!(
+            "no net that ships started or learnt from {name}; there are: {}",
+            names.join(", ")
+        );
+        ancestors.into_iter().find(|model| model.name == name).context(missing)
     }
 
     /// The pretrained nets, then the runs made here.
@@ -115,6 +135,14 @@ impl ModelStore {
                 return Trained::load(&card, device);
             }
         }
+        if let Ok(Model { card, .. }) = self.ancestor(name) {
+            bail!(
+                "the weights of {name} do not ship, only its card: `{}` makes them, in about {:.0} \
+                 minutes with those of the nets it starts from",
+                card.command,
+                card.minutes
+            );
+        }
         let names: Vec<String> = self.all().into_iter().map(|model| model.name).collect();
         bail!(
             "there is no model {name} in {}; there are: {}",
@@ -130,6 +158,11 @@ impl ModelStore {
     pub fn lineage(&self, model: &Model) -> Result<Lineage> {
         Lineage::of(self, &model.path, &model.card)
     }
+}
+
+/// The paths of the cards right in a folder, in order.
+fn cards(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    list(folder).into_iter().filter(|path| path.extension().is_some_and(|e| e == "json"))
 }
 
 /// The paths in a folder, in order; none where there is no such folder.
