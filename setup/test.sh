@@ -67,7 +67,7 @@ cat target/notebooks/second.log
 step "a training watched and stopped in JupyterLab"
 own=$(mktemp -d)
 trap 'rm -rf "$own"' EXIT
-cp -r models/*.* models/detector "$own"
+cp -r models/*.* models/detector models/lineage "$own"
 status=0
 ROR_MODELS=$own without_data tests/browser/train.py notebooks/project.ipynb || status=$?
 case $status in

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-use common::{faces_folder, program, words};
+use common::{copied, faces_folder, program, words};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::RowAccessor;
 use serde_json::Value;
@@ -359,14 +359,7 @@ fn a_pretrained_net_is_fine_tuned_on_a_folder_with_its_own_labels() {
     fs::write(own.path().join("labels.csv"), labels).unwrap();
     // Runs go beside copies of the pretrained nets.
     let models = place.path().join("models");
-    fs::create_dir_all(&models).unwrap();
-    let shipped = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("models");
-    for entry in fs::read_dir(shipped).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_file() {
-            fs::copy(&path, models.join(path.file_name().unwrap())).unwrap();
-        }
-    }
+    copied(&["models", "models/lineage"], place.path());
     let run = |words: &[&str]| {
         program(place.path(), folder.path())
             .args(words)

@@ -24,16 +24,7 @@ fn example(name: &str, place: &Path, args: &[&Path]) -> Output {
 }
 
 fn with_models(place: &Path) {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    for folder in ["models", "data/protocols"] {
-        fs::create_dir_all(place.join(folder)).unwrap();
-        for entry in fs::read_dir(root.join(folder)).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_file() {
-                fs::copy(&path, place.join(folder).join(path.file_name().unwrap())).unwrap();
-            }
-        }
-    }
+    common::copied(&["models", "models/lineage", "data/protocols"], place);
 }
 
 fn check(output: &Output, says: &[&str]) {

@@ -50,4 +50,5 @@ for i in range(steps + 3):
     wait()
     if i >= 3:
         seconds.append(time.perf_counter() - start)
-report("torch", how=mode, seconds=statistics.median(seconds))
+parameters = sum(p.numel() for p in net.parameters())
+report("torch", how=mode, seconds=statistics.median(seconds), parameters=parameters)

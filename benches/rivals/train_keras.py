@@ -71,4 +71,5 @@ for i in range(steps + 3):
     net.train_on_batch(pictures[at : at + batch], targets[at : at + batch])
     if i >= 3:
         seconds.append(time.perf_counter() - start)
-report("keras", "tensorflow-cpu", seconds=statistics.median(seconds), parameters=net.count_params())
+parameters = sum(int(np.prod(weight.shape)) for weight in net.trainable_weights)
+report("keras", "tensorflow-cpu", seconds=statistics.median(seconds), parameters=parameters)

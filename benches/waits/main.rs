@@ -227,20 +227,20 @@ impl Bench {
             "train" => {
                 let mut rows = vec![];
                 for (size, card) in [("32", card("gender-32px")), ("64", card("both-64px"))] {
-                    let own = words(&[size, "128", "20"]);
+                    let own = words(&[&card, size, "128", "20"]);
                     let rival = |mode: &str| words(&[&card, size, "128", "20", mode]);
                     let (eager, compile) = (rival("eager"), rival("compile"));
-                    let keras = words(&[&card, size, "128", "20"]);
                     rows.extend(in_turn(
                         &format!("training step, {size} px, batch 128, bf16"),
                         || self.ours(None, "train", &own),
                         &[
                             &|| self.rival("train.py", &eager),
                             &|| self.rival("train.py", &compile),
-                            &|| self.rival("train_keras.py", &keras),
+                            &|| self.rival("train_keras.py", &own),
                         ],
                     )?);
                 }
+                rows.iter().try_for_each(|row| close(row, "parameters", 0.0))?;
                 rows
             }
             "predict" => {
@@ -313,10 +313,9 @@ impl Bench {
                 rows
             }
             "ranks" => {
-                let own = words(&["32", "128", "20"]);
-                let rival = words(&[&card("gender-32px"), "32", "128", "20"]);
+                let own = words(&[&card("gender-32px"), "32", "128", "20"]);
                 let ours = || measured(&mut self.two_ranks(&self.own_command("train", &own)));
-                let ddp = || measured(&mut self.two_ranks(&self.rival_command("ddp.py", &rival)));
+                let ddp = || measured(&mut self.two_ranks(&self.rival_command("ddp.py", &own)));
                 let one = || {
                     let threads = Measured {
                         name: "one process, two threads".into(),

@@ -11,9 +11,8 @@ use ror::Task;
 use ror::data::{Faces, Protocol, SplitSizes, decode};
 use ror::detect::Detector;
 use ror::experiment::Training;
-use ror::model::RorConfig;
 use ror::predict::{FacePrediction, Photo, Predictor};
-use ror::store::ModelStore;
+use ror::store::{Card, ModelStore};
 use ror::tch::{Device, Kind, Tensor};
 use ror::train::{Augment, Recipe};
 
@@ -78,11 +77,10 @@ pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
             0.0
         }
         "train" => {
-            let (size, batch, steps) = (number(0)? as u32, number(1)?, number(2)?);
-            let (task, net) = match size {
-                64.. => (Task::Both, RorConfig { stem_stride: 2, ..RorConfig::new(118) }),
-                _ => (Task::Gender, RorConfig::new(1)),
-            };
+            let (size, batch, steps) = (number(1)? as u32, number(2)?, number(3)?);
+            let Card { task, net, parameters, .. } = Card::open(argument(0)?.as_ref())?;
+            let net = net.with(BTreeMap::from([("input", size)]))?;
+            check.insert("parameters", parameters as f64);
             let faces = Faces::synthetic(8 * batch + 2000, 0)?;
             let sizes = SplitSizes { train: 4 * batch, validation: 200, ..SplitSizes::small() };
             let split = faces.split(faces.records(), &sizes)?;
@@ -92,7 +90,6 @@ pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
                 ema: 0.0,
                 ..Recipe::suited(task, &faces)
             };
-            let net = RorConfig { input: size, ..net };
             let training = Training::new(&faces, &split, task).net(net).recipe(recipe);
             median(&training.time_steps(steps)?)
         }
@@ -201,7 +198,7 @@ pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
     })
 }
 
-/// Seconds that an all-reduce of the gradients of both-64px takes among the ranks of torchrun.
+/// Seconds that an all-reduce of [`GRADIENT`] numbers takes among the ranks of torchrun.
 fn all_reduce(times: usize) -> Result<f64> {
     let said = |name: &str| std::env::var(name).with_context(|| format!("{name} is not set"));
     let wait = Duration::from_secs(60);
@@ -235,7 +232,7 @@ fn one_rank_on_a_gpu() -> Result<f64> {
     Ok(start.elapsed().as_secs_f64())
 }
 
-/// Parameters of both-64px: 11 MB in f32.
+/// As many as a RoR of two blocks a group has: 11 MB in f32.
 const GRADIENT: i64 = 2_736_822;
 
 /// The files in a folder, by name.

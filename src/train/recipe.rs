@@ -159,7 +159,7 @@ impl Recipe {
     }
 
     /// Further training of a net on other faces: a few epochs at a low rate, changed and averaged
-    /// as its own training was.
+    /// as its own training was; without its teachers.
     pub fn fine_tuning(own: &Recipe) -> Self {
         Self {
             epochs: 8,
@@ -167,6 +167,7 @@ impl Recipe {
             warm_up: 0.15,
             progressive: vec![],
             stop: None,
+            distillation: 0.0,
             ..own.clone()
         }
     }

@@ -121,6 +121,21 @@ pub fn files(folder: &str, pictures: &[(String, Vec<u8>)]) -> Vec<Member> {
     pictures.iter().map(|picture| file(folder, picture)).collect()
 }
 
+/// Copies the files right in some folders of the project to the same folders in `place`.
+pub fn copied(folders: &[&str], place: &Path) {
+    for folder in folders {
+        std::fs::create_dir_all(place.join(folder)).unwrap();
+        for entry in
+            std::fs::read_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap()
+        {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                std::fs::copy(&path, place.join(folder).join(path.file_name().unwrap())).unwrap();
+            }
+        }
+    }
+}
+
 /// All files below a folder.
 pub fn below(folder: &Path) -> Vec<PathBuf> {
     let mut found = vec![];
