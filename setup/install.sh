@@ -15,7 +15,7 @@ data=$prefix/share/ror
 rm -rf "$program"
 mkdir -p "$prefix/bin" "$program" "$data/models" "$data/data"
 cp target/bin/* "$program/"
-cp -r models/*.json models/*.safetensors models/lineage "$data/models/"
+cp -r models/*.json models/*.safetensors models/lineage models/detector "$data/models/"
 cp -r experiments "$data/"
 cp -r data/protocols "$data/data/"
 cat >"$prefix/bin/ror" <<END
