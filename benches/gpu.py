@@ -58,8 +58,9 @@ def main() -> None:
     in_turn("logits of 500 pictures, largest difference from the CPU's", [ours("agree", "both-64px", "500")], rows)
     in_turn("NCCL: a sum and a broadcast by one rank", [ours("nccl")], rows)
     for size, card in CARD.items():
-        sides = [rival("train.py", f"models/{card}", size, "128", STEPS, mode) for mode in ["eager", "compile"]]
-        in_turn(f"training step, {size} px, batch 128, bf16", [ours("train", f"models/{card}", size, "128", STEPS), *sides], rows)
+        step = [f"models/{card}", size, "128", STEPS]
+        sides = [ours("train", *step), *(rival("train.py", *step, mode) for mode in ["eager", "compile"])]
+        in_turn(f"training step, {size} px, batch 128, bf16", sides, rows)
         ceiling = [rival("ceiling.py", f"models/{card}", size, "128")]
         in_turn(f"the step's arithmetic at the speed of a large product, {size} px", ceiling, rows)
     with tempfile.TemporaryDirectory() as folder:

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use tch::Device;
 
 use super::lineage::stem;
@@ -93,13 +93,14 @@ impl ModelStore {
     /// # Errors
     /// No such net: the message lists those there are.
     pub fn ancestor(&self, name: &str) -> Result<Model> {
-        let ancestors = self.ancestors();
-        let names: Vec<&str> = ancestors.iter().map(|model| model.name.as_str()).collect();
-        let missing = format!(
-            "no net that ships started or learnt from {name}; there are: {}",
-            names.join(", ")
-        );
-        ancestors.into_iter().find(|model| model.name == name).context(missing)
+        let mut ancestors = self.ancestors();
+        match ancestors.iter().position(|model| model.name == name) {
+            Some(at) => Ok(ancestors.swap_remove(at)),
+            None => bail!(
+                "no net that ships started or learnt from {name}; there are: {}",
+                names(&ancestors)
+            ),
+        }
     }
 
     /// The pretrained nets, then the runs made here.
@@ -143,11 +144,10 @@ impl ModelStore {
                 card.minutes
             );
         }
-        let names: Vec<String> = self.all().into_iter().map(|model| model.name).collect();
         bail!(
             "there is no model {name} in {}; there are: {}",
             self.folder.display(),
-            names.join(", ")
+            names(&self.all())
         )
     }
 
@@ -158,6 +158,11 @@ impl ModelStore {
     pub fn lineage(&self, model: &Model) -> Result<Lineage> {
         Lineage::of(self, &model.path, &model.card)
     }
+}
+
+/// The names of nets, for a message.
+fn names(models: &[Model]) -> String {
+    models.iter().map(|model| model.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// The paths of the cards right in a folder, in order.
