@@ -131,6 +131,13 @@ fn a_teacher_teaches_and_belongs_to_the_lineage() -> anyhow::Result<()> {
     let error = |result: anyhow::Result<Trained>| result.unwrap_err().to_string();
     assert!(error(student(0.1, 0.0, &teachers)).contains("name both or none"));
     assert!(error(student(0.1, 0.5, &[])).contains("0 teachers"));
+    // A net that sees more learns from one that sees less, never the other way round.
+    let shared = Recipe { distillation: 0.5, epochs: 1, ..recipe.clone() };
+    let training = Training::new(&faces, &split, Task::Gender).recipe(shared);
+    training.clone().net(RorConfig { input: 40, ..tiny(1) }).teachers(&teachers).run()?;
+    let small = RorConfig { input: 24, ..tiny(1) };
+    let refused = error(training.net(small).teachers(&teachers).run());
+    assert!(refused.contains("a teacher of 32 px for a net of 24 px"), "{refused}");
     // Workers would not hear of them.
     let shared = Recipe { distillation: 0.5, ..recipe.clone() };
     let training = Training::new(&faces, &split, Task::Gender).net(tiny(1)).recipe(shared);

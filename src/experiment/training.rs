@@ -145,8 +145,9 @@ impl<'a> Training<'a> {
         Self { start: Some(start), ..self }
     }
 
-    /// Learns from what trained nets of the same task and input predict for each picture as it is
-    /// changed, besides from the labels: [`Recipe::distillation`] says how much.
+    /// Learns from what trained nets of the same task predict for each picture as it is changed,
+    /// besides from the labels: [`Recipe::distillation`] says how much. Their input is this net's or a
+    /// smaller one, to which the picture is then reduced.
     pub fn teachers(self, teachers: &'a [Trained]) -> Self {
         Self { teachers, ..self }
     }
@@ -229,8 +230,8 @@ impl<'a> Training<'a> {
         self.task.check_outputs(self.net.outputs())?;
         for teacher in self.teachers {
             ensure!(
-                teacher.card.net.input() == self.net.input(),
-                "a teacher of {} px for a net of {} px: both must see the same pictures",
+                teacher.card.net.input() <= self.net.input(),
+                "a teacher of {} px for a net of {} px: it must not need more than the net sees",
                 teacher.card.net.input(),
                 self.net.input()
             );
@@ -287,7 +288,7 @@ impl<'a> Training<'a> {
     /// # Errors
     /// A recipe or shape that [`Recipe::check`] or [`NetConfig::check`] refuses, outputs that
     /// are not the task's, a start or teacher that has seen validation or test pictures, teachers of
-    /// another task, teachers without distillation or the other way round, what
+    /// another task or a larger input, teachers without distillation or the other way round, what
     /// [`Training::workers`] refuses, a worker or rank that is lost, pictures that can't be decoded, a
     /// loss that is not a number, a folder that can't be written, or the same training running
     /// elsewhere.

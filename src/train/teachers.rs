@@ -1,6 +1,7 @@
 //! Trained nets that another one learns from (distillation: Hinton et al., arXiv 1503.02531). They see
 //! each picture as it is changed for the one that learns, which is what makes it work (Beyer et al.,
-//! arXiv 2106.05237): that costs a forward pass of each teacher a step.
+//! arXiv 2106.05237): that costs a forward pass of each teacher a step. A teacher with a smaller input
+//! sees it reduced to that.
 
 use anyhow::Result;
 use tch::{Kind, Tensor};
@@ -16,6 +17,7 @@ pub(crate) const TAUGHT: &str = "taught on pictures as they are changed";
 #[derive(Debug)]
 pub(crate) struct Teacher {
     net: Inference,
+    input: i64,
     task: Task,
     temperatures: Vec<f64>,
 }
@@ -23,19 +25,62 @@ pub(crate) struct Teacher {
 impl Teacher {
     /// A trained net, its task and the temperatures of its heads; with arithmetic in `kind`.
     pub(crate) fn new(net: &Net, task: Task, temperatures: &[f64], kind: Kind) -> Result<Self> {
-        Ok(Self { net: net.inference(kind)?, task, temperatures: temperatures.to_vec() })
+        Ok(Self {
+            net: net.inference(kind)?,
+            input: net.config().input().into(),
+            task,
+            temperatures: temperatures.to_vec(),
+        })
+    }
+
+    /// Probabilities for normalised pictures `[n, 3, side, side]`, on their device: f32 `[n, outputs]`.
+    fn outputs(&self, pictures: &Tensor) -> Result<Tensor> {
+        let logits = self.net.forward(&reduced(pictures, self.input)?)?;
+        let logits = logits.f_to_device(pictures.device())?.f_unsqueeze(0)?;
+        let heads = distributions(self.task, &self.temperatures, &logits)?;
+        let heads: Vec<Tensor> = heads.into_iter().map(|(_, outputs)| outputs).collect();
+        Ok(Tensor::f_cat(&heads, 1)?)
     }
 }
 
 /// The mean of what teachers, wherever they are, predict for normalised pictures: f32 `[n, outputs]`,
 /// on the pictures' device.
 pub(super) fn taught(teachers: &[Teacher], pictures: &Tensor) -> Result<Tensor> {
-    let each = teachers.iter().map(|Teacher { net, task, temperatures }| {
-        let logits = net.forward(pictures)?.f_to_device(pictures.device())?.f_unsqueeze(0)?;
-        let heads = distributions(*task, temperatures, &logits)?;
-        let heads: Vec<Tensor> = heads.into_iter().map(|(_, outputs)| outputs).collect();
-        Ok(Tensor::f_cat(&heads, 1)?)
-    });
+    let each = teachers.iter().map(|teacher| teacher.outputs(pictures));
     let each = Tensor::f_stack(&each.collect::<Result<Vec<_>>>()?, 0)?;
     Ok(each.f_mean_dim([0i64].as_slice(), false, Kind::Float)?)
+}
+
+/// Pictures `[n, 3, side, side]` at this side or as they are, where it is theirs.
+fn reduced(pictures: &Tensor, side: i64) -> Result<Tensor> {
+    match pictures.size().last() == Some(&side) {
+        true => Ok(pictures.shallow_clone()),
+        false => Ok(pictures.f_internal_upsample_bilinear2d_aa([side, side], false, None, None)?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Result;
+    use tch::{Kind, Tensor};
+
+    use super::reduced;
+    use crate::data::Faces;
+
+    /// What a teacher sees in a larger picture is what it would have been given itself.
+    #[test]
+    fn pictures_are_reduced_as_they_are_when_they_are_read() -> Result<()> {
+        let faces = Faces::synthetic(8, 3)?;
+        let read = |size| -> Result<Tensor> {
+            let pictures = faces.pictures(size)?.tensor.f_to_kind(Kind::Float)?;
+            Ok(pictures.f_permute([0, 3, 1, 2])?)
+        };
+        let apart =
+            |a: &Tensor, b: &Tensor| f64::try_from((a - b).abs().mean(Kind::Float)).unwrap();
+        let (large, small) = (read(96)?, read(64)?);
+        let levels = apart(&reduced(&large, 64)?, &small);
+        assert!(levels < 2.0, "{levels} of 255");
+        assert_eq!(apart(&reduced(&small, 64)?, &small), 0.0);
+        Ok(())
+    }
 }
