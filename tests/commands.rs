@@ -339,6 +339,37 @@ fn an_experiment_is_trained_from_its_file_and_an_ablation_writes_its_trials() {
     assert!(output.status.success(), "{}", words(&output));
     assert!(words(&output).contains("validation, gender"), "{}", words(&output));
     assert!(words(&output).contains("MAE"), "{}", words(&output));
+    // Saved later, it says which command did that.
+    let saved = place.path().join("models/saved.json");
+    let output = run(&["train", "--save", saved.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", words(&output));
+    let card: Value = serde_json::from_str(&fs::read_to_string(&saved).unwrap()).unwrap();
+    let command = card["command"].as_str().unwrap();
+    assert!(command.contains("--save") && command.contains("saved.json"), "{command}");
+}
+
+/// What `make install` copies is enough to predict from any folder.
+#[test]
+fn the_installed_program_predicts_photographs() {
+    let (prefix, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let output = Command::new(root.join("setup/install.sh")).arg(prefix.path()).output().unwrap();
+    assert!(output.status.success(), "{}", words(&output));
+    let ror = |args: &[&str]| {
+        let mut program = Command::new(prefix.path().join("bin/ror"));
+        for own in ["ROR_HOME", "ROR_MODELS", "ROR_DATA", "LD_LIBRARY_PATH"] {
+            program.env_remove(own);
+        }
+        program.env("ROR_CACHE", elsewhere.path().join("cache"));
+        program.current_dir(elsewhere.path()).args(args).output().unwrap()
+    };
+    let photo = root.join("tests/photos/plain.jpg");
+    let output = ror(&["predict", "--json", photo.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", words(&output));
+    assert_eq!(objects(&output)[0]["faces"].as_array().unwrap().len(), 1);
+    let output = ror(&["lineage"]);
+    assert!(output.status.success(), "{}", words(&output));
+    assert!(words(&output).contains("both-long-64px"), "{}", words(&output));
 }
 
 #[test]

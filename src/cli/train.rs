@@ -114,6 +114,7 @@ pub fn run(args: Args) -> Result<()> {
         out!("validation, {}, {metrics}", metrics.task)?;
     }
     if let Some(card) = args.save {
+        trained.card.command = command(); // a net that was found has that of its own time
         trained.save(&card, args.half)?;
         out!("saved as {}", trained.path().display())?;
     }
