@@ -51,11 +51,12 @@ pub(super) fn taught(teachers: &[Teacher], pictures: &Tensor) -> Result<Tensor> 
     Ok(each.f_mean_dim([0i64].as_slice(), false, Kind::Float)?)
 }
 
-/// Pictures `[n, 3, side, side]` at this side or as they are, where it is theirs.
+/// Pictures `[n, 3, height, height]`, those that are larger at this side.
 fn reduced(pictures: &Tensor, side: i64) -> Result<Tensor> {
-    match pictures.size().last() == Some(&side) {
-        true => Ok(pictures.shallow_clone()),
-        false => Ok(pictures.f_internal_upsample_bilinear2d_aa([side, side], false, None, None)?),
+    // Smaller ones stay: the first epochs of a progressive training.
+    match pictures.size().last() > Some(&side) {
+        true => Ok(pictures.f_internal_upsample_bilinear2d_aa([side, side], false, None, None)?),
+        false => Ok(pictures.shallow_clone()),
     }
 }
 
@@ -81,6 +82,7 @@ mod tests {
         let levels = apart(&reduced(&large, 64)?, &small);
         assert!(levels < 2.0, "{levels} of 255");
         assert_eq!(apart(&reduced(&small, 64)?, &small), 0.0);
+        assert_eq!(reduced(&small, 96)?.size(), small.size());
         Ok(())
     }
 }
