@@ -54,6 +54,15 @@ esac
 step "documentation and its examples"
 cargo test --locked --doc --quiet
 
+own=$(mktemp -d)
+trap 'rm -rf "$own"' EXIT
+
+# Not beside the tests: where sources have changed, this compiles, and replaces the library they run with.
+step "the installed program predicts a photograph"
+setup/install.sh "$own/prefix"
+(cd "$own" && env -u ROR_HOME -u ROR_MODELS prefix/bin/ror predict "$root/tests/photos/plain.jpg") |
+    grep " years (80 %" || fail "the installed program found no face."
+
 # Kernels take the crate from the same build.
 step "notebooks on synthetic data, two kernels at once"
 mkdir -p target/notebooks
@@ -65,11 +74,10 @@ cat target/notebooks/second.log
 
 # With models of its own, so that it trains: what it loads would not move.
 step "a training watched and stopped in JupyterLab"
-own=$(mktemp -d)
-trap 'rm -rf "$own"' EXIT
-cp -r models/*.* models/detector models/lineage "$own"
+mkdir "$own/models"
+cp -r models/*.* models/detector models/lineage "$own/models"
 status=0
-ROR_MODELS=$own without_data tests/browser/train.py notebooks/project.ipynb || status=$?
+ROR_MODELS=$own/models without_data tests/browser/train.py notebooks/project.ipynb || status=$?
 case $status in
 0) ;;
 77) skipped+="a training in JupyterLab: there is no Chromium (apt-get install chromium); " ;;

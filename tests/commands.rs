@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use common::{copied, faces_folder, program, words};
@@ -346,33 +346,6 @@ fn an_experiment_is_trained_from_its_file_and_an_ablation_writes_its_trials() {
     let card: Value = serde_json::from_str(&fs::read_to_string(&saved).unwrap()).unwrap();
     let command = card["command"].as_str().unwrap();
     assert!(command.contains("--save") && command.contains("saved.json"), "{command}");
-}
-
-/// What `make install` copies is enough to predict from any folder.
-#[test]
-fn the_installed_program_predicts_photographs() {
-    let (prefix, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    // As in a shell, not as cargo runs tests: with its own libraries first, built by clippy.
-    let plain = |program: &Path| {
-        let mut command = Command::new(program);
-        for own in ["ROR_HOME", "ROR_MODELS", "ROR_DATA", "LD_LIBRARY_PATH"] {
-            command.env_remove(own);
-        }
-        command.env_remove("RUSTC_WORKSPACE_WRAPPER").env_remove("CLIPPY_ARGS");
-        command.env("ROR_CACHE", elsewhere.path().join("cache")).current_dir(elsewhere.path());
-        command
-    };
-    let output = plain(&root.join("setup/install.sh")).arg(prefix.path()).output().unwrap();
-    assert!(output.status.success(), "{}", words(&output));
-    let ror = |args: &[&str]| plain(&prefix.path().join("bin/ror")).args(args).output().unwrap();
-    let photo = root.join("tests/photos/plain.jpg");
-    let output = ror(&["predict", "--json", photo.to_str().unwrap()]);
-    assert!(output.status.success(), "{}", words(&output));
-    assert_eq!(objects(&output)[0]["faces"].as_array().unwrap().len(), 1);
-    let output = ror(&["lineage"]);
-    assert!(output.status.success(), "{}", words(&output));
-    assert!(words(&output).contains("both-long-64px"), "{}", words(&output));
 }
 
 #[test]
