@@ -59,8 +59,8 @@ trap 'rm -rf "$own"' EXIT
 
 # Not beside the tests: where sources have changed, this compiles, and replaces the library they run with.
 step "the installed program predicts a photograph"
-setup/install.sh "$own/prefix"
-(cd "$own" && env -u ROR_HOME -u ROR_MODELS prefix/bin/ror predict "$root/tests/photos/plain.jpg") |
+setup/install.sh "$own"
+(cd "$own" && env -u ROR_HOME -u ROR_MODELS bin/ror predict "$root/tests/photos/plain.jpg") |
     grep " years (80 %" || fail "the installed program found no face."
 
 # Kernels take the crate from the same build.
@@ -72,12 +72,10 @@ synthetic notebooks/*.ipynb
 wait "$second" || { cat target/notebooks/second.log; exit 1; }
 cat target/notebooks/second.log
 
-# With models of its own, so that it trains: what it loads would not move.
+# With the models just installed, so that it trains: what it loads would not move.
 step "a training watched and stopped in JupyterLab"
-mkdir "$own/models"
-cp -r models/*.* models/detector models/lineage "$own/models"
 status=0
-ROR_MODELS=$own/models without_data tests/browser/train.py notebooks/project.ipynb || status=$?
+ROR_MODELS=$own/share/ror/models without_data tests/browser/train.py notebooks/project.ipynb || status=$?
 case $status in
 0) ;;
 77) skipped+="a training in JupyterLab: there is no Chromium (apt-get install chromium); " ;;

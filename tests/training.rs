@@ -133,24 +133,21 @@ fn a_teacher_teaches_and_belongs_to_the_lineage() -> anyhow::Result<()> {
     assert!(error(student(0.1, 0.5, &[])).contains("0 teachers"));
     // A net that sees more learns from one that sees less, never the other way round.
     let shared = Recipe { distillation: 0.5, epochs: 1, ..recipe.clone() };
-    let training = Training::new(&faces, &split, Task::Gender).recipe(shared);
-    training.clone().net(RorConfig { input: 40, ..tiny(1) }).teachers(&teachers).run()?;
-    let small = RorConfig { input: 24, ..tiny(1) };
-    let refused = error(training.net(small).teachers(&teachers).run());
+    let training = |split| Training::new(&faces, split, Task::Gender).recipe(shared.clone());
+    let with_input = |input| RorConfig { input, ..tiny(1) };
+    training(&split).net(with_input(40)).teachers(&teachers).run()?;
+    let refused = error(training(&split).net(with_input(24)).teachers(&teachers).run());
     assert!(refused.contains("a teacher of 32 px for a net of 24 px"), "{refused}");
     // Workers would not hear of them.
-    let shared = Recipe { distillation: 0.5, ..recipe.clone() };
-    let training = Training::new(&faces, &split, Task::Gender).net(tiny(1)).recipe(shared);
-    let refused = error(training.teachers(&teachers).workers(2).run());
+    let refused = error(training(&split).net(tiny(1)).teachers(&teachers).workers(2).run());
     assert!(refused.contains("can't be sent to workers"), "{refused}");
 
     // What a teacher has seen is neither validation nor test of another split.
     let mut leaky = split.clone();
     leaky.test.push(leaky.train.pop().unwrap());
     leaky.fingerprint = leaky.contents(&faces)?.fingerprint();
-    let recipe = Recipe { distillation: 0.5, ..recipe };
-    let training = Training::new(&faces, &leaky, Task::Gender).net(tiny(1)).recipe(recipe);
-    let refused = format!("{:#}", training.teachers(&teachers).run().unwrap_err());
+    let refused = training(&leaky).net(tiny(1)).teachers(&teachers).run().unwrap_err();
+    let refused = format!("{refused:#}");
     assert!(refused.contains("use the split it was trained by"), "{refused}");
     Ok(())
 }

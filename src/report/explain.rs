@@ -5,7 +5,7 @@ use image::{Rgb, RgbImage};
 use imaging::encode_png;
 use tch::{Kind, Tensor, no_grad};
 
-use super::visualize::tapped;
+use super::layer::tapped;
 use crate::data::resize;
 use crate::model::Net;
 use crate::plot::{self, Figure};

@@ -4,6 +4,7 @@
 mod explain;
 mod figures;
 mod gallery;
+mod layer;
 mod published;
 mod remeasure;
 mod rivals;

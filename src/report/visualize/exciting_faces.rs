@@ -4,10 +4,10 @@ use anyhow::{Result, ensure};
 use polars::prelude::DataFrame;
 use tch::{Device, Kind, Tensor, no_grad};
 
-use super::layer::{channels_of, tapped};
 use crate::data::Faces;
 use crate::model::Net;
 use crate::plot::{self, Figure};
+use crate::report::layer::{channels_of, tapped};
 use crate::support::progress::Progress;
 
 /// Faces shown for a channel, and faces that pass the net at a time.

@@ -3,10 +3,10 @@
 use anyhow::{Context, Result};
 use tch::{Device, Kind, Tensor};
 
-use super::layer::{channels_of, tapped};
 use super::tiles::tiles;
 use crate::model::{LEVEL_SCALE, Net};
 use crate::plot::Figure;
+use crate::report::layer::{channels_of, tapped};
 use crate::support::progress::Progress;
 
 /// Steps of gradient ascent; the original's 30 end in noise.

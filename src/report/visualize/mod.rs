@@ -3,10 +3,8 @@
 mod activations;
 mod exciting_faces;
 mod filter_patterns;
-mod layer;
 mod tiles;
 
 pub use activations::{Activation, activations, save_activations};
 pub use exciting_faces::exciting_faces;
 pub use filter_patterns::filter_patterns;
-pub(super) use layer::tapped;
