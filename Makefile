@@ -1,4 +1,4 @@
-.PHONY: help setup run test lab bench fuzz install clean
+.PHONY: help setup run test lab bench fuzz install pretrained clean
 
 help:
 	@echo "make setup   prepare everything (once; about 12 minutes on 2 cores)"
@@ -9,6 +9,7 @@ help:
 	@echo "make bench   time what a user waits for, beside rivals (needs ROR_DATA; see setup/bench.sh)"
 	@echo "make fuzz    break what is read, by libFuzzer; TIME=60 seconds a target (setup/fuzz.sh)"
 	@echo "make install the program for PREFIX (~/.local), to be called as ror"
+	@echo "make pretrained   download the weights that trainings of pretrained networks start from (100 MB)"
 	@echo "make clean   remove what was built (target/), but not .venv"
 
 setup:
@@ -31,6 +32,9 @@ fuzz: setup
 
 install: setup
 	@setup/install.sh $(PREFIX)
+
+pretrained: setup
+	@setup/pretrained.sh
 
 clean:
 	rm -rf target .libtorch

@@ -75,41 +75,21 @@ class Group(nn.Module):
 
 
 class Ror(nn.Module, Hub):
-    """A net. `config` is a card of `models/` or the `config.json` of an exported folder."""
+    """A network. `config` is a card of `models/` or the `config.json` of an exported folder."""
 
     def __init__(self, config: dict):
         super().__init__()
         net, self.task, self.temperatures = (config[key] for key in CONFIG)
         self.config = dict(zip(CONFIG, (net, self.task, self.temperatures)))
-        if net["architecture"] != "ror":
-            raise ValueError(f"a net of the architecture {net['architecture']}: ror.py has `ror` alone")
+        if net["architecture"] not in LAYERS:
+            raise ValueError(f"a network of the architecture {net['architecture']}: ror.py has {' and '.join(LAYERS)}")
         self.side = net["input"]
-        widths, blocks = net["widths"], net["blocks"]
-        last, number, inputs, groups = sum(blocks), 0, widths[0], []
-        for g, (width, count) in enumerate(zip(widths, blocks)):
-            survivals = [1 - (1 - net["survival"]) * (number + i + 1) / last for i in range(count)]
-            stride, inner = 1 if g == 0 else 2, width // net["bottleneck"]
-            groups.append(Group(inputs, width, inner, stride, survivals, net["middle_shortcuts"]))
-            number, inputs = number + count, width
-        self.stem = conv(3, widths[0], 7, net["stem_stride"])
-        self.pool = nn.MaxPool2d(3, net["pool"], 1)
-        self.groups = nn.ModuleList(groups)
-        self.root = conv(widths[0], inputs, 1, 8) if net["root_shortcut"] else None
-        self.bn = nn.BatchNorm2d(inputs)
-        self.dense = nn.Linear(inputs, net["dense"])
-        self.dropout = nn.Dropout(net["dropout"])
-        self.head = nn.Linear(net["dense"], net["outputs"])
+        LAYERS[net["architecture"]].make(self, net)
 
     def forward(self, pictures):
         """Logits `[n, outputs]` of pictures `[n, side, side, 3]`, 0 to 255."""
         x = ((pictures.float() - 127.5) / 64).permute(0, 3, 1, 2)
-        stem = x = self.pool(self.stem(x))
-        for group in self.groups:
-            x = group(x)
-        if self.root is not None:
-            x = x + self.root(stem)
-        x = F.relu(self.bn(x), inplace=True).mean((2, 3))
-        return self.head(self.dropout(F.relu(self.dense(x))))
+        return LAYERS[self.config["net"]["architecture"]].forward(self, x)
 
     @classmethod
     def from_pretrained(cls, name, **hub) -> "Ror":
@@ -248,6 +228,117 @@ class Ror(nn.Module, Hub):
         for part in (program.model.graph, *program.model.graph):
             part.metadata_props.clear()  # what PyTorch notes of the code it comes from
         program.save(path, external_data=False)
+
+
+class Scratch:
+    """RoR trained from random weights, as the paper's figure 2 shows it (src/model/ror.rs)."""
+
+    @staticmethod
+    def make(self, net: dict):
+        widths, blocks = net["widths"], net["blocks"]
+        last, number, inputs, groups = sum(blocks), 0, widths[0], []
+        for g, (width, count) in enumerate(zip(widths, blocks)):
+            survivals = [1 - (1 - net["survival"]) * (number + i + 1) / last for i in range(count)]
+            stride, inner = 1 if g == 0 else 2, width // net["bottleneck"]
+            groups.append(Group(inputs, width, inner, stride, survivals, net["middle_shortcuts"]))
+            number, inputs = number + count, width
+        self.stem = conv(3, widths[0], 7, net["stem_stride"])
+        self.pool = nn.MaxPool2d(3, net["pool"], 1)
+        self.groups = nn.ModuleList(groups)
+        self.root = conv(widths[0], inputs, 1, 8) if net["root_shortcut"] else None
+        self.bn = nn.BatchNorm2d(inputs)
+        self.dense = nn.Linear(inputs, net["dense"])
+        self.dropout = nn.Dropout(net["dropout"])
+        self.head = nn.Linear(net["dense"], net["outputs"])
+
+    @staticmethod
+    def forward(self, x):
+        stem = x = self.pool(self.stem(x))
+        for group in self.groups:
+            x = group(x)
+        if self.root is not None:
+            x = x + self.root(stem)
+        x = F.relu(self.bn(x), inplace=True).mean((2, 3))
+        return self.head(self.dropout(F.relu(self.dense(x))))
+
+
+class PretrainedBlock(nn.Module):
+    """Two 3x3 convolutions around a shortcut. `forward` gives their sum, before its ReLU."""
+
+    def __init__(self, inputs: int, outputs: int, down: bool):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, 2, 0) if down else nn.Conv2d(inputs, outputs, 3, 1, 1)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1)
+        self.down = down
+
+    def forward(self, x):
+        y = self.conv2(F.relu(self.conv1(x)))
+        if self.down:
+            x = F.avg_pool2d(x, 2)
+            y = F.pad(y, (0, x.shape[3] - y.shape[3], 0, x.shape[2] - y.shape[2]))
+            x = F.pad(x, (0, 0, 0, 0, 0, y.shape[1] - x.shape[1]))
+        return y + x
+
+
+class PretrainedGroup(nn.Module):
+    """A row of blocks, and the middle shortcut around it."""
+
+    def __init__(self, inputs: int, outputs: int, blocks: int, down: bool, shortcut: bool):
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            PretrainedBlock(inputs if i == 0 else outputs, outputs, down and i == 0) for i in range(blocks)
+        )
+        self.shortcut = nn.Conv2d(inputs, outputs, 1, bias=False) if shortcut else None
+        self.down = down
+
+    def forward(self, x, root=None):
+        y = x
+        for block in self.blocks[:-1]:
+            y = F.relu(block(y))
+        y = self.blocks[-1](y)
+        if self.shortcut is not None:
+            y = y + self.shortcut(F.avg_pool2d(x, 2) if self.down else x)
+        return F.relu(y if root is None else y + root)
+
+
+class Pretrained:
+    """RoR around a face-recognition network (src/model/pretrained_ror.rs)."""
+
+    WIDTHS, BLOCKS, MARGIN = (32, 64, 128, 256, 256), (3, 4, 3, 3, 1), 0.035
+
+    @staticmethod
+    def make(self, net: dict):
+        widths, inputs, groups = Pretrained.WIDTHS, 32, []
+        for g, (width, count) in enumerate(zip(widths, Pretrained.BLOCKS)):
+            groups.append(PretrainedGroup(inputs, width, count, g > 0, net["middle_shortcuts"]))
+            inputs = width
+        features = sum(widths) + 4 * inputs
+        margin = int(net["input"] * Pretrained.MARGIN + 0.5)
+        self.margin = nn.ReplicationPad2d(margin)
+        self.stem = nn.Conv2d(3, widths[0], 7, 2)
+        self.groups = nn.ModuleList(groups)
+        self.root = nn.Conv2d(widths[0], inputs, 1, bias=False) if net["root_shortcut"] else None
+        self.features = nn.BatchNorm1d(features)
+        self.feature_dropout = nn.Dropout(net["feature_dropout"])
+        self.dense = nn.Linear(features, net["hidden"])
+        self.bn = nn.BatchNorm1d(net["hidden"])
+        self.dropout = nn.Dropout(net["dropout"])
+        self.head = nn.Linear(net["hidden"], net["outputs"])
+
+    @staticmethod
+    def forward(self, x):
+        stem = x = F.max_pool2d(F.relu(self.stem(self.margin(x))), 3, 2)
+        features, last = [], len(self.groups) - 1
+        for g, group in enumerate(self.groups):
+            has_root = self.root is not None and g == last
+            x = group(x, self.root(F.avg_pool2d(stem, 16)) if has_root else None)
+            features.append(x.mean((2, 3)))
+        x = self.features(torch.cat([*features, x.flatten(1)], 1))
+        x = F.gelu(self.bn(self.dense(self.feature_dropout(x))))
+        return self.head(self.dropout(x))
+
+
+LAYERS = {"ror": Scratch, "pretrained_ror": Pretrained}
 
 
 class Whole(nn.Module):

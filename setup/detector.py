@@ -6,14 +6,12 @@ The package has three Keras nets as pickled lists of arrays, in order of their l
 the names and the order of axes that PyTorch would give them.
 """
 
-import json
-import os
-import struct
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import joblib
+from safetensors_file import write
 
 LAYERS = {
     "pnet": ["conv1", "prelu1", "conv2", "prelu2", "conv3", "prelu3", "box", "face"],
@@ -41,18 +39,7 @@ def tensors() -> dict:
 
 
 def main() -> None:
-    path = Path(sys.argv[1])
-    header, data = {}, b""
-    for name, array in sorted(tensors().items()):
-        raw = array.astype("<f4", order="C").tobytes()
-        header[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": [len(data), len(data) + len(raw)]}
-        data += raw
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_suffix(".new")
-    new.write_bytes(struct.pack("<Q", len(text)) + text + data)
-    os.replace(new, path)
+    write(Path(sys.argv[1]), tensors())
 
 
 if __name__ == "__main__":

@@ -328,6 +328,14 @@ impl<'a> Training<'a> {
         let net = Net::new(self.net.clone(), self.device, self.recipe.seed as i64)?;
         if let Some(start) = self.start {
             net.copy_from(&start.net)?;
+        } else if let Some(pretrained) = self.net.pretrained() {
+            let weights = store.pretrained_weights(&pretrained.name);
+            net.load_pretrained(&weights).with_context(|| {
+                format!(
+                    "cannot load the pretrained weights {}: `make pretrained` downloads them",
+                    weights.display()
+                )
+            })?;
         }
         let on = match ranks.size().max(self.workers) {
             1 => hardware(self.device),
@@ -374,6 +382,7 @@ impl<'a> Training<'a> {
             augmentation: self.augmentation.map(Augmentation::id),
             version: VERSION,
             start: self.start.map(|start| start.card.key.clone()),
+            pretrained: self.net.pretrained(),
             teachers: self.teachers.iter().map(|teacher| teacher.card.key.clone()).collect(),
             data: DataCard {
                 synthetic: self.faces.is_synthetic(),

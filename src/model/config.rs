@@ -8,7 +8,9 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 
-use super::{Architecture, KerasBaselineConfig, Network, Params, RorConfig};
+use super::{
+    Architecture, KerasBaselineConfig, Network, Params, Pretrained, PretrainedRorConfig, RorConfig,
+};
 
 /// The shape of a net of any [`Architecture`]: what [`super::Net`] is made from and a card keeps.
 ///
@@ -38,6 +40,8 @@ trait Shape: Send + Sync {
     fn input(&self) -> u32;
     fn outputs(&self) -> i64;
     fn check(&self) -> Result<()>;
+    fn pretrained(&self) -> Option<Pretrained>;
+    fn is_backbone(&self, parameter: &str) -> bool;
     fn build(&self, params: &Params) -> Result<Box<dyn Network>>;
 }
 
@@ -50,6 +54,12 @@ impl<A: Architecture> Shape for A {
     }
     fn check(&self) -> Result<()> {
         Architecture::check(self)
+    }
+    fn pretrained(&self) -> Option<Pretrained> {
+        Architecture::pretrained(self)
+    }
+    fn is_backbone(&self, parameter: &str) -> bool {
+        Architecture::is_backbone(self, parameter)
     }
     fn build(&self, params: &Params) -> Result<Box<dyn Network>> {
         Architecture::build(self, params)
@@ -73,6 +83,20 @@ fn read<A: Architecture>(fields: Value) -> Result<NetConfig> {
     Ok(NetConfig::from(serde_json::from_value::<A>(fields)?))
 }
 
+/// How one of the crate's own architectures is made for a number of outputs, and read.
+fn built_in(name: &str) -> Option<(fn(i64) -> NetConfig, Read)> {
+    match name {
+        RorConfig::NAME => Some((|n| RorConfig::new(n).into(), read::<RorConfig>)),
+        PretrainedRorConfig::NAME => {
+            Some((|n| PretrainedRorConfig::new(n).into(), read::<PretrainedRorConfig>))
+        }
+        KerasBaselineConfig::NAME => {
+            Some((|n| KerasBaselineConfig::new(n).into(), read::<KerasBaselineConfig>))
+        }
+        _ => None,
+    }
+}
+
 static OWN: Mutex<BTreeMap<&str, Read>> = Mutex::new(BTreeMap::new());
 
 /// Makes an architecture of one's own known, so that saved nets of it can be opened.
@@ -89,7 +113,7 @@ impl NetConfig {
 
     /// Whether the crate itself has the architecture, so that every process knows it.
     pub(crate) fn is_built_in(&self) -> bool {
-        [RorConfig::NAME, KerasBaselineConfig::NAME].contains(&self.name)
+        built_in(self.name).is_some()
     }
 
     /// Side of the input pictures, pixels.
@@ -110,6 +134,16 @@ impl NetConfig {
         self.shape.check()
     }
 
+    /// The weights from other data that a training starts from.
+    pub fn pretrained(&self) -> Option<Pretrained> {
+        self.shape.pretrained()
+    }
+
+    /// Whether a parameter belongs to the pretrained part.
+    pub(crate) fn is_backbone(&self, parameter: &str) -> bool {
+        self.shape.is_backbone(parameter)
+    }
+
     pub(super) fn build(&self, params: &Params) -> Result<Box<dyn Network>> {
         self.check()?;
         self.shape.build(params)
@@ -126,13 +160,10 @@ impl NetConfig {
         };
         let mut value = match changes.get("architecture").and_then(Value::as_str) {
             None => serde_json::to_value(self)?,
-            Some(RorConfig::NAME) => {
-                serde_json::to_value(Self::from(RorConfig::new(self.outputs())))?
-            }
-            Some(KerasBaselineConfig::NAME) => {
-                serde_json::to_value(Self::from(KerasBaselineConfig::new(self.outputs())))?
-            }
-            Some(name) => serde_json::json!({ "architecture": name }),
+            Some(name) => match built_in(name) {
+                Some((default, _)) => serde_json::to_value(default(self.outputs()))?,
+                None => serde_json::json!({ "architecture": name }),
+            },
         };
         if let Value::Object(fields) = &mut value {
             fields.extend(changes);
@@ -146,10 +177,8 @@ impl NetConfig {
             .and_then(|fields| fields.remove("architecture"))
             .context("the net's shape lacks `architecture`")?;
         let name = name.as_str().unwrap_or_default();
-        match name {
-            RorConfig::NAME => return read::<RorConfig>(value),
-            KerasBaselineConfig::NAME => return read::<KerasBaselineConfig>(value),
-            _ => {}
+        if let Some((_, read)) = built_in(name) {
+            return read(value);
         }
         let own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
         let found = own.get(name).copied();

@@ -39,6 +39,20 @@ impl Conv {
         })
     }
 
+    /// A 1x1 convolution of `from` channels to `to` whose weights start at 0.
+    ///
+    /// # Errors
+    /// No memory for its parameters.
+    pub fn zero(params: &Params, [from, to]: [i64; 2]) -> Result<Self> {
+        let weight = params.constant("weight", &[to, from, 1, 1], 0.0)?;
+        Ok(Self { weight, bias: None, stride: 1, padding: 0 })
+    }
+
+    /// The same without padding: the edge positions are left out.
+    pub fn unpadded(self) -> Self {
+        Self { padding: 0, ..self }
+    }
+
     /// `[n, from, h, w]` to `[n, to, h / stride, w / stride]`.
     ///
     /// # Errors
@@ -115,16 +129,23 @@ impl Norm {
         })))
     }
 
+    /// Normalises `[n, channels]` or `[n, channels, h, w]`.
+    ///
+    /// # Errors
+    /// Another number of channels.
+    pub fn normalise(&self, x: &Tensor, train: bool) -> Result<Tensor> {
+        match &self.0 {
+            None => Ok(x.shallow_clone()),
+            Some(norm) => norm.normalised(x, train),
+        }
+    }
+
     /// Normalises `[n, channels, h, w]`, then applies ReLU.
     ///
     /// # Errors
     /// Another number of channels.
     pub fn relu(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        let mut y = match &self.0 {
-            None => x.shallow_clone(),
-            Some(norm) => norm.normalised(x, train)?,
-        };
-        Ok(y.f_relu_()?)
+        Ok(self.normalise(x, train)?.f_relu_()?)
     }
 }
 

@@ -1,5 +1,5 @@
-//! The nets: residual networks of residual networks (RoR), the original's Keras baseline, and
-//! the traits by which one's own net joins them.
+//! The networks: residual networks of residual networks (RoR), one that starts from a
+//! face-recognition network, the original's Keras baseline, and the traits for custom ones.
 
 mod config;
 mod inference;
@@ -7,6 +7,7 @@ mod keras_baseline;
 mod layers;
 mod net;
 mod network;
+mod pretrained_ror;
 mod ror;
 mod summary;
 
@@ -16,6 +17,7 @@ pub use keras_baseline::KerasBaselineConfig;
 pub use layers::{Conv, Linear, Norm};
 pub use net::Net;
 pub(crate) use net::{LEVEL_MEAN, LEVEL_SCALE};
-pub use network::{Architecture, Network, Params, Tap};
+pub use network::{Architecture, Network, Params, Pretrained, Tap};
+pub use pretrained_ror::PretrainedRorConfig;
 pub use ror::RorConfig;
 pub use summary::{Layer, Summary};

@@ -76,6 +76,20 @@ impl Net {
         Ok(net)
     }
 
+    /// Copies pretrained weights into the layers that have their names.
+    ///
+    /// # Errors
+    /// A file that is missing, or that has a tensor without a place in this network.
+    pub(crate) fn load_pretrained(&self, weights: &Path) -> Result<()> {
+        let own = self.variables();
+        for (name, value) in Tensor::read_safetensors(weights)? {
+            let variable = own.get(&name).filter(|variable| variable.size() == value.size());
+            let variable = variable.with_context(|| format!("no layer takes its {name}"))?;
+            no_grad(|| variable.shallow_clone().f_copy_(&value))?;
+        }
+        Ok(())
+    }
+
     /// Copies all parameters and running statistics of another net that have the same name and
     /// shape: all but the head, where the two predict different things.
     pub(crate) fn copy_from(&self, other: &Net) -> Result<()> {

@@ -47,8 +47,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use anyhow::{Context, Result, ensure};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor, nn};
 
 use super::{Conv, Norm};
@@ -74,11 +74,35 @@ pub trait Architecture: Serialize + DeserializeOwned + fmt::Debug + Send + Sync 
         Ok(())
     }
 
+    /// The weights from other data that a training starts from; `None`, the default, for random ones.
+    fn pretrained(&self) -> Option<Pretrained> {
+        None
+    }
+
+    /// Whether a parameter belongs to the pretrained part, which trains at
+    /// [`crate::train::Recipe::backbone_rate`]. Default: none does.
+    fn is_backbone(&self, _parameter: &str) -> bool {
+        false
+    }
+
     /// Makes the parameters and the layers that use them.
     ///
     /// # Errors
     /// Parameters that can't be allocated.
     fn build(&self, params: &Params) -> Result<Box<dyn Network>>;
+}
+
+/// Weights that were trained on other data, by others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pretrained {
+    /// The name of their file in `models/pretrained/`, without `.safetensors`.
+    pub name: String,
+    /// Whose they are.
+    pub origin: String,
+    /// Under which licence.
+    pub licence: String,
+    /// What they were trained on.
+    pub data: String,
 }
 
 /// Called with each layer's name and output as a picture passes through.

@@ -9,7 +9,7 @@ use crate::Task;
 use crate::data::Protocol;
 use crate::metrics::Metrics;
 use crate::metrics::check_temperature;
-use crate::model::NetConfig;
+use crate::model::{NetConfig, Pretrained};
 use crate::support::files;
 use crate::train::{History, Recipe};
 
@@ -65,6 +65,9 @@ pub struct Card {
     pub version: u32,
     /// The key of the net whose weights it started from; none for random weights.
     pub start: Option<String>,
+    /// The weights from other data that its training, or that of a network it started from, began with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pretrained: Option<Pretrained>,
     /// The keys of the nets it learnt from by distillation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub teachers: Vec<String>,

@@ -76,6 +76,11 @@ impl ModelStore {
         self.folder.join("runs")
     }
 
+    /// The file of pretrained weights of a name, which a training starts from.
+    pub(crate) fn pretrained_weights(&self, name: &str) -> PathBuf {
+        self.folder.join("pretrained").join(format!("{name}.safetensors"))
+    }
+
     /// The nets that ship, in order of their names. A file that is not a card is passed over,
     /// and a note says so.
     pub fn pretrained(&self) -> Vec<Model> {

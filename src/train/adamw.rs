@@ -3,6 +3,9 @@
 use anyhow::Result;
 use tch::{Tensor, no_grad};
 
+use super::Recipe;
+use super::weights::Group;
+
 const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;
 const EPSILON: f64 = 1e-8;
@@ -26,14 +29,14 @@ impl AdamW {
         })
     }
 
-    /// One step; the first `decayed` parameters decay by `weight_decay` times the rate.
+    /// One step of all groups of parameters; a backbone's rate is multiplied by `backbone_rate`.
     pub(super) fn step(
         &mut self,
         parameters: &mut Tensor,
         gradient: &Tensor,
+        groups: &[Group],
         rate: f64,
-        weight_decay: f64,
-        decayed: i64,
+        recipe: &Recipe,
     ) -> Result<()> {
         self.steps += 1;
         no_grad(|| {
@@ -43,14 +46,19 @@ impl AdamW {
             // factors of the rate and of epsilon they cost no pass over memory.
             let steps = self.steps as i32;
             let (first, second) = (1.0 - BETA1.powi(steps), 1.0 - BETA2.powi(steps));
-            let factor = -first / (rate * second.sqrt());
-            let scale = self
-                .second_moment
-                .f_sqrt()?
-                .f_add_scalar_(EPSILON * second.sqrt())?
-                .f_mul_scalar_(factor)?;
-            let _ = parameters.f_narrow(0, 0, decayed)?.f_mul_scalar_(1.0 - rate * weight_decay)?;
-            let _ = parameters.f_addcdiv_(&self.first_moment, &scale)?;
+            let scale = self.second_moment.f_sqrt()?.f_add_scalar_(EPSILON * second.sqrt())?;
+            let mut at = 0;
+            for group in groups {
+                let rate = if group.is_backbone { rate * recipe.backbone_rate } else { rate };
+                let of = |tensor: &Tensor| tensor.f_narrow(0, at, group.numel);
+                let mut own = of(parameters)?;
+                if group.decays {
+                    let _ = own.f_mul_scalar_(1.0 - rate * recipe.weight_decay)?;
+                }
+                let scale = of(&scale)?.f_mul_scalar_(-first / (rate * second.sqrt()))?;
+                let _ = own.f_addcdiv_(&of(&self.first_moment)?, &scale)?;
+                at += group.numel;
+            }
             Ok(())
         })
     }
@@ -73,6 +81,16 @@ mod tests {
         parameters: Vec<Vec<f64>>,
         average: Vec<Vec<f64>>,
         ema: f64,
+    }
+
+    impl Golden {
+        fn settings(&self) -> (Vec<Group>, Recipe) {
+            let all = self.start.len() as i64;
+            let group = |numel, decays| Group { numel, decays, is_backbone: false };
+            let groups = vec![group(self.decayed, true), group(all - self.decayed, false)];
+            let recipe = Recipe::report(crate::Task::Gender);
+            (groups, Recipe { weight_decay: self.weight_decay, ..recipe })
+        }
     }
 
     fn golden() -> Golden {
@@ -98,8 +116,8 @@ mod tests {
         };
         for (i, gradient) in golden.gradients.iter().enumerate() {
             let gradient = Tensor::from_slice(gradient);
-            let (rate, decay) = (golden.rates[i], golden.weight_decay);
-            adamw.step(&mut parameters, &gradient, rate, decay, golden.decayed).unwrap();
+            let (groups, recipe) = golden.settings();
+            adamw.step(&mut parameters, &gradient, &groups, golden.rates[i], &recipe).unwrap();
             assert_close(&parameters, &golden.parameters[i], &format!("step {i}, parameter"));
             let now = super::super::weights::Weights {
                 parameters: parameters.copy(),
@@ -118,7 +136,25 @@ mod tests {
         let mut parameters = Tensor::from_slice(&golden.start);
         let mut adamw = AdamW::new(&parameters).unwrap();
         let gradient = Tensor::from_slice(&golden.gradients[0]);
-        adamw.step(&mut parameters, &gradient, 0.0, 0.1, golden.decayed).unwrap();
+        let (groups, recipe) = golden.settings();
+        adamw.step(&mut parameters, &gradient, &groups, 0.0, &recipe).unwrap();
         assert!(parameters.equal(&Tensor::from_slice(&golden.start)));
+    }
+
+    #[test]
+    fn a_backbone_moves_at_its_own_rate() {
+        let golden = golden();
+        let recipe = Recipe { backbone_rate: 0.1, ..golden.settings().1 };
+        let start = Tensor::from_slice(&golden.start);
+        let gradient = Tensor::from_slice(&golden.gradients[0]);
+        let moved = |is_backbone| {
+            let mut parameters = start.copy();
+            let numel = golden.start.len() as i64;
+            let group = Group { numel, decays: true, is_backbone };
+            let mut adamw = AdamW::new(&parameters).unwrap();
+            adamw.step(&mut parameters, &gradient, &[group], 0.01, &recipe).unwrap();
+            parameters - &start
+        };
+        assert!((moved(false) * 0.1).allclose(&moved(true), 1e-4, 1e-7, false));
     }
 }

@@ -271,9 +271,8 @@ fn train_step(
     let (logits, loss, mut gradient) =
         if recipe.synchronised { ranks.synchronised(step)? } else { step()? };
     ranks.sum(&mut gradient)?;
-    let FlatNet { weights, decayed, .. } = &mut state.net;
-    let decay = recipe.weight_decay;
-    state.adamw.step(&mut weights.parameters, &gradient, rate, decay, *decayed)?;
+    let FlatNet { weights, groups, .. } = &mut state.net;
+    state.adamw.step(&mut weights.parameters, &gradient, groups, rate, recipe)?;
     let share = average::share(recipe.ema, state.adamw.steps);
     state.average.move_towards(weights, share)?;
     no_grad(|| Ok((loss.f_detach()?, targets.right(&logits)?)))

@@ -28,6 +28,10 @@ pub struct Recipe {
     pub epochs: usize,
     /// Adam's learning rate; with a schedule, its highest.
     pub learning_rate: f64,
+    /// The learning rate of a pretrained backbone, as a share of `learning_rate`, 0 to 1: low, so that
+    /// what it knows is kept. Networks without one ignore it. Default: 1.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub backbone_rate: f64,
     /// How the learning rate goes.
     pub schedule: Schedule,
     /// Share of the steps in which [`Schedule::OneCycle`] rises, 0 to 1.
@@ -76,6 +80,14 @@ pub struct Recipe {
     pub seed: u64,
 }
 
+fn one() -> f64 {
+    1.0
+}
+
+fn is_one(value: &f64) -> bool {
+    *value == 1.0
+}
+
 fn is_false(value: &bool) -> bool {
     !value
 }
@@ -88,6 +100,7 @@ impl Recipe {
             batch: 64,
             epochs: if task == Task::Gender { 20 } else { 50 },
             learning_rate: 1e-4,
+            backbone_rate: 1.0,
             schedule: Schedule::Constant,
             warm_up: 0.3,
             progressive: vec![],
@@ -196,6 +209,11 @@ impl Recipe {
             self.learning_rate >= 0.0 && self.learning_rate <= 10.0,
             "a learning rate of {}: choose 0 to 10",
             self.learning_rate
+        );
+        ensure!(
+            (0.0..=1.0).contains(&self.backbone_rate),
+            "a backbone rate of {}: choose 0 to 1",
+            self.backbone_rate
         );
         ensure!(
             (0.0..=1.0).contains(&self.weight_decay),

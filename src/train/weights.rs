@@ -48,29 +48,52 @@ fn copied(tensor: &Tensor) -> Result<Tensor> {
     Ok(copy)
 }
 
-/// A net's parameters as views of its [`Weights`].
+/// A run of parameters that the optimizer treats alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Group {
+    /// How many numbers.
+    pub(super) numel: i64,
+    /// Whether weight decay applies: to weights, not to biases or normalisation.
+    pub(super) decays: bool,
+    /// Whether they belong to a pretrained backbone, which has a learning rate of its own.
+    pub(super) is_backbone: bool,
+}
+
+/// A network's parameters as views of its [`Weights`].
 #[derive(Debug)]
 pub(super) struct FlatNet {
     views: Vec<Tensor>,
     pub(super) weights: Weights,
-    /// How many numbers, the first, weight decay applies to: weights, not biases or normalisation.
-    pub(super) decayed: i64,
+    /// The parameters' groups, in the order of the flat tensor.
+    pub(super) groups: Vec<Group>,
 }
 
 impl FlatNet {
     /// Makes all of a net's tensors views of two flat ones.
     pub(super) fn new(net: &Net) -> Result<Self> {
-        let (mut views, mut statistics): (Vec<_>, Vec<_>) =
-            net.variables().into_values().partition(Tensor::requires_grad);
-        // Weights, which decay, before biases and normalisation, which do not.
-        views.sort_by_key(|parameter| parameter.dim() <= 1);
-        let decaying = views.iter().filter(|parameter| parameter.dim() > 1);
-        let decayed = decaying.map(|parameter| parameter.numel() as i64).sum();
+        let (parameters, statistics): (Vec<_>, Vec<_>) =
+            net.variables().into_iter().partition(|(_, tensor)| tensor.requires_grad());
+        let mut parameters: Vec<(Group, Tensor)> = parameters
+            .into_iter()
+            .map(|(name, tensor)| {
+                let is_backbone = net.config().is_backbone(&name);
+                let (numel, decays) = (tensor.numel() as i64, tensor.dim() > 1);
+                (Group { numel, decays, is_backbone }, tensor)
+            })
+            .collect();
+        parameters.sort_by_key(|(group, _)| (group.is_backbone, !group.decays));
+        let (each, mut views): (Vec<Group>, Vec<Tensor>) = parameters.into_iter().unzip();
+        let mut statistics: Vec<Tensor> = statistics.into_iter().map(|(_, tensor)| tensor).collect();
+        let alike = |a: &Group, b: &Group| (a.decays, a.is_backbone) == (b.decays, b.is_backbone);
+        let groups = each
+            .chunk_by(alike)
+            .map(|row| Group { numel: row.iter().map(|group| group.numel).sum(), ..row[0] })
+            .collect();
         let weights = Weights {
             parameters: flatten(&mut views, net)?,
             statistics: flatten(&mut statistics, net)?,
         };
-        Ok(Self { views, weights, decayed })
+        Ok(Self { views, weights, groups })
     }
 
     /// The gradient of a loss, flat as the parameters are.
