@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use ror::Progress;
 use ror::data::decode_photo;
-use ror::detect::Chip;
 use ror::polars::prelude::df;
+use ror::predict::Chip;
 use ror::prelude::*;
 
 fn main() -> Result<()> {
@@ -24,7 +24,7 @@ fn main() -> Result<()> {
     let to = PathBuf::from(arguments.next().unwrap_or("aligned".to_owned()));
     std::fs::create_dir_all(&to).with_context(|| format!("cannot make {}", to.display()))?;
 
-    let detector = Detector::open()?;
+    let detector = detector()?;
     let progress = Progress::new("aligning, photos", faces.len());
     let (mut files, mut ages, mut genders) = (vec![], vec![], vec![]);
     for index in 0..faces.len() {

@@ -14,7 +14,7 @@ fn main() -> Result<()> {
     println!("{faces}");
 
     let start = ModelStore::local().open(DEFAULT_MODEL)?;
-    let split = faces.split(faces.records(), &SplitSizes::shares_of(faces.contents()))?;
+    let split = Split::new(&faces, faces.records(), &SplitSizes::shares_of(faces.contents()))?;
     let before = start.evaluate(&faces, &split)?; // refused if it was trained on a test picture
 
     let tuned = Training::fine_tune(&faces, &split, &start).epochs(2).run()?;

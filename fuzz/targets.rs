@@ -11,13 +11,14 @@ use std::sync::OnceLock;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use ror::data::{Faces, Shard, decode, decode_photo, parse_name, resize};
+use ror::data::{Faces, decode, decode_photo, parse_name, resize};
 use ror::experiment::Experiment;
 use ror::image::{ImageReader, Rgb, RgbImage};
 use ror::model::{Net, RorConfig};
 use ror::store::Trained;
 use ror::tch::Device;
 use ror::train::look_at_checkpoint;
+use shards::Shard;
 use tempfile::TempDir;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -56,7 +57,7 @@ pub fn place() -> &'static Path {
             std::env::set_var("ROR_CACHE", place.path().join("cache"));
             std::env::set_var("ROR_MODELS", place.path().join("models"));
         }
-        ror::quiet(); // each damaged cache is a note
+        utils::progress::quiet(); // each damaged cache is a note
         place
     });
     made.path()

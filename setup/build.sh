@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Compiles the crate where it has changed, and puts its program into target/bin together with the
-# shared libraries it was linked with: the crate's own and Rust's. cargo's folder has one libror.so
-# for all builds; a test's or a kernel's may replace it there by one that this program can't use.
+# shared library of Rust that it was linked with.
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
 # One build at a time; the next then finds nothing to do.
@@ -16,7 +15,7 @@ touch "$new/started" # what is edited from now on is newer than the program
 
 cargo build --locked || fail "the crate could not be compiled." "See above; then run the command again."
 built=target/$(rustc --print host-tuple)/debug
-cp "$built/ror" "$built/libror.so" "$(rustc --print target-libdir)"/libstd-*.so "$new/"
+cp "$built/ror" "$(rustc --print target-libdir)"/libstd-*.so "$new/"
 "$new/ror" --version >/dev/null || fail "the program was compiled but does not start." "See above; if it goes on: make clean setup"
 
 # Renamed, not overwritten, so that a program that runs keeps its own.

@@ -32,6 +32,7 @@ SLOTS = ROOT / "target" / "kernel"
 
 # What rust-analyzer reads: the crates whose types a `let` in a cell can have.
 READ = ["anyhow", "image", "plotters", "tch"]
+READ_OWN = ["ror", "ror-lab", "ror-mtcnn", "ror-notebook", "ror-shards", "ror-utils"]
 READ_FAMILY = "polars"  # its types are spread over crates of its own
 # Those that compute, or read files: nothing that cells can name comes from them.
 UNREAD = ["arrow-format", "expr", "mem-engine", "ooc", "parquet", "parquet-format", "sql", "stream"]
@@ -48,11 +49,11 @@ edition = "2024"
 path = "lib.rs"
 
 [target.'cfg(rust_analyzer)'.dependencies]
-ror = {{ path = "{slot}/read/ror" }}
+notebook = {{ package = "ror-notebook", path = "{slot}/read/ror-notebook" }}
 """,
     "lib.rs": """\
-extern crate ror;
-pub use ror::*;
+extern crate notebook;
+pub use notebook::*;
 """,
     # Where rustc finds the library and what that was compiled and linked with.
     "build.rs": """\
@@ -73,7 +74,7 @@ PRELUDE = """\
 :dep ror = {{ package = "ror-in-cells", path = "{slot}/ror" }}
 use ror::prelude::*;
 use ror::println_in_cell as println;
-ror::notebook::start();
+ror::start();
 let _ready = Ok::<(), std::fmt::Error>(())?;
 """
 
@@ -104,14 +105,14 @@ def take_slot() -> Path:
 def build(folder: Path) -> tuple[str, list[str]]:
     """Compiles the crate where src/ has changed, and brings `folder` what cells link.
 
-    The crate's shared library is copied, for the next build must not reach a running kernel;
-    what it depends on is never written again under the same name, so a link will do. Returns
-    the library's name and where the linker looks.
+    The project's own libraries are copied, for the next build must not reach a running kernel; those
+    they depend on are never written again under the same name, so a link will do. Returns the name of
+    the shared library and where the linker looks.
     """
-    command = ["cargo", "build", "--locked", "--lib", "--message-format=json-render-diagnostics"]
+    command = ["cargo", "build", "--locked", "--package=ror-notebook", "--message-format=json-render-diagnostics"]
     # .cargo/config.toml is what counts, as in setup/env.sh.
-    own = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "LIBTORCH"]
-    environment = {name: value for name, value in os.environ.items() if name not in own}
+    unset = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "LIBTORCH"]
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
     done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
         sys.exit("error: the crate could not be compiled, see above; mend it and start the kernel again")
@@ -120,22 +121,24 @@ def build(folder: Path) -> tuple[str, list[str]]:
         message = json.loads(line)
         if message["reason"] == "compiler-artifact":
             files = [Path(file) for file in message["filenames"]]
-            if message["target"]["name"] == "ror":
+            if message["target"]["name"] == "notebook":
                 made = next(path for path in files if path.suffix in [".so", ".dylib"])
             else:
-                others += [path for path in files if path.suffix in [".rlib", ".so", ".dylib"]]
+                own = Path(message["manifest_path"]).is_relative_to(ROOT)
+                others += [(path, own) for path in files if path.suffix in [".rlib", ".so", ".dylib"]]
         elif message["reason"] == "build-script-executed":
             search += message["linked_paths"]
 
     folder.mkdir(exist_ok=True)
-    copied = folder / made.name
-    if not copied.is_file() or (copied.stat().st_mtime_ns, copied.stat().st_size) != (
-        made.stat().st_mtime_ns,
-        made.stat().st_size,
-    ):
-        shutil.copy2(made, copied.with_suffix(".new"))
-        os.replace(copied.with_suffix(".new"), copied)
-    for path in others:
+    for path in [made, *(path for path, own in others if own)]:
+        copied = folder / path.name
+        if not copied.is_file() or (copied.stat().st_mtime_ns, copied.stat().st_size) != (
+            path.stat().st_mtime_ns,
+            path.stat().st_size,
+        ):
+            shutil.copy2(path, copied.with_suffix(".new"))
+            os.replace(copied.with_suffix(".new"), copied)
+    for path in (path for path, own in others if not own):
         if not (folder / path.name).is_symlink():
             (folder / path.name).symlink_to(path)
     return made.name, sorted(set(search))
@@ -145,7 +148,7 @@ def write_view(folder: Path) -> None:
     """Writes what rust-analyzer reads: for each crate in READ a manifest without other dependencies,
     and Rust's library without what no cell names, such as every instruction of every processor; beside
     it, as `none`, a library that is empty."""
-    made_from = [(ROOT / name).read_bytes() for name in ["Cargo.toml", "Cargo.lock", "setup/kernel.py"]]
+    made_from = [path.read_bytes() for path in [*ROOT.glob("crates/*/Cargo.toml"), *(ROOT / n for n in ["Cargo.toml", "Cargo.lock", "setup/kernel.py"])]]
     made_from.append(f"{os.environ.get('CARGO_HOME')} {Path.home()}".encode())
     key = hashlib.sha256(b"".join(made_from))
     if (folder / "key").is_file() and (folder / "key").read_text() == key.hexdigest():
@@ -157,7 +160,7 @@ def write_view(folder: Path) -> None:
     read = {
         node["id"]: node
         for node in metadata["resolve"]["nodes"]
-        if (name := packages[node["id"]]["name"]) in ["ror", *READ]
+        if (name := packages[node["id"]]["name"]) in [*READ_OWN, *READ]
         or (name.startswith(READ_FAMILY) and name.removeprefix(f"{READ_FAMILY}-") not in UNREAD)
     }
     for id, node in read.items():

@@ -80,7 +80,7 @@ fi
 "$python" setup/kernel.py --install
 
 # --- compiled dependencies, the crate, which cells link, and the program, which ./ror runs ---
-key=$(cat Cargo.toml Cargo.lock .cargo/config.toml <(rustc -vV) <(readlink -f .libtorch) | sha256sum)
+key=$(cat Cargo.toml crates/*/Cargo.toml Cargo.lock .cargo/config.toml <(rustc -vV) <(readlink -f .libtorch) | sha256sum)
 if [ "$(cat target/ready 2>/dev/null)" != "$key" ] || [ ! -x target/bin/ror ]; then
     say "compiling the crate and what has changed of its dependencies; all takes about 6 minutes on 2 cores ..."
     setup/build.sh

@@ -14,7 +14,7 @@
 //! plot::ages(faces.records())?.save(std::env::temp_dir().join("ages.png"))?;
 //!
 //! let sizes = SplitSizes { train: 200, validation: 50, test: Some(50), seed: 0 };
-//! let split = faces.split(faces.records(), &sizes)?;
+//! let split = Split::new(&faces, faces.records(), &sizes)?;
 //! let gender = Training::new(&faces, &split, Task::Gender).epochs(1).run()?; // or loads it
 //! println!("{}", gender.evaluate(&faces, &split)?); // accuracy with its 95 % interval, ...
 //! # std::fs::remove_dir_all(place)?;
@@ -25,8 +25,7 @@
 //! Modules stand in order: each uses only those before it. [`data`] has labels, pictures and
 //! splits; [`model`] the nets; [`metrics`] what predictions are worth; [`train`] recipes and the
 //! loop; [`store`] trained nets with their cards; [`experiment`] trainings as users run them;
-//! [`predict`] single faces; [`plot`] and [`report`] figures and tables; [`export`] nets for
-//! Python; [`notebook`] how all of this shows itself in a cell.
+//! [`predict`] single faces and photographs; [`plot`] figures.
 //!
 //! One's own net is an [`Architecture`](model::Architecture), one's own loss a
 //! [`Loss`](train::Loss), one's own augmentation an [`Augmentation`](train::Augmentation), one's
@@ -36,25 +35,21 @@
 #![warn(missing_docs)]
 
 pub mod data;
-pub mod detect;
 pub mod experiment;
-pub mod export;
 pub mod metrics;
 pub mod model;
-pub mod notebook;
 pub mod plot;
 pub mod predict;
-pub mod report;
+mod ranks;
 pub mod store;
-mod support;
 mod task;
 pub mod train;
 
-pub use support::device::{Precision, device, device_named, hardware};
-pub use support::live::keep_going;
-pub use support::progress::{Progress, is_quiet, quiet, say, to_stderr};
-pub use support::ranks::rank;
+pub use ranks::{Lost, ProcessGroup, Ranks};
 pub use task::{Gender, Label, MAX_AGE, OLDEST, RACES, Task};
+pub use utils::device::{Precision, device, device_named, hardware};
+pub use utils::live::keep_going;
+pub use utils::progress::Progress;
 
 // What cells use beside this crate, in the versions this crate is built with.
 pub use anyhow;
@@ -66,16 +61,15 @@ pub use tch;
 /// What a notebook uses: `use ror::prelude::*;`
 pub mod prelude {
     pub use crate::data::{
-        Balance, Faces, Frame, Part, Protocol, Records, Split, SplitSizes, Values,
+        Balance, Duplicates, Faces, Frame, Part, Protocol, Records, Split, SplitSizes, Values,
     };
-    pub use crate::detect::Detector;
-    pub use crate::experiment::{Ablation, Experiment, Training, Trials};
+    pub use crate::experiment::{Experiment, Training};
     pub use crate::metrics::{Evaluation, Interval, Metric, Metrics};
     pub use crate::model::{KerasBaselineConfig, Net, NetConfig, RorConfig};
-    pub use crate::notebook::{Show, Table};
     pub use crate::plot::{self, Figure};
-    pub use crate::predict::{Photo, Predictor, pred_gender_age_group, pred_gender_age_group_with};
-    pub use crate::report::{self, PublishedResults};
+    pub use crate::predict::{
+        Photo, Predictor, detector, pred_gender_age_group, pred_gender_age_group_with,
+    };
     pub use crate::store::{DEFAULT_MODEL, ModelStore, Trained};
     pub use crate::train::{Augment, Recipe, Schedule};
     pub use crate::{Gender, Label, Task, device};

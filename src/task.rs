@@ -188,7 +188,7 @@ impl Task {
 
     /// The age in years that each age output stands for: a group's middle, or the year itself.
     /// Empty for gender.
-    pub(crate) fn ages(self) -> Vec<f64> {
+    pub fn ages(self) -> Vec<f64> {
         match self {
             Task::Gender => vec![],
             Task::AgeGroup { gap } => (0..self.outputs())

@@ -4,7 +4,6 @@ mod common;
 
 use ror::Task;
 use ror::model::{KerasBaselineConfig, Net, NetConfig, RorConfig};
-use ror::report;
 use ror::tch::{Device, Kind, Tensor};
 
 fn net(config: impl Into<NetConfig>) -> Net {
@@ -106,34 +105,6 @@ fn saved_weights_come_back_the_same_and_the_seed_decides() {
     let logits = first.logits(&pictures).unwrap();
     assert!(loaded.logits(&pictures).unwrap().equal(&logits));
     assert!(!other.logits(&pictures).unwrap().allclose(&logits, 1e-3, 1e-3, false));
-}
-
-#[test]
-fn visualize_draws_every_layer_and_every_filter() {
-    common::place();
-    let faces = ror::data::Faces::synthetic(20, 0).unwrap();
-    let net = net(RorConfig::small(1));
-    let seen = report::activations(&net, &faces.picture(3).unwrap()).unwrap();
-    let layers: Vec<String> =
-        net.summary().unwrap().layers.into_iter().map(|layer| layer.name).collect();
-    assert_eq!(seen.iter().map(|a| a.layer.clone()).collect::<Vec<_>>(), layers);
-    assert_eq!(seen[0].channels.size(), [32, 32, 32]);
-
-    let folder = tempfile::tempdir().unwrap();
-    let face = folder.path().join("face.jpg");
-    std::fs::write(&face, faces.bytes(3).unwrap()).unwrap();
-    let paths = report::save_activations(&net, &face, &folder.path().join("layers")).unwrap();
-    assert_eq!(paths.len(), layers.len());
-    for path in &paths {
-        let drawn = ror::data::decode(&std::fs::read(path).unwrap()).unwrap();
-        let dark = drawn.pixels().filter(|p| p.0[0] < 100).count();
-        assert!(drawn.width() > 100 && dark > 30, "{} is empty", path.display());
-    }
-
-    let figure = report::filter_patterns(&net, "groups.0.blocks.0.conv2").unwrap();
-    assert!(figure.svg().contains("16 filters of groups.0.blocks.0.conv2"));
-    let unknown = report::filter_patterns(&net, "groups.9").unwrap_err().to_string();
-    assert!(unknown.contains("groups.9") && unknown.contains("stem, pool"), "{unknown}");
 }
 
 /// A card may say anything: what would not fit in memory is refused before it is allocated.

@@ -9,8 +9,8 @@ use std::time::Instant;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, Rgb, RgbImage, RgbaImage, imageops};
 use ror::data::{Faces, decode_photo};
-use ror::detect::{Chip, Detector};
 use ror::predict::Predictor;
+use ror::predict::{Chip, Detector};
 
 fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -22,7 +22,7 @@ fn file(name: &str) -> Vec<u8> {
 }
 
 fn detector() -> Detector {
-    Detector::at(&project().join("models/detector/mtcnn.safetensors")).unwrap()
+    Detector::open(&project().join("models/detector/mtcnn.safetensors")).unwrap()
 }
 
 fn png(picture: &DynamicImage) -> Vec<u8> {
@@ -120,10 +120,10 @@ fn what_holds_no_face_gives_none_and_what_is_no_picture_an_error() {
     assert!(detector.detect(&RgbImage::new(0, 0)).is_err());
     assert!(detector.smallest(4.0).unwrap_err().to_string().contains("12 or more"));
 
-    let missing = Detector::at(Path::new("/no/such.safetensors")).unwrap_err();
+    let missing = Detector::open(Path::new("/no/such.safetensors")).unwrap_err();
     assert!(format!("{missing:#}").contains("make setup"), "{missing:#}");
     let other = project().join("models/gender-32px.safetensors");
-    let other = format!("{:#}", Detector::at(&other).unwrap_err());
+    let other = format!("{:#}", Detector::open(&other).unwrap_err());
     assert!(other.contains("conv1.weight is missing"), "{other}");
 
     // It declares 65,535 x 65,535 pixels: refused before a byte of them is made.
@@ -182,7 +182,8 @@ fn people_are_found_and_cut_as_they_should_be() {
         eprintln!("skipped: ROR_PHOTOS is not set");
         return;
     };
-    let (detector, predictor) = (Detector::open().unwrap(), Predictor::pretrained().unwrap());
+    let (detector, predictor) =
+        (ror::predict::detector().unwrap(), Predictor::pretrained().unwrap());
     let truths = truths(&folder);
     let mut errors = vec![];
     // Of the chip that was found, and of the true one: error in years, and right about gender.

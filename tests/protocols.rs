@@ -4,11 +4,16 @@ mod common;
 
 use std::process::Command;
 
-use ror::data::{ContentList, Faces, Part, Protocol, SplitSizes};
+use ror::data::{ContentList, Faces, Part, Protocol, Split, SplitSizes};
 use tempfile::tempdir;
 
+/// The folder of the committed lists.
+fn lists() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("data/protocols")
+}
+
 fn list(protocol: Protocol) -> ContentList {
-    ContentList::read(&protocol.path()).unwrap()
+    protocol.list().unwrap()
 }
 
 fn sizes(list: &ContentList) -> [usize; 3] {
@@ -60,7 +65,7 @@ fn no_net_is_selected_or_tested_on_what_the_net_it_starts_from_was_trained_or_se
 fn a_list_is_written_as_it_was_committed() {
     let folder = tempdir().unwrap();
     for protocol in Protocol::ALL {
-        let committed = std::fs::read_to_string(protocol.path()).unwrap();
+        let committed = std::fs::read_to_string(lists().join(format!("{protocol}.txt"))).unwrap();
         let heading: Vec<&str> =
             committed.lines().map_while(|line| line.strip_prefix("# ")).collect();
         assert_eq!(heading.len(), 2);
@@ -85,11 +90,11 @@ fn the_lists_are_those_of_the_data_set() {
     }
     // deal.py and the crate deal alike.
     let sizes = SplitSizes { train: 14_000, validation: 3_500, test: None, seed: 0 };
-    let dealt = faces.split(faces.records(), &sizes).unwrap();
+    let dealt = Split::new(&faces, faces.records(), &sizes).unwrap();
     assert_eq!(dealt.fingerprint, list(Protocol::OriginalGender).fingerprint());
     // It reads the archive.
     if data.is_file() {
-        let script = Protocol::Shared.path().with_file_name("deal.py");
+        let script = lists().join("deal.py");
         let check = Command::new("python3").arg(script).arg(&data).arg("--check").output().unwrap();
         assert!(check.status.success(), "{}", common::words(&check));
     }

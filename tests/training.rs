@@ -11,7 +11,7 @@ use ror::experiment::Training;
 use ror::model::{Architecture, Linear, Network, Params, RorConfig, Tap};
 use ror::predict::Predictor;
 use ror::store::{ModelStore, Trained, ensemble};
-use ror::tch::{Device, Kind, Tensor};
+use ror::tch::{Kind, Tensor};
 use ror::train::{Recipe, Stage};
 use ror::{Precision, Task, device};
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ fn sizes(train: usize, seed: u64) -> SplitSizes {
 fn synthetic_split(train: usize) -> (Faces, Split) {
     place();
     let faces = Faces::synthetic(train * 2, 5).unwrap();
-    let split = faces.split(faces.records(), &sizes(train, 0)).unwrap();
+    let split = Split::new(&faces, faces.records(), &sizes(train, 0)).unwrap();
     (faces, split)
 }
 
@@ -138,9 +138,7 @@ fn a_teacher_teaches_and_belongs_to_the_lineage() -> anyhow::Result<()> {
     training(&split).net(with_input(40)).teachers(&teachers).run()?;
     let refused = error(training(&split).net(with_input(24)).teachers(&teachers).run());
     assert!(refused.contains("a teacher of 32 px for a net of 24 px"), "{refused}");
-    // Workers would not hear of them.
-    let refused = error(training(&split).net(tiny(1)).teachers(&teachers).workers(2).run());
-    assert!(refused.contains("can't be sent to workers"), "{refused}");
+    assert!(!training(&split).net(tiny(1)).teachers(&teachers).is_plain());
 
     // What a teacher has seen is neither validation nor test of another split.
     let mut leaky = split.clone();
@@ -198,25 +196,6 @@ fn steps_are_timed_with_their_teachers() -> anyhow::Result<()> {
     PASSES.store(0, Ordering::Relaxed);
     assert_eq!(training.time_steps(2)?.len(), 2);
     assert_eq!(PASSES.load(Ordering::Relaxed), 5); // three warm up
-    Ok(())
-}
-
-#[test]
-fn workers_are_refused_what_they_can_not_do() -> anyhow::Result<()> {
-    let (synthetic, split) = synthetic_split(80);
-    let folder = faces_folder(100);
-    let faces = Faces::at(folder.path())?;
-    let own = faces.split(faces.records(), &sizes(40, 0))?;
-    let shared = |faces, split| Training::new(faces, split, Task::Gender).workers(2);
-    let on_folder = shared(&faces, &own).net(tiny(1)).device(Device::Cpu);
-    for (training, says) in [
-        (on_folder.clone().device(Device::Cuda(1)), "torchrun --standalone --no-python"),
-        (on_folder.net(Counted::ONE), "can't be sent to workers"),
-        (shared(&synthetic, &split).device(Device::Cpu), "would find other pictures"),
-    ] {
-        let refused = format!("{:#}", training.run().unwrap_err());
-        assert!(refused.contains(says), "{refused}");
-    }
     Ok(())
 }
 
@@ -291,7 +270,7 @@ fn the_same_setting_is_loaded_another_is_trained() -> anyhow::Result<()> {
     assert!(!training.clone().epochs(2).run()?.loaded);
     assert!(!training.clone().batch(20).run()?.loaded);
 
-    let other = faces.split(faces.records(), &sizes(80, 9))?;
+    let other = Split::new(&faces, faces.records(), &sizes(80, 9))?;
     let refused = format!("{:#}", again.evaluate(&faces, &other).unwrap_err());
     assert!(refused.contains("was trained on"), "{refused}");
     Ok(())
@@ -362,7 +341,7 @@ fn the_key_depends_on_everything_that_decides_the_net() -> anyhow::Result<()> {
             Ok(x.shallow_clone())
         }
     }
-    let other_split = faces.split(faces.records(), &sizes(80, 1))?;
+    let other_split = Split::new(&faces, faces.records(), &sizes(80, 1))?;
     let keys = [
         changed(|r| r.augment.rotation = 0.1),
         changed(|r| r.augment.erased_size[1] = 0.3),
@@ -420,7 +399,6 @@ fn prediction_trains_the_net_that_is_asked_for() -> anyhow::Result<()> {
     );
     let total: f64 = prediction.face.groups.iter().map(|(_, p)| p).sum();
     assert!((total - 1.0).abs() < 1e-5);
-    assert!(prediction.to_html().contains("data:image/jpeg;base64,"));
 
     let cards = ModelStore::local().all();
     for task in [Task::Gender, Task::age()] {

@@ -36,7 +36,7 @@ fn main() -> Result<()> {
         && flag == "--measure"
     {
         let measured = serde_json::to_string(&ours::measure(name, rest)?)?;
-        if ror::rank() == 0 {
+        if utils::launcher::rank() == 0 {
             println!("{measured}");
         }
         return Ok(());

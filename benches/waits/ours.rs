@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use c10d::{Group, Store};
 use ror::Task;
-use ror::data::{Faces, Protocol, SplitSizes, decode};
-use ror::detect::Detector;
+use ror::data::{Faces, Protocol, Split, SplitSizes, decode};
 use ror::experiment::Training;
+use ror::predict::detector;
 use ror::predict::{FacePrediction, Photo, Predictor};
 use ror::store::{Card, ModelStore};
 use ror::tch::{Device, Kind, Tensor};
@@ -83,7 +83,7 @@ pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
             check.insert("parameters", parameters as f64);
             let faces = Faces::synthetic(8 * batch + 2000, 0)?;
             let sizes = SplitSizes { train: 4 * batch, validation: 200, ..SplitSizes::small() };
-            let split = faces.split(faces.records(), &sizes)?;
+            let split = Split::new(&faces, faces.records(), &sizes)?;
             let recipe = Recipe {
                 batch,
                 augment: Augment::none(),
@@ -162,7 +162,7 @@ pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
         "photo" => {
             let times = number(0)?;
             let files = files_in(argument(1)?)?;
-            let (predictor, detector) = (Predictor::pretrained()?, Detector::open()?);
+            let (predictor, detector) = (Predictor::pretrained()?, detector()?);
             let (mut seconds, mut photos) = (vec![], vec![]);
             for i in 0..times + 20 {
                 let start = Instant::now();
@@ -179,7 +179,7 @@ pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
             let start = Instant::now();
             let files = files_in(argument(0)?)?;
             let photos: Vec<Photo> = Predictor::pretrained()?
-                .predict_photos(&Detector::open()?, &files, |_| Ok(()))?
+                .predict_photos(&detector()?, &files, |_| Ok(()))?
                 .into_iter()
                 .map(|photo| Ok(photo?.0))
                 .collect::<Result<_>>()?;

@@ -4,12 +4,13 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use ::shards::{Shard, predict_shards};
 use anyhow::{Context, Result, ensure};
 use image::DynamicImage;
 use image::imageops::FilterType;
-use ror::data::{Shard, decode_photo};
-use ror::detect::Detector;
+use ror::data::decode_photo;
 use ror::predict::Predictor;
+use ror::predict::detector;
 
 use crate::ours::{files_in, peak_mb};
 use crate::table::{Measured, fields, median};
@@ -132,10 +133,10 @@ pub fn write_table() -> Result<()> {
 pub fn answer(shard: &str, aligned: bool) -> Result<Measured> {
     let to = tempfile::tempdir()?;
     let shards = Shard::find(&[Path::new(shard)], false)?;
-    let detector = if aligned { None } else { Some(Detector::open()?) };
+    let detector = if aligned { None } else { Some(detector()?) };
     let predictor = Predictor::pretrained()?;
     let before = cpu_seconds()?;
-    let report = predictor.predict_shards(detector.as_ref(), &shards, to.path())?;
+    let report = predict_shards(&predictor, detector.as_ref(), &shards, to.path())?;
     ensure!(report.failed.is_empty(), "{:?}", report.failed);
     let answers = to.path().join(format!("{}.parquet", shards[0].name()));
     let mut check = std::collections::BTreeMap::new();

@@ -14,12 +14,13 @@ use tempfile::TempDir;
 
 use super::contents::{Contents, Seen};
 use super::folder::{self, Tree, resolved};
-use super::members;
 use super::pictures::small_enough;
-use crate::support::files::{self, cache};
-use crate::support::hash::hex;
-use crate::support::live::keep_going;
-use crate::support::progress::{Counted, Progress, say, thousands};
+use utils::files;
+use utils::hash::hex;
+use utils::live::keep_going;
+use utils::paths::cache;
+use utils::progress::{Counted, Progress, say, thousands};
+use utils::tar_members;
 
 /// Counted up where unpacking comes to make something else: what was unpacked before is not used.
 const VERSION: u32 = 2;
@@ -213,7 +214,7 @@ fn unpack(archive: &Path, bytes: u64, folder: &Path) -> Result<BTreeMap<String, 
     let mut unpacking =
         Unpacking { folder, left: most.bytes, named: 0, files: BTreeMap::new(), most: &most };
     let (mut members, mut links) = (0, BTreeMap::new());
-    let whole = members::each(plain, most.bytes, |member| {
+    let whole = tar_members::each(plain, most.bytes, |member| {
         keep_going()?;
         let member = member.map_err(|error| match members {
             0 if !is_compressed => anyhow!(error)

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use anyhow::{Context, Result, ensure};
 use polars::prelude::{BooleanChunked, DataFrame, NewChunkedArray};
 
-use crate::support::hash::rank;
+use utils::hash::rank;
 
 /// The original's balancing, in its order; see [`Records::balance`].
 #[derive(Debug, Clone, PartialEq)]

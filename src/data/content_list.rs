@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 
 use super::Part;
-use crate::support::files;
-use crate::support::hash::Lines;
+use utils::files;
+use utils::hash::Lines;
 
 /// Hexadecimal digits of a content's SHA-256 in a list: no two of UTKFace's contents share them.
 const DIGITS: usize = 10;
@@ -44,7 +44,7 @@ impl ContentList {
             .with_context(|| format!("{} is not a list of a split's contents", path.display()))
     }
 
-    fn parse(text: &str) -> Result<Self> {
+    pub(super) fn parse(text: &str) -> Result<Self> {
         let mut list = Self::default();
         let mut lines = text.lines().filter(|line| !line.starts_with('#'));
         for part in Part::ALL {

@@ -10,9 +10,10 @@ use anyhow::{Context, Result, ensure};
 use rayon::prelude::*;
 
 use super::pictures::small_enough;
-use crate::support::files;
-use crate::support::hash::{checksum, sha256, sha256_of_file};
-use crate::support::progress::{Progress, say};
+use utils::files;
+use utils::hash::{checksum, sha256, sha256_of_file};
+use utils::paths;
+use utils::progress::{Progress, say};
 
 /// How the file begins; another number where its form changes.
 const HEAD: &str = "ror contents 2";
@@ -158,7 +159,7 @@ fn heading(body: &str) -> String {
 pub(super) fn contents(folder: &Path, names: &[String]) -> Result<Vec<Result<String>>> {
     let place = folder.canonicalize()?;
     let key = sha256(place.to_string_lossy().as_bytes());
-    let path = files::cache().join(format!("contents-{}.txt", &key[..12]));
+    let path = paths::cache().join(format!("contents-{}.txt", &key[..12]));
     let mut known = match path.exists() {
         false => Contents::new(path),
         true => Contents::read(path.clone()).unwrap_or_else(|error| {

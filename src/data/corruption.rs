@@ -7,8 +7,8 @@ use image::{Rgb, RgbImage, imageops};
 use imaging::{bilinear, encode_jpeg, encode_png};
 
 use super::{Faces, Record, Source, decode};
-use crate::support::hash::rank;
-use crate::support::random::Random;
+use utils::hash::rank;
+use utils::random::Random;
 
 /// How pictures differ that are not UTKFace's, each in three severities: the idea is that of
 /// Hendrycks and Dietterich, "Benchmarking Neural Network Robustness to Common Corruptions and
@@ -125,6 +125,27 @@ impl Corruption {
                 moved(picture, 0.0, 1.0, [by * direction.cos(), by * direction.sin()])
             }
         })
+    }
+
+    /// The images of a set at `indices`, in that order, each corrupted with a severity of 1 to 3;
+    /// they keep their labels, so that the loss of accuracy can be measured.
+    ///
+    /// ```
+    /// use ror::data::{Corruption, Faces};
+    ///
+    /// # fn main() -> anyhow::Result<()> {
+    /// let faces = Faces::synthetic(20, 0)?;
+    /// let dark = Corruption::Dark.applied_to(&faces, &[3, 5], 2)?;
+    /// assert_eq!((dark.len(), dark.record(1)?.label), (2, faces.record(5)?.label));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// No indices, one outside the set, or another severity.
+    pub fn applied_to(self, faces: &Faces, indices: &[usize], severity: usize) -> Result<Faces> {
+        let (source, records) = CorruptedSource::new(faces, indices, self, severity)?;
+        Faces::from_source(Box::new(source), records)
     }
 }
 
@@ -253,14 +274,14 @@ mod tests {
         assert_ne!(noise("a"), noise("b"), "the content decides");
         assert!(Corruption::Grey.apply(&picture, 4, "a").is_err());
         assert!(Corruption::Grey.apply(&RgbImage::new(0, 0), 1, "a").is_err());
-        assert!(faces.corrupted(&[0], Corruption::Grey, 0).is_err());
-        assert!(faces.corrupted(&[2], Corruption::Grey, 1).is_err());
+        assert!(Corruption::Grey.applied_to(&faces, &[0], 0).is_err());
+        assert!(Corruption::Grey.applied_to(&faces, &[2], 1).is_err());
         // As a set: its pictures are the changed ones, and never those in the cache of another.
-        let set = faces.corrupted(&[1], Corruption::Dark, 3).unwrap();
+        let set = Corruption::Dark.applied_to(&faces, &[1], 3).unwrap();
         let content = &faces.record(1).unwrap().content;
         assert_eq!(set.picture(0).unwrap(), Corruption::Dark.apply(&picture, 3, content).unwrap());
         assert_eq!(decode(&set.bytes(0).unwrap()).unwrap(), set.picture(0).unwrap());
-        let mild = faces.corrupted(&[1], Corruption::Dark, 1).unwrap();
+        let mild = Corruption::Dark.applied_to(&faces, &[1], 1).unwrap();
         let mean = |set: &Faces| {
             set.pictures(16).unwrap().tensor.to_kind(tch::Kind::Float).mean(tch::Kind::Float)
         };

@@ -6,7 +6,7 @@ use anyhow::Result;
 use polars::prelude::{DataFrame, df};
 
 use super::Faces;
-use crate::support::progress::thousands;
+use utils::progress::thousands;
 
 /// The pictures that a set has several times, each time under a label of its own.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,7 +47,8 @@ impl Group {
 }
 
 impl Duplicates {
-    pub(super) fn of(faces: &Faces) -> Self {
+    /// The duplicates of a set.
+    pub fn new(faces: &Faces) -> Self {
         let mut groups: Vec<Group> = faces
             .by_content()
             .into_iter()
@@ -134,7 +135,7 @@ mod tests {
             "{words}"
         );
         assert!(words.contains("up to 30 years") && words.ends_with("1 on gender"), "{words}");
-        let synthetic = Faces::synthetic(3_000, 1).unwrap().duplicates();
+        let synthetic = Duplicates::new(&Faces::synthetic(3_000, 1).unwrap());
         let table = synthetic.table().unwrap();
         let apart = table.column("years apart").unwrap().u32().unwrap();
         assert!(apart.get(0) > Some(0) && table.height() > 10);

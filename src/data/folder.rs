@@ -8,9 +8,9 @@ use anyhow::{Context, Result, ensure};
 use super::contents::contents;
 use super::pictures::read_picture;
 use super::{Record, Source};
-use crate::support::hash::sha256;
-use crate::support::live::keep_going;
 use crate::task::Label;
+use utils::hash::sha256;
+use utils::live::keep_going;
 
 /// Pictures that are files below one folder.
 #[derive(Debug)]

@@ -8,8 +8,7 @@ use polars::prelude::{
     QuantileMethod, SortMultipleOptions, col, len,
 };
 
-use super::parquet;
-use crate::support::files;
+use utils::files;
 
 /// Summaries of a table, and the table as a file.
 ///
@@ -53,13 +52,6 @@ pub trait Frame {
     /// # Errors
     /// A path that can't be written.
     fn write_csv(&self, path: impl AsRef<Path>) -> Result<()>;
-
-    /// Writes the table as Parquet, which keeps the types of columns: whole numbers as 64 bits, other
-    /// numbers as doubles, texts as UTF-8, booleans. Whole or not at all.
-    ///
-    /// # Errors
-    /// A column of another type, or a path that can't be written.
-    fn write_parquet(&self, path: impl AsRef<Path>) -> Result<()>;
 }
 
 /// The numbers in a column, and what is counted of them.
@@ -213,10 +205,6 @@ impl Frame for DataFrame {
             csv.write_record(cells.collect::<Result<Vec<String>>>()?)?;
         }
         files::write_bytes(path.as_ref(), &csv.into_inner()?)
-    }
-
-    fn write_parquet(&self, path: impl AsRef<Path>) -> Result<()> {
-        files::write_with(path.as_ref(), |file| parquet::write(self, file))
     }
 }
 

@@ -10,8 +10,8 @@ use anyhow::{Context, Result, anyhow, ensure};
 use csv::{Position, ReaderBuilder, StringRecord, Trim};
 
 use super::folder::{Tree, resolved};
-use crate::support::files;
 use crate::task::{Gender, Label, RACES};
+use utils::files;
 
 /// The name of the file with the labels.
 pub(super) const LABELS: &str = "labels.csv";

@@ -1,6 +1,6 @@
 //! Train, validation and test, divided by content: no picture is in two parts, nor a duplicate.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 
 use anyhow::{Result, ensure};
@@ -8,10 +8,9 @@ use polars::prelude::DataFrame;
 use serde::{Deserialize, Serialize};
 
 use super::content_list::digits;
-use super::{ContentList, Faces, Protocol};
-use crate::support::hash::rank;
-use crate::support::progress::thousands;
-use crate::task::Task;
+use super::strata::Strata;
+use super::{ContentList, Faces, Part, Protocol};
+use utils::progress::thousands;
 
 /// How many pictures each part gets, and the seed that decides which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,32 +35,6 @@ impl SplitSizes {
     /// balancing leaves), 9 % for validation, the rest for test.
     pub fn shares_of(contents: usize) -> Self {
         Self { train: contents * 36 / 100, validation: contents * 9 / 100, test: None, seed: 0 }
-    }
-}
-
-/// One of the three parts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Part {
-    /// To train on.
-    Train,
-    /// To select by.
-    Validation,
-    /// To test on.
-    Test,
-}
-
-impl Part {
-    /// All three.
-    pub const ALL: [Part; 3] = [Part::Train, Part::Validation, Part::Test];
-
-    /// `train`, `validation` or `test`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Part::Train => "train",
-            Part::Validation => "validation",
-            Part::Test => "test",
-        }
     }
 }
 
@@ -94,7 +67,11 @@ pub struct Split {
 }
 
 impl Split {
-    pub(super) fn by_sizes(faces: &Faces, table: &DataFrame, sizes: &SplitSizes) -> Result<Self> {
+    /// Divides the images of `table` into train, validation and test by their image hashes.
+    ///
+    /// # Errors
+    /// A table that is not of this set, fewer images than `sizes` needs, or a part of size 0.
+    pub fn new(faces: &Faces, table: &DataFrame, sizes: &SplitSizes) -> Result<Self> {
         let mut strata = Strata::of(faces, table, sizes.seed)?;
         let total = strata.len();
         let chosen = sizes.train.saturating_add(sizes.validation);
@@ -111,7 +88,7 @@ impl Split {
             sizes.test.map_or("some".to_owned(), thousands),
         );
         let parts = [sizes.train, sizes.validation, test].map(|number| strata.deal(number));
-        Self::new(faces, Some(sizes.seed), parts, &strata)
+        Self::of_parts(faces, Some(sizes.seed), parts, &strata)
     }
 
     /// The split whose parts hold the listed contents.
@@ -135,10 +112,10 @@ impl Split {
             thousands(listed - found),
             thousands(listed)
         );
-        Self::new(faces, None, parts, &Strata::of(faces, faces.records(), 0)?)
+        Self::of_parts(faces, None, parts, &Strata::of(faces, faces.records(), 0)?)
     }
 
-    pub(super) fn new(
+    pub(super) fn of_parts(
         faces: &Faces,
         seed: Option<u64>,
         parts: [Vec<usize>; 3],
@@ -205,118 +182,16 @@ impl fmt::Display for Split {
     }
 }
 
-/// The rows of a table that can be divided, one a content, by gender and age group.
-#[derive(Clone)]
-pub(super) struct Strata {
-    strata: Vec<Stratum>,
-    duplicates: usize,
-    disagreeing: usize,
-}
-
-#[derive(Clone)]
-struct Stratum {
-    /// How many there were before any was dealt.
-    size: usize,
-    /// Those not dealt yet, in the seed's order.
-    left: Vec<usize>,
-}
-
-impl Strata {
-    pub(super) fn of(faces: &Faces, table: &DataFrame, seed: u64) -> Result<Self> {
-        let all = faces.all();
-        let groups = faces.by_content();
-        let agree = |content: &str| {
-            let label = |i: &usize| (all[*i].label.age, all[*i].label.gender);
-            let group = &groups[content];
-            group.iter().all(|i| label(i) == label(&group[0]))
-        };
-        let mut seen = HashSet::new();
-        let mut strata: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        let (mut duplicates, mut disagreeing) = (0, 0);
-        for index in faces.indices(table)? {
-            let record = &all[index];
-            if !seen.insert(record.content.as_str()) {
-                duplicates += 1;
-            } else if !agree(&record.content) {
-                disagreeing += 1;
-            } else {
-                let stratum = Task::Both.class_of(&record.label);
-                strata.entry(stratum).or_default().push(index);
-            }
-        }
-        let stratum = |mut left: Vec<usize>| {
-            left.sort_by_cached_key(|i| rank(seed, &all[*i].content));
-            let size = left.len();
-            Stratum { size, left }
-        };
-        Ok(Self { strata: strata.into_values().map(stratum).collect(), duplicates, disagreeing })
-    }
-
-    /// How many are left.
-    pub(super) fn len(&self) -> usize {
-        self.strata.iter().map(|stratum| stratum.left.len()).sum()
-    }
-
-    /// Takes `number` pictures, or all that are left, from the front of the strata, in
-    /// proportion to their sizes.
-    pub(super) fn deal(&mut self, number: usize) -> Vec<usize> {
-        let number = number.min(self.len());
-        let sizes: Vec<usize> = self.strata.iter().map(|s| s.size).collect();
-        let room: Vec<usize> = self.strata.iter().map(|s| s.left.len()).collect();
-        let shares = shares(&sizes, number, &room);
-        let each = self.strata.iter_mut().zip(shares);
-        each.flat_map(|(s, share)| s.left.drain(..share)).collect()
-    }
-
-    /// Of what is left, that which is `wanted`.
-    pub(super) fn only(&self, wanted: impl Fn(usize) -> bool) -> Self {
-        let mut only = self.clone();
-        for Stratum { size, left } in &mut only.strata {
-            left.retain(|i| wanted(*i));
-            *size = left.len();
-        }
-        only
-    }
-}
-
-/// Divides `total` among strata in proportion to `sizes`, at most `room` each: whole numbers by
-/// the largest remainder.
-fn shares(sizes: &[usize], total: usize, room: &[usize]) -> Vec<usize> {
-    let all = sizes.iter().sum::<usize>().max(1) as u128;
-    let exact = |i: usize| total as u128 * sizes[i] as u128;
-    let mut out: Vec<usize> =
-        (0..sizes.len()).map(|i| ((exact(i) / all) as usize).min(room[i])).collect();
-    let mut order: Vec<usize> = (0..sizes.len()).collect();
-    order.sort_by_key(|i| std::cmp::Reverse(exact(*i) % all));
-    let mut missing = total.min(room.iter().sum()) - out.iter().sum::<usize>();
-    while missing > 0 {
-        for i in &order {
-            if missing > 0 && out[*i] < room[*i] {
-                out[*i] += 1;
-                missing -= 1;
-            }
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn shares_are_whole_exact_and_proportional() {
-        assert_eq!(shares(&[50, 30, 20], 10, &[50, 30, 20]), [5, 3, 2]);
-        assert_eq!(shares(&[1, 1, 1], 2, &[1, 1, 1]).iter().sum::<usize>(), 2);
-        assert_eq!(shares(&[10, 10], 10, &[2, 10]), [2, 8]);
-        assert_eq!(shares(&[10, 10], 15, &[2, 10]), [2, 10]);
-    }
+    use crate::Task;
 
     #[test]
     fn parts_share_no_content_and_keep_proportions() {
         let faces = Faces::synthetic(3_000, 1).unwrap();
         let sizes = SplitSizes { train: 1_500, validation: 500, test: None, seed: 4 };
-        let split = faces.split(faces.records(), &sizes).unwrap();
+        let split = Split::new(&faces, faces.records(), &sizes).unwrap();
         assert_eq!((split.train.len(), split.validation.len()), (1_500, 500));
         assert_eq!((split.protocol, split.seed), (None, Some(4)));
         let contents = split.contents(&faces).unwrap();
@@ -337,11 +212,11 @@ mod tests {
             assert!((share(Part::Train) - share(Part::Test)).abs() < 0.01);
         }
         assert_eq!(Split::from_contents(&faces, &contents).unwrap().train, split.train);
-        let again = |seed| faces.split(faces.records(), &SplitSizes { seed, ..sizes });
+        let again = |seed| Split::new(&faces, faces.records(), &SplitSizes { seed, ..sizes });
         assert_eq!(again(4).unwrap(), split, "the same seed divides alike");
         assert_ne!(again(5).unwrap().train, split.train);
         let greedy = SplitSizes { train: usize::MAX, ..sizes };
-        let refused = faces.split(faces.records(), &greedy).unwrap_err();
+        let refused = Split::new(&faces, faces.records(), &greedy).unwrap_err();
         assert!(refused.to_string().contains("smaller sizes"));
         let other = Faces::synthetic(3_000, 2).unwrap();
         let missing = Split::from_contents(&other, &contents).unwrap_err();

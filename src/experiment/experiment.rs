@@ -11,8 +11,8 @@ use crate::Task;
 use crate::data::{Faces, Protocol};
 use crate::model::{NetConfig, RorConfig};
 use crate::store::{ModelStore, Trained};
-use crate::support::files;
 use crate::train::Recipe;
+use utils::files;
 
 /// A training on photographs, in full.
 ///
@@ -88,7 +88,7 @@ impl Experiment {
         Self::from_table(toml::from_str(text)?)
     }
 
-    pub(super) fn from_table(table: toml::Table) -> Result<Self> {
+    fn from_table(table: toml::Table) -> Result<Self> {
         let written: Written = table.try_into()?;
         let task: Task = written.task.parse()?;
         let net = NetConfig::from(RorConfig::new(task.outputs()));
@@ -122,14 +122,25 @@ impl Experiment {
         }
     }
 
-    /// Trains it, or loads it where it was trained before. `adjust` may change the training:
-    /// its device, its command.
+    /// Trains it, or loads it where it was trained before.
     ///
     /// # Errors
     /// A start or teacher that is not in the store or has seen validation or test pictures, a data
     /// set that lacks the protocol's pictures, pictures that can't be decoded, a loss that is not a
     /// number, or a folder that can't be written.
-    pub fn run(&self, faces: &Faces, adjust: impl FnOnce(Training) -> Training) -> Result<Trained> {
+    pub fn run(&self, faces: &Faces) -> Result<Trained> {
+        self.run_with(faces, |training| training.run())
+    }
+
+    /// Makes the training, which `train` may change before it runs it: its device, its command.
+    ///
+    /// # Errors
+    /// As [`Experiment::run`].
+    pub fn run_with(
+        &self,
+        faces: &Faces,
+        train: impl FnOnce(Training) -> Result<Trained>,
+    ) -> Result<Trained> {
         let split = self.protocol.split(faces)?;
         let store = ModelStore::local();
         let start = self.start.as_ref().map(|name| store.open(name));
@@ -144,7 +155,7 @@ impl Experiment {
         if let Some(start) = &start {
             training = training.start_from(start);
         }
-        adjust(training).run()
+        train(training)
     }
 }
 
@@ -185,7 +196,8 @@ mod tests {
     /// The file of the fast training is what its method does.
     #[test]
     fn the_fast_training_is_the_same_as_a_file() {
-        let path = files::home().join("experiments").join("fast-32px.toml");
+        let clone = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let path = clone.join("experiments").join("fast-32px.toml");
         let experiment = Experiment::read(&path).unwrap();
         assert_eq!(experiment.recipe, Recipe::fast(Task::Gender));
         let net = RorConfig { survival: 1.0, ..RorConfig::new(1) };

@@ -4,8 +4,8 @@ use anyhow::{Context, Result, ensure};
 
 use super::Training;
 use crate::store::Trained;
-use crate::support::live::{self, Live};
-use crate::support::progress::say;
+use utils::live::{self, Live};
+use utils::progress::say;
 
 /// One setting and how it did on the validation part.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,10 +25,11 @@ pub struct SearchTrial {
 }
 
 /// A search as far as it is: the batch sizes and learning rates to try, and what was tried.
-pub(crate) struct SearchSoFar {
-    pub(crate) batches: Vec<usize>,
-    pub(crate) learning_rates: Vec<f64>,
-    pub(crate) trials: Vec<SearchTrial>,
+#[doc(hidden)]
+pub struct SearchSoFar {
+    pub batches: Vec<usize>,
+    pub learning_rates: Vec<f64>,
+    pub trials: Vec<SearchTrial>,
 }
 
 /// What [`Training::search`] found.

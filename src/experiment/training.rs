@@ -6,22 +6,21 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use tch::{Device, Kind};
 
-use super::workers::{Workers, opened};
+use super::calibrate::calibrate;
 use crate::Task;
 use crate::data::{Faces, Part, Split};
-use crate::metrics::{Evaluation, LabelledPredictions, Predictions};
 use crate::model::{Net, NetConfig, RorConfig};
+use crate::ranks::Ranks;
 use crate::store::{Card, DataCard, ModelStore, Trained, today};
-use crate::support::device::{Precision, device, hardware};
-use crate::support::files::remove_half_written;
-use crate::support::hash::sha256;
-use crate::support::live::Live;
-use crate::support::progress::{say, thousands};
-use crate::support::ranks::Ranks;
 use crate::train::fit::{Fit, fit, time_steps};
 use crate::train::{
     Augmentation, Loss, Recipe, RecipeLoss, TAUGHT, Teacher, VERSION, checkpoint, show,
 };
+use utils::device::{Precision, device, hardware};
+use utils::files::remove_half_written;
+use utils::hash::sha256;
+use utils::live::Live;
+use utils::progress::{say, thousands};
 
 /// A training to be run: a net's shape and a recipe over a split, with defaults that suit the
 /// data.
@@ -53,7 +52,7 @@ pub struct Training<'a> {
     teachers: &'a [Trained],
     device: Device,
     precision: Precision,
-    workers: usize,
+    ranks: Option<Ranks>,
     retrain: bool,
     quiet: bool,
     command: String,
@@ -74,7 +73,7 @@ impl<'a> Training<'a> {
             teachers: &[],
             device: device(),
             precision: Precision::Auto,
-            workers: 1,
+            ranks: None,
             retrain: false,
             quiet: false,
             command: format!("Training::new(&faces, &split, Task::{task:?}).run()"),
@@ -172,15 +171,9 @@ impl<'a> Training<'a> {
         Self { precision, ..self }
     }
 
-    /// Trains on so many processes of this machine, which share every batch and the cores of the CPU.
-    /// One process with all threads is as a rule as fast (docs/ranks.md); for several machines or GPUs
-    /// start the program by torchrun instead.
-    ///
-    /// Each process normalises its own share of a batch, unless [`Recipe::synchronised`]. A worker
-    /// opens the pictures anew, so they must be what [`Faces::open`] or [`Faces::at`] opens; teachers, and
-    /// a net, loss or augmentation of one's own, live in this process alone and are refused.
-    pub fn workers(self, workers: usize) -> Self {
-        Self { workers, ..self }
+    /// Trains together with other processes, which all have the same training.
+    pub fn ranks(self, ranks: Ranks) -> Self {
+        Self { ranks: Some(ranks), ..self }
     }
 
     /// How to name this training on its card: a command that repeats it.
@@ -222,6 +215,50 @@ impl<'a> Training<'a> {
         self.loss.map_or("recipe".to_owned(), Loss::id)
     }
 
+    /// The images to train on.
+    pub fn faces(&self) -> &Faces {
+        self.faces
+    }
+
+    /// The split of them.
+    pub fn split(&self) -> &Split {
+        self.split
+    }
+
+    /// What is predicted.
+    pub fn task(&self) -> Task {
+        self.task
+    }
+
+    /// The network's shape.
+    pub fn net_config(&self) -> &NetConfig {
+        &self.net
+    }
+
+    /// How it is trained.
+    pub fn recipe_used(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// The device that it is trained on.
+    pub fn device_used(&self) -> Device {
+        self.device
+    }
+
+    /// The arithmetic that it is trained in.
+    pub fn precision_used(&self) -> Precision {
+        self.precision
+    }
+
+    /// Whether other processes can repeat it from its settings alone: without teachers and with the
+    /// crate's own networks, losses and augmentations.
+    pub fn is_plain(&self) -> bool {
+        self.loss.is_none()
+            && self.augmentation.is_none()
+            && self.teachers.is_empty()
+            && self.net.is_built_in()
+    }
+
     /// Refuses settings that can't train.
     fn check(&self) -> Result<()> {
         self.task.check()?;
@@ -248,34 +285,8 @@ impl<'a> Training<'a> {
             self.recipe.distillation,
             self.teachers.len()
         );
-        self.check_workers()?;
         for known in self.start.into_iter().chain(self.teachers) {
             known.check_unseen(self.faces, self.split, &[Part::Validation, Part::Test])?;
-        }
-        Ok(())
-    }
-
-    /// Refuses what workers can't do, who are other processes and meet on the CPU.
-    fn check_workers(&self) -> Result<()> {
-        ensure!((1..=1024).contains(&self.workers), "{} workers: choose 1 to 1024", self.workers);
-        if self.workers == 1 {
-            return Ok(());
-        }
-        ensure!(
-            !self.device.is_cuda(),
-            "workers train on the CPU: choose it, or start the program by torchrun, which gives each \
-             process a GPU: torchrun --standalone --no-python --nproc-per-node {} ./ror train ...",
-            self.workers
-        );
-        let is_plain =
-            self.loss.is_none() && self.augmentation.is_none() && self.teachers.is_empty();
-        ensure!(
-            is_plain && self.net.is_built_in(),
-            "teachers, and a net, loss or augmentation of one's own, can't be sent to workers: train on \
-             one process, or start the program by torchrun"
-        );
-        if self.faces.folder().is_none() {
-            opened(None, self.faces.fingerprint())?;
         }
         Ok(())
     }
@@ -288,22 +299,39 @@ impl<'a> Training<'a> {
     /// # Errors
     /// A recipe or shape that [`Recipe::check`] or [`NetConfig::check`] refuses, outputs that
     /// are not the task's, a start or teacher that has seen validation or test pictures, teachers of
-    /// another task or a larger input, teachers without distillation or the other way round, what
-    /// [`Training::workers`] refuses, a worker or rank that is lost, pictures that can't be decoded, a
+    /// another task or a larger input, teachers without distillation or the other way round, a rank that
+    /// is lost, pictures that can't be decoded, a
     /// loss that is not a number, a folder that can't be written, or the same training running
     /// elsewhere.
     pub fn run(&self) -> Result<Trained> {
+        self.run_as(false)
+    }
+
+    /// Trains along with rank 0, which alone checks, reports and writes: the training need not have
+    /// what only rank 0 knows, such as the weights it starts from.
+    ///
+    /// # Errors
+    /// As [`Training::run`].
+    pub fn follow(&self) -> Result<()> {
+        self.run_as(true).map(|_| ())
+    }
+
+    /// Whether a network trained so is there, and so will be loaded.
+    ///
+    /// # Errors
+    /// A setting that can't train.
+    pub fn is_done(&self) -> Result<bool> {
+        self.check()?;
+        let key = self.key()?;
+        Ok(!self.retrain && ModelStore::local().find(|card| card.key == key).is_some())
+    }
+
+    fn run_as(&self, follows: bool) -> Result<Trained> {
         self.check()?;
         let (task, key, store) = (self.task, self.key()?, ModelStore::local());
-        let ranks = Ranks::here(self.device)?;
+        let ranks = self.ranks.clone().unwrap_or_else(|| Ranks::alone(self.device));
         ensure!(
-            self.workers == 1 || ranks.size() == 1,
-            "{} workers for each of {} ranks: say how many processes to torchrun alone",
-            self.workers,
-            ranks.size()
-        );
-        ensure!(
-            ranks.first_says(key.clone())? == key,
+            ranks.first_says(key.clone())? == key || follows,
             "rank {} would train another net than rank 0: all need the same command, data and version",
             ranks.number()
         );
@@ -337,7 +365,7 @@ impl<'a> Training<'a> {
                 )
             })?;
         }
-        let on = match ranks.size().max(self.workers) {
+        let on = match ranks.size() {
             1 => hardware(self.device),
             ranks => format!("{}, {ranks} ranks", hardware(self.device)),
         };
@@ -352,24 +380,8 @@ impl<'a> Training<'a> {
         let standard = RecipeLoss::new(task, &self.recipe);
         let teachers = self.ready_teachers()?;
         let fit_ = self.fit(&standard, &teachers, &ranks);
-        let (history, (temperatures, validation)) = match self.workers {
-            1 => (fit(&net, fit_, &folder)?, calibrate(&net, fit_)?),
-            size => {
-                // Decoded here, and not by each of them; those of the first epoch stay in memory.
-                let stages = self.recipe.progressive.iter().map(|stage| stage.size);
-                for size in stages.chain([self.net.input()]).rev() {
-                    self.faces.pictures(size)?;
-                }
-                let mut workers = Workers::start(size)?;
-                let ranks = workers.ranks.clone();
-                let fit_ = Fit { ranks: &ranks, ..fit_ };
-                let all = || {
-                    workers.tell(&fit_, &self.net)?;
-                    Ok((fit(&net, fit_, &folder)?, calibrate(&net, fit_)?))
-                };
-                all().map_err(|error| workers.explained(error))?
-            }
-        };
+        let history = fit(&net, fit_, &folder)?;
+        let (temperatures, validation) = calibrate(&net, fit_)?;
         let card = Card {
             key,
             task,
@@ -496,21 +508,9 @@ impl<'a> Training<'a> {
         let net = Net::new(self.net.clone(), self.device, self.recipe.seed as i64)?;
         let (standard, teachers) =
             (RecipeLoss::new(self.task, &self.recipe), self.ready_teachers()?);
-        let ranks = Ranks::here(self.device)?;
+        let ranks = Ranks::alone(self.device);
         time_steps(&net, self.fit(&standard, &teachers, &ranks), steps)
     }
-}
-
-/// Temperatures fitted on the validation part, and its metrics with them.
-pub(super) fn calibrate(net: &Net, fit: Fit) -> Result<(Vec<f64>, Evaluation)> {
-    let labels = fit.faces.labels(fit.validation)?;
-    let logits = fit.logits(net, Kind::Float, fit.validation, net.config().input())?;
-    let temperatures = crate::metrics::fit_temperatures(fit.task, &logits, &labels)?;
-    let labelled = Predictions::from_logits(fit.task, &temperatures, &logits)?
-        .into_iter()
-        .map(|head| LabelledPredictions::new(head, labels.clone()))
-        .collect();
-    Ok((temperatures, Evaluation::of(labelled)))
 }
 
 /// The report's net, or on synthetic faces a small one.

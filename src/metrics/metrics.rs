@@ -8,7 +8,7 @@ use super::calibration::calibration;
 use super::slices::slices;
 use super::{Bin, Interval, LabelledPredictions, Slice};
 use crate::Task;
-use crate::support::progress::thousands;
+use utils::progress::thousands;
 
 /// A number that is published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

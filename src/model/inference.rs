@@ -6,8 +6,8 @@ use tch::{Device, Kind, Tensor, no_grad};
 use super::net::normalise;
 use super::{Net, Network};
 use crate::data::Faces;
-use crate::support::progress::Progress;
-use crate::support::threads::on_every_core;
+use utils::progress::Progress;
+use utils::threads::on_every_core;
 
 /// A net for inference alone: see [`Net::inference`].
 #[derive(Debug)]
@@ -17,11 +17,23 @@ pub(crate) struct Inference {
     device: Device,
 }
 
-impl Inference {
-    pub(super) fn new(network: Box<dyn Network>, kind: Kind, device: Device) -> Self {
-        Self { network, kind, device }
+impl Net {
+    /// The net as it is now, for inference alone, with arithmetic in `kind` where its layers
+    /// allow it: a copy whose normalisations are part of its convolutions wherever they stand
+    /// right behind one.
+    pub(crate) fn inference(&self, kind: Kind) -> Result<Inference> {
+        let kind = self.kind(kind);
+        let mut network = self.copied_layers()?;
+        no_grad(|| {
+            for (conv, norm) in network.convolutions() {
+                conv.fold(norm, kind)?;
+            }
+            Ok(Inference { network, kind, device: self.device() })
+        })
     }
+}
 
+impl Inference {
     /// Logits (f32, `[n, outputs]`) of u8 pictures of any size, `[n, size, size, 3]`.
     pub(crate) fn logits(&self, pictures: &Tensor) -> Result<Tensor> {
         self.forward(&normalise(pictures, self.kind, self.device)?)
@@ -49,7 +61,7 @@ impl Inference {
 
 /// How many pictures are predicted at a time: on a CPU so few that what passes between two
 /// layers stays in the cache of a core.
-pub(crate) fn batch(device: Device) -> usize {
+pub fn batch(device: Device) -> usize {
     if device.is_cuda() { 512 } else { 32 }
 }
 
@@ -98,7 +110,7 @@ mod tests {
 
     #[test]
     fn folding_changes_nothing() {
-        let _turn = crate::support::random::turn();
+        let _turn = utils::random::turn();
         let configs: [NetConfig; 2] =
             [RorConfig::small(12).into(), KerasBaselineConfig::new(1).into()];
         for config in configs {
@@ -123,7 +135,7 @@ mod tests {
 
     #[test]
     fn loading_and_inference_leave_the_generator_alone() {
-        let _turn = crate::support::random::turn();
+        let _turn = utils::random::turn();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("net.safetensors");
         let net = Net::new(RorConfig::small(1), Device::Cpu, 0).unwrap();

@@ -5,7 +5,7 @@ use anyhow::Result;
 use tch::{Kind, Tensor, no_grad};
 
 use super::Params;
-use crate::support::ranks::{Ranks, synchronised};
+use crate::ranks::{Ranks, synchronised};
 
 /// A square convolution, padded to keep the size at stride 1.
 #[derive(Debug)]

@@ -6,9 +6,9 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use tch::{Device, Kind, Tensor, nn, no_grad};
 
-use super::network::First;
-use super::{Inference, NetConfig, Network, Params, Summary, Tap};
-use crate::support::files;
+use super::params::First;
+use super::{NetConfig, Network, Params, Tap};
+use utils::files;
 
 /// A net with its parameters, on one device.
 ///
@@ -146,16 +146,12 @@ impl Net {
         self.variables.trainable_variables().iter().map(Tensor::numel).sum()
     }
 
-    /// A table of the layers: name, output shape, parameters.
+    /// Images as the layers take them: u8 `[n, side, side, 3]` to `[n, 3, side, side]` of `kind`, around
+    /// 0, on the network's device.
     ///
     /// # Errors
-    /// The net failing on a picture of its input size.
-    pub fn summary(&self) -> Result<Summary> {
-        Summary::of(self)
-    }
-
-    /// Pictures as the layers want them: see [`normalise`].
-    pub(crate) fn normalise(&self, pictures: &Tensor, kind: Kind) -> Result<Tensor> {
+    /// Images of another shape, or the device failing.
+    pub fn normalise(&self, pictures: &Tensor, kind: Kind) -> Result<Tensor> {
         normalise(pictures, kind, self.device())
     }
 
@@ -175,20 +171,11 @@ impl Net {
         no_grad(|| self.forward(&x, false, &mut |_, _| Ok(())))
     }
 
-    /// The net as it is now, for inference alone, with arithmetic in `kind` where its layers
-    /// allow it: a copy whose normalisations are part of its convolutions wherever they stand
-    /// right behind one.
-    pub(crate) fn inference(&self, kind: Kind) -> Result<Inference> {
+    /// The layers of a copy whose parameters can be changed.
+    pub(super) fn copied_layers(&self) -> Result<Box<dyn Network>> {
         let copy = Self::build(self.config.clone(), self.device(), First::Zeros)?;
         copy.copy_from(self)?;
-        let kind = self.kind(kind);
-        let mut network = copy.network;
-        no_grad(|| {
-            for (conv, norm) in network.convolutions() {
-                conv.fold(norm, kind)?;
-            }
-            Ok(Inference::new(network, kind, self.device()))
-        })
+        Ok(copy.network)
     }
 
     /// `kind` where the layers allow other kinds of number than f32.
@@ -199,15 +186,19 @@ impl Net {
         }
     }
 
-    /// Runs the layers on normalised pictures; `tap` sees each layer's output.
-    pub(crate) fn forward(&self, x: &Tensor, train: bool, tap: Tap) -> Result<Tensor> {
+    /// Logits `[n, outputs]` of normalised images; `tap` sees each layer's output, and gradients pass.
+    ///
+    /// # Errors
+    /// Images of a shape that the layers can't take, or what `tap` returns.
+    pub fn forward(&self, x: &Tensor, train: bool, tap: Tap) -> Result<Tensor> {
         self.network.forward(x, train, tap)
     }
 }
 
 /// What is taken from a level of 0 to 255, and what the rest is divided by.
-pub(crate) const LEVEL_MEAN: f64 = 127.5;
-pub(crate) const LEVEL_SCALE: f64 = 64.0;
+pub const LEVEL_MEAN: f64 = 127.5;
+/// See [`LEVEL_MEAN`].
+pub const LEVEL_SCALE: f64 = 64.0;
 
 /// Pictures as the layers want them: u8 `[n, side, side, 3]` to `[n, 3, side, side]` around 0,
 /// channels last in memory.

@@ -116,8 +116,7 @@ impl Architecture for PretrainedRorConfig {
         for (what, n) in [("hidden", self.hidden), ("outputs", self.outputs)] {
             ensure!((1..=8192).contains(&n), "{what} of {n} features: choose 1 to 8192");
         }
-        for (what, share) in
-            [("dropout", self.dropout), ("feature_dropout", self.feature_dropout)]
+        for (what, share) in [("dropout", self.dropout), ("feature_dropout", self.feature_dropout)]
         {
             ensure!((0.0..1.0).contains(&share), "{what} of {share}: choose 0 to below 1");
         }
@@ -253,7 +252,8 @@ impl Network for PretrainedRor {
                 let mut sum = block.sum(&x, train, &name, tap)?;
                 if b + 1 == group.blocks.len() {
                     if let Some(middle) = &group.shortcut {
-                        let around = if g == 0 { around.shallow_clone() } else { halved(&around, 2)? };
+                        let around =
+                            if g == 0 { around.shallow_clone() } else { halved(&around, 2)? };
                         sum = add(sum, &middle.forward(&around)?, train)?;
                     }
                     if let Some(root) = &self.root

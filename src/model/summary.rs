@@ -6,7 +6,7 @@ use anyhow::Result;
 use tch::{Device, Kind, Tensor};
 
 use super::Net;
-use crate::support::progress::thousands;
+use utils::progress::thousands;
 
 /// One layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,8 +30,18 @@ pub struct Summary {
     pub statistics: usize,
 }
 
+impl Net {
+    /// A table of the layers: name, output shape, parameters.
+    ///
+    /// # Errors
+    /// The net failing on a picture of its input size.
+    pub fn summary(&self) -> Result<Summary> {
+        Summary::of(self)
+    }
+}
+
 impl Summary {
-    pub(super) fn of(net: &Net) -> Result<Self> {
+    fn of(net: &Net) -> Result<Self> {
         let variables = net.variables();
         let side = i64::from(net.config().input());
         let picture = Tensor::f_zeros([1, side, side, 3], (Kind::Uint8, Device::Cpu))?;

@@ -5,9 +5,10 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use super::figure::Figure;
+use super::figure::page;
 use super::style::{
-    ACCENT, Axis, INK, MARGIN, TEXT, WIDTH, chart, counted, decimal, decimals, page, text,
-    text_width, ticks, write,
+    ACCENT, Axis, INK, MARGIN, TEXT, WIDTH, chart, counted, decimal, decimals, text, text_width,
+    ticks, write,
 };
 
 /// Horizontal bars, one a row, in the order given: for instance the number of pictures by race.

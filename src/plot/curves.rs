@@ -9,9 +9,10 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use super::figure::Figure;
+use super::figure::page;
 use super::style::{
     Axis, Canvas, INK, MARGIN, SOFT_INK, TEXT, TRAIN, VALIDATION, WIDTH, bold, chart, counted,
-    decimal, limits, page, text, write,
+    decimal, limits, text, write,
 };
 use crate::train::{Epoch, History};
 

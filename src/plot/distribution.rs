@@ -9,9 +9,10 @@ use plotters::style::text_anchor::HPos;
 use polars::prelude::{Column, DataFrame, DataType};
 
 use super::figure::Figure;
+use super::figure::page;
 use super::style::{
     ACCENT, Axis, Canvas, Chart, FAINT, FEMALE, HEIGHT, INK, MALE, MARGIN, SOFT_INK, TEXT, WIDTH,
-    bold, chart, counted, decimals, page, percent, text, ticks, write,
+    bold, chart, counted, decimals, percent, text, ticks, write,
 };
 
 /// No one lives longer; a higher age is a mistake in the data.

@@ -6,8 +6,8 @@ use polars::prelude::DataFrame;
 use super::{Figure, picture_grid};
 use crate::data::Faces;
 use crate::predict::LabelledPrediction;
-use crate::support::hash::rank;
 use crate::task::Gender;
+use utils::hash::rank;
 
 /// A grid of `rows` x `columns` faces drawn at random from a table of records, each labelled
 /// such as "Male: 23". The seed decides which; a table of no more rows than that is shown whole and

@@ -6,12 +6,16 @@ use std::sync::{Arc, LazyLock};
 
 use anyhow::{Context, Result, bail, ensure};
 use plotters::coord::Shift;
-use plotters::prelude::{DrawingArea, SVGBackend};
+use plotters::prelude::{DrawingArea, IntoDrawingArea, SVGBackend, WHITE};
+use plotters::style::text_anchor::HPos;
 use resvg::tiny_skia::{Color, Pixmap, Transform};
 use resvg::usvg::{Options, Tree, fontdb};
 
-use super::style::page;
-use crate::support::files;
+use super::style::{
+    Canvas, INK, MARGIN, SOFT_INK, TEXT, TITLE, WIDTH, bold, header, shrunk, text, text_width,
+};
+use utils::files;
+use utils::html::escape;
 
 /// PNG pixels per SVG pixel, so that text stays sharp on dense screens.
 const SCALE: f32 = 2.0;
@@ -73,6 +77,44 @@ pub fn draw(
         "a figure of {width} x {height} pixels: choose 1 to 10,000"
     );
     page((width as i32, height as i32), title, "", paint)
+}
+
+/// Draws a page with a title, a note of any lines, and below them what `paint`
+/// paints on `size` pixels.
+pub(crate) fn page(
+    size: (i32, i32),
+    title: &str,
+    note: &str,
+    paint: impl FnOnce(&Canvas<'_>) -> Result<()>,
+) -> Result<Figure> {
+    let top = header(note);
+    let longest = note.lines().map(|line| text_width(line, TEXT));
+    let words = longest.fold(text_width(title, TITLE), f64::max) as i32;
+    let width = size.0.max((words + 2 * MARGIN).min(WIDTH));
+    let (wide, high) = (width as u32, (top + size.1) as u32);
+    let mut svg = String::new();
+    {
+        let root = SVGBackend::with_string(&mut svg, (wide, high)).into_drawing_area();
+        root.fill(&WHITE)?;
+        let room = f64::from(width - 2 * MARGIN);
+        let style = bold(shrunk(title, TITLE, room), INK, HPos::Left);
+        root.draw_text(title, &style, (MARGIN, 25))?;
+        for (i, line) in note.lines().enumerate() {
+            let style = text(shrunk(line, TEXT, room), SOFT_INK, HPos::Left);
+            root.draw_text(line, &style, (MARGIN, 48 + 18 * i as i32))?;
+        }
+        paint(&root.clone().shrink((0, top), size))?;
+        root.present()?;
+    }
+    // Lets the figure shrink in a narrow notebook, and names it to screen readers.
+    let attributes = format!(
+        "<svg style=\"max-width:100%;height:auto\" role=\"img\" aria-label=\"{}\" ",
+        escape(title)
+    );
+    let svg = svg.replacen("<svg ", &attributes, 1);
+    // A control character in a label would make the document malformed.
+    let svg = svg.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}");
+    Ok(Figure::new(svg, wide, high))
 }
 
 impl Figure {
@@ -140,7 +182,7 @@ impl Figure {
 
     /// An `<img>` with the SVG in it: the one form that a notebook not trusted yet, a page without
     /// scripts and a code-hosting site show, and that shrinks with the notebook's column.
-    pub(crate) fn html(&self) -> String {
+    pub fn html(&self) -> String {
         let title = self.svg.split_once("aria-label=\"").and_then(|(_, rest)| rest.split_once('"'));
         format!(
             "<img width=\"{}\" style=\"max-width:100%\" alt=\"{}\" src=\"{}\">",

@@ -7,9 +7,10 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use super::figure::Figure;
+use super::figure::page;
 use super::style::{
-    Axis, FAINT, GRID, INK, SOFT_INK, TEXT, chart, counted, decimal, decimals, page, percent,
-    shrunk, text, write,
+    Axis, FAINT, GRID, INK, SOFT_INK, TEXT, chart, counted, decimal, decimals, percent, shrunk,
+    text, write,
 };
 
 /// The colour of the highest cell; the others are a share of it over white.

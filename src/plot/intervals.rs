@@ -6,9 +6,10 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use super::figure::Figure;
+use super::figure::page;
 use super::style::{
     ACCENT, Axis, FAINT, INK, MARGIN, SOFT_INK, TEXT, WIDTH, chart, decimal, decimals, limits,
-    page, text, text_width, ticks, write,
+    text, text_width, ticks, write,
 };
 use crate::Task;
 use crate::metrics::{Interval, Metrics};

@@ -24,6 +24,7 @@ mod photo;
 mod pictures;
 mod probabilities;
 mod reliability;
+mod results;
 mod scatter;
 pub(crate) mod style;
 
@@ -35,7 +36,8 @@ pub use figure::{Figure, draw};
 pub use heat_map::{confusion, score_map};
 pub use intervals::{breakdown, intervals};
 pub use photo::photo;
-pub(crate) use pictures::{enlarged, small_jpeg};
+#[doc(hidden)]
+pub use pictures::{enlarged, small_jpeg};
 pub use pictures::{picture, picture_grid};
 pub use probabilities::probabilities;
 pub use reliability::reliability;

@@ -6,10 +6,12 @@ use anyhow::{Context, Result};
 use image::ImageFormat;
 
 use super::figure::Figure;
+use super::figure::page;
 use super::pictures::{element, small_jpeg};
-use super::style::{FEMALE, MALE, MARGIN, counted, escape, header, page, text_width};
+use super::style::{FEMALE, MALE, MARGIN, counted, header, text_width};
 use crate::predict::Photo;
 use crate::task::Gender;
+use utils::html::escape;
 
 /// Longest side at which a photograph is shown, pixels.
 const LONGEST: f64 = 960.0;

@@ -7,7 +7,9 @@ use imaging::{encode_jpeg, encode_png};
 use plotters::style::text_anchor::HPos;
 
 use super::figure::Figure;
-use super::style::{INK, MARGIN, TEXT, counted, data_url, header, page, shrunk, text};
+use super::figure::page;
+use super::style::{INK, MARGIN, TEXT, counted, header, shrunk, text};
+use utils::html::data_url;
 
 /// Edge of the square that a picture is fitted into, in pixels.
 const EDGE: i32 = 124;
@@ -27,7 +29,7 @@ pub fn picture(title: &str, picture: &RgbImage) -> Result<Figure> {
 ///
 /// # Errors
 /// A picture without pixels.
-pub(crate) fn enlarged(title: &str, picture: &RgbImage, zoom: u32) -> Result<Figure> {
+pub fn enlarged(title: &str, picture: &RgbImage, zoom: u32) -> Result<Figure> {
     let (wide, high) = picture.dimensions();
     ensure!(wide > 0 && high > 0, "a picture without pixels can't be shown");
     let png = encode_png(picture)?;
@@ -92,11 +94,7 @@ pub fn picture_grid(title: &str, pictures: &[(String, Vec<u8>)], columns: usize)
 }
 
 /// A picture as JPEG of this size and quality.
-pub(crate) fn small_jpeg(
-    picture: &RgbImage,
-    (width, height): (u32, u32),
-    quality: u8,
-) -> Result<Vec<u8>> {
+pub fn small_jpeg(picture: &RgbImage, (width, height): (u32, u32), quality: u8) -> Result<Vec<u8>> {
     encode_jpeg(&imageops::resize(picture, width, height, FilterType::Triangle), quality)
 }
 

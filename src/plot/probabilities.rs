@@ -5,9 +5,10 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use super::figure::Figure;
+use super::figure::page;
 use super::style::{
-    ACCENT, Axis, FAINT, INK, SOFT_INK, TEXT, VALIDATION, bold, chart, page, percent, text,
-    text_width, write,
+    ACCENT, Axis, FAINT, INK, SOFT_INK, TEXT, VALIDATION, bold, chart, percent, text, text_width,
+    write,
 };
 
 /// Bar chart of class probabilities, one horizontal bar per class.

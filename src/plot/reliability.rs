@@ -4,7 +4,8 @@ use anyhow::{Result, ensure};
 use plotters::prelude::*;
 
 use super::figure::Figure;
-use super::style::{ACCENT, Axis, MARGIN, SOFT_INK, chart, counted, page};
+use super::figure::page;
+use super::style::{ACCENT, Axis, MARGIN, SOFT_INK, chart, counted};
 use crate::metrics::Metrics;
 
 /// A reliability diagram: the share of right predictions over the confidence they

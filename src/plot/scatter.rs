@@ -4,7 +4,8 @@ use anyhow::{Result, ensure};
 use plotters::prelude::*;
 
 use super::figure::Figure;
-use super::style::{ACCENT, Axis, HEIGHT, MARGIN, WIDTH, chart, counted, limits, page};
+use super::figure::page;
+use super::style::{ACCENT, Axis, HEIGHT, MARGIN, WIDTH, chart, counted, limits};
 
 /// Points, such as the predicted age above the true one. Where many lie on each other the colour
 /// is darker.

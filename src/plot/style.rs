@@ -3,16 +3,12 @@
 use std::ops::Range;
 
 use anyhow::Result;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use indicatif::HumanCount;
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::BoldPoints;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-
-use super::figure::Figure;
 
 /// A part of the page, in pixels from its own upper left corner.
 pub(crate) type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -38,7 +34,7 @@ pub(crate) const INK: RGBColor = RGBColor(33, 41, 49);
 pub(crate) const SOFT_INK: RGBColor = RGBColor(92, 103, 114);
 pub(crate) const GRID: RGBColor = RGBColor(230, 234, 238);
 
-const TITLE: f64 = 18.0;
+pub(super) const TITLE: f64 = 18.0;
 /// Size of all text but titles, in pixels.
 pub(crate) const TEXT: f64 = 13.0;
 
@@ -53,44 +49,6 @@ pub(crate) fn text(size: f64, color: RGBColor, h: HPos) -> TextStyle<'static> {
 pub(crate) fn bold(size: f64, color: RGBColor, h: HPos) -> TextStyle<'static> {
     let style = text(size, color, h);
     TextStyle { font: style.font.style(FontStyle::Bold), ..style }
-}
-
-/// Draws a page with a title, a note of any lines, and below them what `paint`
-/// paints on `size` pixels.
-pub(crate) fn page(
-    size: (i32, i32),
-    title: &str,
-    note: &str,
-    paint: impl FnOnce(&Canvas<'_>) -> Result<()>,
-) -> Result<Figure> {
-    let top = header(note);
-    let longest = note.lines().map(|line| text_width(line, TEXT));
-    let words = longest.fold(text_width(title, TITLE), f64::max) as i32;
-    let width = size.0.max((words + 2 * MARGIN).min(WIDTH));
-    let (wide, high) = (width as u32, (top + size.1) as u32);
-    let mut svg = String::new();
-    {
-        let root = SVGBackend::with_string(&mut svg, (wide, high)).into_drawing_area();
-        root.fill(&WHITE)?;
-        let room = f64::from(width - 2 * MARGIN);
-        let style = bold(shrunk(title, TITLE, room), INK, HPos::Left);
-        root.draw_text(title, &style, (MARGIN, 25))?;
-        for (i, line) in note.lines().enumerate() {
-            let style = text(shrunk(line, TEXT, room), SOFT_INK, HPos::Left);
-            root.draw_text(line, &style, (MARGIN, 48 + 18 * i as i32))?;
-        }
-        paint(&root.clone().shrink((0, top), size))?;
-        root.present()?;
-    }
-    // Lets the figure shrink in a narrow notebook, and names it to screen readers.
-    let attributes = format!(
-        "<svg style=\"max-width:100%;height:auto\" role=\"img\" aria-label=\"{}\" ",
-        escape(title)
-    );
-    let svg = svg.replacen("<svg ", &attributes, 1);
-    // A control character in a label would make the document malformed.
-    let svg = svg.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}");
-    Ok(Figure::new(svg, wide, high))
 }
 
 /// Height of the page's title and note in pixels.
@@ -261,22 +219,6 @@ pub(crate) fn shrunk(text: &str, size: f64, room: f64) -> f64 {
     size.min(size * room / text_width(text, size).max(1.0))
 }
 
-/// The bytes of a picture file as an address that HTML and SVG take.
-pub(crate) fn data_url(mime: &str, bytes: &[u8]) -> String {
-    format!("data:{mime};base64,{}", STANDARD.encode(bytes))
-}
-
-/// Text as it may stand in XML and HTML, also within quotes.
-pub(crate) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-        .replace('\'', "&#39;")
-        // XML knows no other control characters.
-        .replace(|c: char| c.is_control() && !"\n\t\r".contains(c), "\u{fffd}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -310,11 +252,5 @@ mod tests {
         assert_eq!(shrunk("short", 18.0, 300.0), 18.0);
         let long = "word ".repeat(20);
         assert!(text_width(&long, shrunk(&long, 18.0, 300.0)) < 300.1);
-    }
-
-    #[test]
-    fn escaping_covers_markup_and_control_characters() {
-        assert_eq!(escape("<a & \"b'>"), "&lt;a &amp; &quot;b&#39;&gt;");
-        assert_eq!(escape("\u{0}"), "\u{fffd}");
     }
 }

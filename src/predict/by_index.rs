@@ -29,12 +29,12 @@ pub struct LabelledPrediction {
     /// What is predicted.
     pub face: FacePrediction,
     /// The picture as it stands in its file (JPEG or PNG).
-    pub(crate) picture: Vec<u8>,
+    pub picture: Vec<u8>,
 }
 
 impl LabelledPrediction {
     /// The group that the true age falls into; none above the last.
-    pub(crate) fn true_group(&self) -> Option<usize> {
+    pub fn true_group(&self) -> Option<usize> {
         let group = Task::Years.group_of(self.label.age);
         (group < self.face.groups.len()).then_some(group)
     }

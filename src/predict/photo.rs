@@ -10,13 +10,13 @@ use imaging::without_panic;
 use polars::prelude::{DataFrame, df};
 use serde::{Serialize, Serializer};
 
-use super::predictor::predict;
 use super::{FacePrediction, Predictor};
 use crate::data::{decode_photo, read_in, read_picture};
-use crate::detect::{Chip, Detector, Found};
-use crate::support::device::device;
-use crate::support::progress::Progress;
-use crate::support::threads::{Room, on_every_core};
+use mtcnn::{Chip, Detector, Found};
+use utils::device::device;
+use utils::paths;
+use utils::progress::Progress;
+use utils::threads::{Room, on_every_core};
 
 /// A face in a photograph, and what is predicted for it.
 ///
@@ -83,6 +83,14 @@ impl fmt::Debug for Photo {
     }
 }
 
+/// The face detector, with the weights `detector/mtcnn.safetensors` of the models folder.
+///
+/// # Errors
+/// Weights that are missing or damaged.
+pub fn detector() -> Result<Detector> {
+    Detector::open(paths::models().join("detector").join("mtcnn.safetensors"))
+}
+
 impl Photo {
     /// Reads a photograph (JPEG, PNG or WebP, upright by its EXIF orientation), finds its faces and
     /// predicts them with the net that ships. The nets are opened at the first call and stay.
@@ -109,7 +117,7 @@ impl Photo {
             .map_err(|_| anyhow::anyhow!("an earlier prediction panicked: restart the kernel"))?;
         let (detector, predictor) = match ready.take() {
             Some(ready) => ready,
-            None => (Detector::open()?, Predictor::pretrained()?),
+            None => (detector()?, Predictor::pretrained()?),
         };
         let photo = predictor.predict_photo(&detector, path);
         *ready = Some((detector, predictor));
@@ -177,18 +185,16 @@ impl Predictor {
         files: &[PathBuf],
         then: impl Fn(&Photo) -> Result<T> + Sync,
     ) -> Result<Vec<Result<(Photo, T)>>> {
-        let cards = self.cards();
         let progress = Progress::new("predicting, photos", files.len());
         let room = Room::for_threads();
         on_every_core(
             device(),
-            || Ok((detector.share(), self.ready_again()?)),
+            || Ok((detector.share(), self.worker()?)),
             files.len(),
-            |(detector, ready), job| {
+            |(detector, worker), job| {
                 let path = &files[job];
                 let done = read_in(&room, path).and_then(|(bytes, _taken)| {
-                    let predict = |chips: &[RgbImage]| predict(&cards, ready, chips);
-                    let mut photo = photo(detector, path, bytes, predict)?;
+                    let mut photo = photo(detector, path, bytes, |chips| worker.predict(chips))?;
                     let kept = then(&photo)?;
                     photo.picture = None;
                     Ok((photo, kept))
@@ -220,23 +226,28 @@ fn photo(
 ) -> Result<Photo> {
     let picture = decode_photo(&bytes)?;
     drop(bytes);
-    let mut seen = without_panic(|| Seen::of(detector, &picture))?;
+    let mut seen = without_panic(|| Seen::new(detector, &picture))?;
     let predicted = predict(&std::mem::take(&mut seen.chips))?;
     let photo = seen.with(path, predicted);
     Ok(Photo { picture: Some(picture), ..photo })
 }
 
-/// What is seen in a photograph: its faces, not predicted yet.
-pub(super) struct Seen {
+/// The faces of a photograph, found and not predicted yet.
+#[derive(Debug)]
+pub struct Seen {
     width: u32,
     height: u32,
     found: Vec<(Found, Chip)>,
-    /// A chip a face, cut.
-    pub(super) chips: Vec<RgbImage>,
+    /// The aligned crop of each face.
+    pub chips: Vec<RgbImage>,
 }
 
 impl Seen {
-    pub(super) fn of(detector: &Detector, picture: &RgbImage) -> Result<Self> {
+    /// Finds the faces of a photograph, and cuts them out.
+    ///
+    /// # Errors
+    /// A photograph without pixels, or libtorch failing.
+    pub fn new(detector: &Detector, picture: &RgbImage) -> Result<Self> {
         let (width, height) = picture.dimensions();
         let found = detector.detect(picture)?.into_iter();
         let found: Vec<(Found, Chip)> = found
@@ -250,11 +261,7 @@ impl Seen {
     }
 
     /// The photograph with what is predicted for its faces; without its picture.
-    pub(super) fn with(
-        self,
-        path: &Path,
-        predicted: impl IntoIterator<Item = FacePrediction>,
-    ) -> Photo {
+    pub fn with(self, path: &Path, predicted: impl IntoIterator<Item = FacePrediction>) -> Photo {
         let Self { width, height, found, .. } = self;
         let rounded = |value: f64| (10.0 * value).round() / 10.0;
         let faces = found.into_iter().zip(predicted).map(|((found, chip), face)| {

@@ -12,10 +12,10 @@ use crate::data::{Faces, decode, read_in, resize};
 use crate::metrics::Predictions;
 use crate::model::{Inference, batch};
 use crate::store::{Card, DEFAULT_MODEL, ModelStore, Trained};
-use crate::support::device::{device, inference_kind};
-use crate::support::progress::Progress;
-use crate::support::threads::{Room, on_every_core};
 use crate::task::Task;
+use utils::device::{device, inference_kind};
+use utils::progress::Progress;
+use utils::threads::{Room, on_every_core};
 
 /// Nets ready to predict: one for both gender and age, or one for each; of several for the
 /// same, the mean counts.
@@ -34,8 +34,8 @@ use crate::task::Task;
 #[derive(Debug)]
 pub struct Predictor {
     nets: Vec<Trained>,
-    /// The same nets, for inference alone.
-    ready: Vec<Inference>,
+    /// The same networks, for this thread.
+    ready: Worker,
 }
 
 impl Predictor {
@@ -66,7 +66,7 @@ impl Predictor {
             heads.contains(&Task::Gender) && heads.iter().any(|task| task.has_age()),
             "a prediction needs a net for gender and one for age, or one for both"
         );
-        Ok(Self { ready: inference(&nets)?, nets })
+        Ok(Self { ready: Worker::new(&nets)?, nets })
     }
 
     /// Predicts for a picture of a cropped and aligned face.
@@ -85,10 +85,10 @@ impl Predictor {
     /// # Errors
     /// The device failing.
     pub fn predict_files(&self, files: &[PathBuf]) -> Result<Vec<Result<FacePrediction>>> {
-        let (cards, room) = (self.cards(), Room::for_threads());
-        self.predict_each(files.len(), |i| {
+        let room = Room::for_threads();
+        self.predict_each(files.len(), |worker, i| {
             let (bytes, _taken) = read_in(&room, &files[i])?;
-            Inputs::of(&cards, &decode(&bytes)?)
+            worker.inputs(&decode(&bytes)?)
         })
     }
 
@@ -101,8 +101,7 @@ impl Predictor {
     /// failing.
     pub fn predict_records(&self, faces: &Faces, records: &DataFrame) -> Result<DataFrame> {
         let indices = faces.indices(records)?;
-        let cards = self.cards();
-        let read = |i: usize| Inputs::of(&cards, &faces.picture(indices[i])?);
+        let read = |worker: &Worker, i: usize| worker.inputs(&faces.picture(indices[i])?);
         let predicted = self.predict_each(indices.len(), read)?;
         let predicted = predicted.into_iter().collect::<Result<Vec<FacePrediction>>>()?;
         let mut columns = FacePrediction::table(&predicted)?;
@@ -119,42 +118,45 @@ impl Predictor {
     fn predict_each(
         &self,
         n: usize,
-        read: impl Fn(usize) -> Result<Inputs> + Sync,
+        read: impl Fn(&Worker, usize) -> Result<Inputs> + Sync,
     ) -> Result<Vec<Result<FacePrediction>>> {
         let device = device();
         let some = batch(device);
-        let cards = self.cards();
         let progress = Progress::new("predicting, pictures", n);
-        let read = |i| {
-            let picture = read(i);
+        let read = |worker: &Worker, i| {
+            let picture = read(worker, i);
             progress.step()?;
             Ok(picture)
         };
         let predicted = on_every_core(
             device,
-            || inference(&self.nets),
+            || self.worker(),
             n.div_ceil(some),
-            |ready, job| {
-                let decoded: Vec<Result<Inputs>> =
-                    (job * some..n.min((job + 1) * some)).map(&read).collect::<Result<_>>()?;
-                predict_decoded(&cards, ready, decoded)
+            |worker, job| {
+                let here = job * some..n.min((job + 1) * some);
+                let decoded = here.map(|i| read(worker, i)).collect::<Result<Vec<_>>>()?;
+                worker.predict_decoded(decoded)
             },
         )?;
         Ok(predicted.into_iter().flatten().collect())
     }
 
-    /// Predicts for chips at once.
+    /// Predicts for aligned crops at once.
     pub(super) fn predict_all(&self, chips: &[RgbImage]) -> Result<Vec<FacePrediction>> {
-        predict(&self.cards(), &self.ready, chips)
+        self.ready.predict(chips)
     }
 
-    /// The nets for inference, for another thread.
-    pub(super) fn ready_again(&self) -> Result<Vec<Inference>> {
-        inference(&self.nets)
-    }
-
-    pub(super) fn cards(&self) -> Vec<&Card> {
+    /// The cards of its networks.
+    pub fn cards(&self) -> Vec<&Card> {
         self.nets.iter().map(|net| &net.card).collect()
+    }
+
+    /// The networks for another thread.
+    ///
+    /// # Errors
+    /// No memory for a copy of them.
+    pub fn worker(&self) -> Result<Worker> {
+        Worker::new(&self.nets)
     }
 }
 
@@ -163,63 +165,73 @@ fn inference(nets: &[Trained]) -> Result<Vec<Inference>> {
     nets.iter().map(|net| net.net.inference(kind)).collect()
 }
 
-/// A picture as nets take it, in the size of each: what is left of one that was large.
-pub(super) struct Inputs(Vec<RgbImage>);
+/// The networks of a [`Predictor`] for one thread: libtorch runs them fastest so.
+#[derive(Debug)]
+pub struct Worker {
+    cards: Vec<Card>,
+    ready: Vec<Inference>,
+}
 
-impl Inputs {
-    /// For nets with these cards.
+/// An image resized for each network: all that is kept of one that was large.
+#[derive(Debug)]
+pub struct Inputs(Vec<RgbImage>);
+
+impl Worker {
+    fn new(nets: &[Trained]) -> Result<Self> {
+        let cards = nets.iter().map(|net| net.card.clone()).collect();
+        Ok(Self { cards, ready: inference(nets)? })
+    }
+
+    /// Resizes an image for the networks.
     ///
     /// # Errors
-    /// A picture of no pixels.
-    pub(super) fn of(cards: &[&Card], picture: &RgbImage) -> Result<Self> {
-        let each = cards.iter().map(|card| resize(picture, card.net.input()));
-        Ok(Self(each.collect::<Result<_>>()?))
+    /// An image without pixels.
+    pub fn inputs(&self, picture: &RgbImage) -> Result<Inputs> {
+        let each = self.cards.iter().map(|card| resize(picture, card.net.input()));
+        Ok(Inputs(each.collect::<Result<_>>()?))
     }
-}
 
-/// What nets with these cards predict for pictures of any size.
-pub(super) fn predict(
-    cards: &[&Card],
-    ready: &[Inference],
-    pictures: &[RgbImage],
-) -> Result<Vec<FacePrediction>> {
-    let inputs = pictures.iter().map(|picture| Inputs::of(cards, picture));
-    predict_inputs(cards, ready, &inputs.collect::<Result<Vec<_>>>()?.iter().collect::<Vec<_>>())
-}
-
-fn predict_inputs(
-    cards: &[&Card],
-    ready: &[Inference],
-    inputs: &[&Inputs],
-) -> Result<Vec<FacePrediction>> {
-    if inputs.is_empty() {
-        return Ok(vec![]);
+    /// Predicts for images of any size, in order.
+    ///
+    /// # Errors
+    /// An image without pixels, or the device failing.
+    pub fn predict(&self, pictures: &[RgbImage]) -> Result<Vec<FacePrediction>> {
+        let inputs = pictures.iter().map(|picture| self.inputs(picture));
+        self.predict_inputs(&inputs.collect::<Result<Vec<_>>>()?.iter().collect::<Vec<_>>())
     }
-    let mut heads: Vec<Predictions> = vec![];
-    for (number, (card, net)) in cards.iter().zip(ready).enumerate() {
-        let side = card.net.input();
-        let mut pixels = vec![];
-        for Inputs(each) in inputs {
-            pixels.extend_from_slice(each[number].as_raw());
+
+    fn predict_inputs(&self, inputs: &[&Inputs]) -> Result<Vec<FacePrediction>> {
+        if inputs.is_empty() {
+            return Ok(vec![]);
         }
-        let shape = [inputs.len() as i64, i64::from(side), i64::from(side), 3];
-        let pixels = Tensor::f_from_data_size(&pixels, &shape, Kind::Uint8)?;
-        heads.extend(card.read(&net.mirrored_logits(&pixels)?)?);
+        let mut heads: Vec<Predictions> = vec![];
+        for (number, (card, net)) in self.cards.iter().zip(&self.ready).enumerate() {
+            let side = card.net.input();
+            let mut pixels = vec![];
+            for Inputs(each) in inputs {
+                pixels.extend_from_slice(each[number].as_raw());
+            }
+            let shape = [inputs.len() as i64, i64::from(side), i64::from(side), 3];
+            let pixels = Tensor::f_from_data_size(&pixels, &shape, Kind::Uint8)?;
+            heads.extend(card.read(&net.mirrored_logits(&pixels)?)?);
+        }
+        FacePrediction::from_heads(heads)
     }
-    FacePrediction::from_heads(heads)
-}
 
-/// The same for pictures of which some could not be decoded: for these, why.
-pub(super) fn predict_decoded(
-    cards: &[&Card],
-    ready: &[Inference],
-    decoded: Vec<Result<Inputs>>,
-) -> Result<Vec<Result<FacePrediction>>> {
-    let inputs: Vec<&Inputs> = decoded.iter().flatten().collect();
-    let mut faces = predict_inputs(cards, ready, &inputs)?.into_iter();
-    let predicted = decoded.into_iter().map(|inputs| match inputs {
-        Ok(_) => Ok(Ok(faces.next().context("no prediction for a picture")?)),
-        Err(error) => Ok(Err(error)),
-    });
-    predicted.collect()
+    /// Predicts for inputs of which some could not be made: for those, the error stays.
+    ///
+    /// # Errors
+    /// The device failing.
+    pub fn predict_decoded(
+        &self,
+        decoded: Vec<Result<Inputs>>,
+    ) -> Result<Vec<Result<FacePrediction>>> {
+        let inputs: Vec<&Inputs> = decoded.iter().flatten().collect();
+        let mut faces = self.predict_inputs(&inputs)?.into_iter();
+        let predicted = decoded.into_iter().map(|inputs| match inputs {
+            Ok(_) => Ok(Ok(faces.next().context("no prediction for an image")?)),
+            Err(error) => Ok(Err(error)),
+        });
+        predicted.collect()
+    }
 }

@@ -1,6 +1,6 @@
 //! A model card: everything about a trained net, as JSON beside its weights.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -10,8 +10,8 @@ use crate::data::Protocol;
 use crate::metrics::Metrics;
 use crate::metrics::check_temperature;
 use crate::model::{NetConfig, Pretrained};
-use crate::support::files;
 use crate::train::{History, Recipe};
+use utils::files;
 
 /// What a net was trained on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -131,6 +131,28 @@ impl Card {
             self.key
         );
         Ok(())
+    }
+}
+
+/// The file beside a card that lists the contents of a split of one's own.
+pub(super) fn contents_path(card: &Path) -> PathBuf {
+    card.with_file_name(format!("{}.contents.txt", stem(card)))
+}
+
+/// A card's file name without `.json`.
+pub(super) fn stem(card: &Path) -> String {
+    let name = card.file_name().unwrap_or_default().to_string_lossy();
+    name.strip_suffix(".json").unwrap_or(&name).to_owned()
+}
+
+/// The name of the model whose card is at a path: the card's, or that of a run's folder.
+pub(super) fn name_of(card: &Path) -> String {
+    match stem(card) {
+        name if name == "card" => {
+            let folder = card.parent().and_then(Path::file_name).unwrap_or_default();
+            folder.to_string_lossy().into_owned()
+        }
+        name => name,
     }
 }
 

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
+use super::card::{contents_path, name_of};
 use super::{Card, Model, ModelStore};
 use crate::data::{ContentList, Part};
-use crate::support::progress::thousands;
+use utils::progress::thousands;
 
 /// A net and the nets it started or learnt from, nearest first, with the contents of their splits.
 #[derive(Debug)]
@@ -30,6 +31,16 @@ pub struct Overlap {
     pub selected: usize,
 }
 
+impl ModelStore {
+    /// What a net, and every net it started from, was trained and selected on.
+    ///
+    /// # Errors
+    /// A start that is not in the store, or a list of contents that can't be read.
+    pub fn lineage(&self, model: &Model) -> Result<Lineage> {
+        Lineage::of(self, &model.path, &model.card)
+    }
+}
+
 impl Lineage {
     /// The lineage of a net whose card is at `path`.
     ///
@@ -44,7 +55,7 @@ impl Lineage {
         while let Some((path, card)) = next.pop_front() {
             let unknown = || format!("what the net {} was trained on is not known", card.key);
             ancestors.push(Ancestor {
-                name: Model::name_of(&path),
+                name: name_of(&path),
                 split: card.split.clone(),
                 contents: contents(&path, &card).with_context(unknown)?,
             });
@@ -112,28 +123,16 @@ impl Lineage {
     }
 }
 
-/// The file beside a card that lists the contents of a split of one's own.
-pub(super) fn contents_path(card: &Path) -> std::path::PathBuf {
-    card.with_file_name(format!("{}.contents.txt", stem(card)))
-}
-
-/// A card's file name without `.json`.
-pub(super) fn stem(card: &Path) -> String {
-    let name = card.file_name().unwrap_or_default().to_string_lossy();
-    name.strip_suffix(".json").unwrap_or(&name).to_owned()
-}
-
 /// The contents of the split of a net whose card is at `path`.
 fn contents(path: &Path, card: &Card) -> Result<ContentList> {
-    let list = match card.protocol {
-        Some(protocol) => protocol.path(),
-        None => contents_path(path),
+    let path = contents_path(path);
+    let (contents, list) = match card.protocol {
+        Some(protocol) => (protocol.list()?, protocol.name().to_owned()),
+        None => (ContentList::read(&path)?, path.display().to_string()),
     };
-    let contents = ContentList::read(&list)?;
     ensure!(
         contents.fingerprint() == card.split,
-        "{} lists another split than the net was trained by",
-        list.display()
+        "{list} lists another split than the net was trained by",
     );
     Ok(contents)
 }

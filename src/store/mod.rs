@@ -2,6 +2,7 @@
 //! they have seen.
 
 mod card;
+mod evaluate;
 mod lineage;
 mod models;
 mod trained;

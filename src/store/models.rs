@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use tch::Device;
 
-use super::lineage::stem;
-use super::{Card, Lineage, Trained};
-use crate::support::device::device;
-use crate::support::files;
-use crate::support::progress::say;
+use super::card::name_of;
+use super::{Card, Trained};
+use utils::device::device;
+use utils::paths;
+use utils::progress::say;
 
 /// The pretrained net that predicts where none is named: gender and age by one net.
 pub const DEFAULT_MODEL: &str = "both-64px";
@@ -43,22 +43,10 @@ pub struct Model {
     pub card: Card,
 }
 
-impl Model {
-    pub(super) fn name_of(card: &Path) -> String {
-        match stem(card) {
-            name if name == "card" => {
-                let folder = card.parent().and_then(Path::file_name).unwrap_or_default();
-                folder.to_string_lossy().into_owned()
-            }
-            name => name,
-        }
-    }
-}
-
 impl ModelStore {
     /// The project's own: `$ROR_MODELS`, or else its folder `models`.
     pub fn local() -> Self {
-        Self::at(files::models())
+        Self::at(paths::models())
     }
 
     /// A store in another folder.
@@ -155,14 +143,6 @@ impl ModelStore {
             names(&self.all())
         )
     }
-
-    /// What a net, and every net it started from, was trained and selected on.
-    ///
-    /// # Errors
-    /// A start that is not in the store, or a list of contents that can't be read.
-    pub fn lineage(&self, model: &Model) -> Result<Lineage> {
-        Lineage::of(self, &model.path, &model.card)
-    }
 }
 
 /// The names of nets, for a message.
@@ -185,7 +165,7 @@ fn list(folder: &Path) -> Vec<PathBuf> {
 
 fn models(cards: impl Iterator<Item = PathBuf>) -> Vec<Model> {
     let read = |path: PathBuf| match Card::open(&path) {
-        Ok(card) => Some(Model { name: Model::name_of(&path), path, card }),
+        Ok(card) => Some(Model { name: name_of(&path), path, card }),
         // Hours of training may hang on it: never in silence.
         Err(error) => {
             say(&format!("note: a net is passed over, since its card can't be read: {error:#}"));

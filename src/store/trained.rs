@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use tch::{Device, Kind, Tensor};
 
-use super::lineage::{contents_path, stem};
-use super::{Card, Lineage, Model, ModelStore, Published, today};
-use crate::data::{ContentList, Faces, Part, Protocol, Split};
-use crate::metrics::{Evaluation, LabelledPredictions, Metrics, Predictions};
+use super::Card;
+use super::card::{contents_path, name_of, stem};
+use crate::data::{ContentList, Faces};
+use crate::metrics::{LabelledPredictions, Predictions};
 use crate::model::{Net, Summary, logits_of};
-use crate::support::files;
-use crate::support::hash::{sha256, sha256_of_file};
+use utils::files;
+use utils::hash::{sha256, sha256_of_file};
 
 /// A net that has been trained, now or earlier.
 #[derive(Debug)]
@@ -115,12 +115,12 @@ impl Trained {
     }
 
     /// [`Trained::name`], or else the folder of a run: `both-d2e179e321f5`.
-    pub(crate) fn known_as(&self) -> String {
-        Model::name_of(&self.path)
+    pub fn known_as(&self) -> String {
+        name_of(&self.path)
     }
 
     /// The file of its weights.
-    pub(crate) fn weights(&self) -> PathBuf {
+    pub fn weights(&self) -> PathBuf {
         self.path.with_file_name(&self.card.weights)
     }
 
@@ -130,37 +130,6 @@ impl Trained {
     /// The net failing.
     pub fn summary(&self) -> Result<Summary> {
         self.net.summary()
-    }
-
-    /// What the net, and every net it started from, was trained and selected on. Nets it started
-    /// from are looked for in the project's store.
-    ///
-    /// # Errors
-    /// A start that is gone, or a list of contents that can't be read.
-    pub fn lineage(&self) -> Result<Lineage> {
-        Lineage::of(&ModelStore::local(), &self.path, &self.card)
-    }
-
-    /// Refuses parts of a split of which this net, or a net it started from, has seen a content.
-    ///
-    /// # Errors
-    /// How many it has seen, or that this is not known.
-    pub fn check_unseen(&self, faces: &Faces, split: &Split, parts: &[Part]) -> Result<()> {
-        let (lineage, contents) = (self.lineage()?, split.contents(faces)?);
-        parts.iter().try_for_each(|part| {
-            lineage.check_unseen(*part, &split.fingerprint, contents.part(*part))
-        })
-    }
-
-    /// Loss, accuracy and their like on the test part of a split, with 95 % intervals: of the
-    /// split it was trained by, or of any whose test pictures it has not seen.
-    ///
-    /// # Errors
-    /// A test part of which this net, or a net it started from, has seen a content.
-    pub fn evaluate(&self, faces: &Faces, split: &Split) -> Result<Evaluation> {
-        self.check_unseen(faces, split, &[Part::Test])?;
-        let labelled = self.predict(faces, &split.test).context("on the test part")?;
-        Ok(Evaluation::of(labelled))
     }
 
     /// What the net predicts for the pictures at `indices`, beside their labels: one entry a
@@ -177,33 +146,6 @@ impl Trained {
         let side = self.net.config().input();
         let logits = logits_of(&self.net, Kind::Float, faces, indices, side)?;
         self.card.read(&logits)
-    }
-}
-
-impl Trained {
-    /// Puts what the net reached on a protocol's test part into its card, in place of an earlier
-    /// entry of that protocol, and returns the card's path.
-    ///
-    /// # Errors
-    /// A net that is not among the pretrained ones, or a card that can't be written.
-    pub fn publish(
-        &mut self,
-        protocol: Protocol,
-        split: String,
-        command: String,
-        heads: Vec<Metrics>,
-    ) -> Result<&Path> {
-        let shipped = self.path.parent() == Some(ModelStore::local().folder());
-        ensure!(
-            shipped,
-            "{} is not among the models that ship: train with --save models/NAME.json first",
-            self.path.display()
-        );
-        let tests = &mut self.card.tests;
-        tests.retain(|earlier| earlier.protocol != protocol);
-        tests.push(Published { protocol, split, date: today(), command, heads });
-        files::write_json(&self.path, &self.card)?;
-        Ok(&self.path)
     }
 }
 

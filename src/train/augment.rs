@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn pictures_change_each_in_its_own_way_and_keep_their_shape() {
-        let _turn = crate::support::random::turn();
+        let _turn = utils::random::turn();
         tch::manual_seed(0);
         let x = Tensor::rand([1, 3, 32, 32], (Kind::Float, Device::Cpu)).repeat([4, 1, 1, 1]);
         let augmented = |seed| {
@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn each_strength_does_its_own() {
-        let _turn = crate::support::random::turn();
+        let _turn = utils::random::turn();
         tch::manual_seed(3);
         // A gradient from left to right, on both of which a change shows.
         let x = Tensor::linspace(-1, 1, 32, (Kind::Float, Device::Cpu))

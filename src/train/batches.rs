@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 use super::{Recipe, Targets};
 use crate::Task;
 use crate::data::Faces;
-use crate::support::threads::keep_memory;
+use utils::threads::keep_memory;
 
 pub(super) struct Batches {
     /// Side of the pictures, pixels.
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn an_epoch_sees_each_picture_once_with_its_own_target() {
-        let _turn = crate::support::random::turn();
+        let _turn = utils::random::turn();
         let faces = Faces::synthetic(40, 2).unwrap();
         let indices: Vec<usize> = (0..20).map(|i| 2 * i + 1).collect();
         let recipe = Recipe { batch: 6, ..Recipe::report(Task::Years) };

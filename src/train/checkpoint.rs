@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor, no_grad};
 
 use super::History;
-use super::fit::State;
+use super::state::State;
 use crate::model::Net;
-use crate::support::files;
-use crate::support::hash::{checksum, checksum_of_file};
-use crate::support::progress::say;
+use utils::files;
+use utils::hash::{checksum, checksum_of_file};
+use utils::progress::say;
 
 /// The form of a checkpoint: another number where it changes.
 const VERSION: u32 = 2;
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn everything_comes_back_and_only_the_last_checkpoint_stays() {
-        let _turn = crate::support::random::turn();
+        let _turn = utils::random::turn();
         let folder = TempDir::new().unwrap();
         assert_eq!(load(folder.path(), &mut state(0.0, 0)).unwrap(), history(0));
         save(folder.path(), &mut state(1.0, 10), &history(1)).unwrap();
@@ -225,7 +225,7 @@ mod tests {
     /// Killed between any two of the files' changes, a checkpoint is the last one or the next.
     #[test]
     fn a_checkpoint_cut_at_any_file_is_whole() {
-        let _turn = crate::support::random::turn();
+        let _turn = utils::random::turn();
         let make = |epochs: usize| {
             let folder = TempDir::new().unwrap();
             let (value, steps) = (epochs as f64, 10 * epochs as i64);
@@ -258,7 +258,7 @@ mod tests {
     /// net; as it says, without that file the training begins anew.
     #[test]
     fn a_damaged_checkpoint_names_the_file_to_remove() {
-        let _turn = crate::support::random::turn();
+        let _turn = utils::random::turn();
         let folder = TempDir::new().unwrap();
         for damaged in ["checkpoint-1.safetensors", "checkpoint.json"] {
             save(folder.path(), &mut state(1.0, 1), &history(1)).unwrap();
@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_checkpoint_of_another_version_is_not_used() {
-        let _turn = crate::support::random::turn();
+        let _turn = utils::random::turn();
         let folder = TempDir::new().unwrap();
         save(folder.path(), &mut state(1.0, 1), &history(1)).unwrap();
         let mut note: Note = files::read_json(&note_path(folder.path())).unwrap();

@@ -6,21 +6,21 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use tch::{Device, Kind, Tensor, no_grad};
 
-use super::adamw::AdamW;
 use super::average;
 use super::batches::Batches;
 use super::log::Log;
 use super::mixup::mixup;
+use super::state::State;
 use super::teachers::{Teacher, taught};
 use super::watch::{Steps, Watch};
-use super::weights::{FlatNet, Weights};
+use super::weights::FlatNet;
 use super::{Augmentation, Epoch, History, Loss, Recipe, checkpoint, early_stopping};
 use crate::Task;
 use crate::data::Faces;
 use crate::metrics::{LabelledPredictions, Predictions, is_finite};
 use crate::model::{Net, logits_of};
-use crate::support::progress::say;
-use crate::support::ranks::Ranks;
+use crate::ranks::Ranks;
+use utils::progress::say;
 
 /// Everything a training is made of but the net.
 #[derive(Debug, Clone, Copy)]
@@ -46,68 +46,6 @@ impl Fit<'_> {
     /// share of them.
     pub(crate) fn logits(&self, net: &Net, kind: Kind, of: &[usize], size: u32) -> Result<Tensor> {
         self.ranks.gathered(of.len(), 1, |share| logits_of(net, kind, self.faces, &of[share], size))
-    }
-}
-
-/// All numbers of a training: what a checkpoint holds.
-#[derive(Debug)]
-pub(super) struct State {
-    net: FlatNet,
-    pub(super) adamw: AdamW,
-    /// The running average of the net's weights.
-    average: Weights,
-    /// The average at the best epoch.
-    best: Weights,
-}
-
-impl State {
-    pub(super) fn new(net: &Net) -> Result<Self> {
-        let net = FlatNet::new(net)?;
-        Ok(Self {
-            adamw: AdamW::new(&net.weights.parameters)?,
-            average: net.weights.copied()?,
-            best: net.weights.copied()?,
-            net,
-        })
-    }
-
-    /// The tensors by the names they have in a checkpoint.
-    pub(super) fn named(&mut self) -> [(&'static str, &mut Tensor); 8] {
-        [
-            ("weights", &mut self.net.weights.parameters),
-            ("statistics", &mut self.net.weights.statistics),
-            ("first_moment", &mut self.adamw.first_moment),
-            ("second_moment", &mut self.adamw.second_moment),
-            ("average", &mut self.average.parameters),
-            ("average_statistics", &mut self.average.statistics),
-            ("best", &mut self.best.parameters),
-            ("best_statistics", &mut self.best.statistics),
-        ]
-    }
-
-    /// Gives all ranks the first one's numbers.
-    fn follow(&mut self, ranks: &Ranks) -> Result<()> {
-        for (_, tensor) in self.named() {
-            ranks.follow(tensor)?;
-        }
-        self.adamw.steps = ranks.first_says(self.adamw.steps)?;
-        Ok(())
-    }
-
-    /// Gives all ranks the mean of the running statistics, which each had from its own batches; all
-    /// else is the same on each.
-    fn share_statistics(&mut self, ranks: &Ranks) -> Result<()> {
-        ranks.mean(&mut self.net.weights.statistics)?;
-        ranks.mean(&mut self.average.statistics)
-    }
-
-    /// Runs `f` while the net has the averaged weights.
-    fn with_average<T>(&mut self, f: impl FnOnce() -> Result<T>) -> Result<T> {
-        let own = self.net.weights.copied()?;
-        self.net.weights.copy_from(&self.average)?;
-        let result = f();
-        self.net.weights.copy_from(&own)?;
-        result
     }
 }
 
@@ -326,17 +264,16 @@ mod tests {
     use super::*;
     use crate::data::{Split, SplitSizes};
     use crate::model::RorConfig;
-    use crate::support::device::Precision;
-    use crate::support::ranks::{Lost, two};
     use crate::train::RecipeLoss;
     use tempfile::TempDir;
+    use utils::device::Precision;
 
     const TASK: Task = Task::Both;
 
     fn pictures() -> (Faces, Split) {
         let faces = Faces::synthetic(120, 1).unwrap();
         let sizes = SplitSizes { train: 64, validation: 24, test: None, seed: 0 };
-        let split = faces.split(faces.records(), &sizes).unwrap();
+        let split = Split::new(&faces, faces.records(), &sizes).unwrap();
         (faces, split)
     }
 
@@ -383,7 +320,7 @@ mod tests {
     /// On one thread, every byte: moments, average, best weights and generator all come back.
     #[test]
     fn a_resumed_training_is_the_uninterrupted_one() {
-        let _turn = crate::support::random::turn();
+        let _turn = utils::random::turn();
         let threads = tch::get_num_threads();
         tch::set_num_threads(1);
         let (whole, cut) = (TempDir::new().unwrap(), TempDir::new().unwrap());
@@ -407,7 +344,7 @@ mod tests {
     /// What is validated and kept is the average, which lags behind the weights.
     #[test]
     fn the_kept_weights_are_the_average_of_the_best_epoch() {
-        let _turn = crate::support::random::turn();
+        let _turn = utils::random::turn();
         let folder = TempDir::new().unwrap();
         let (net, history) = train(&recipe(3), folder.path());
         let mut state =
@@ -431,7 +368,7 @@ mod tests {
 
     #[test]
     fn a_loss_that_is_not_a_number_is_an_error() {
-        let _turn = crate::support::random::turn();
+        let _turn = utils::random::turn();
         #[derive(Debug)]
         struct Broken;
         impl Loss for Broken {
@@ -450,32 +387,5 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let error = fit(&net, fit_, folder.path()).unwrap_err().to_string();
         assert!(error.contains("not a number") && error.contains("learning rate"), "{error}");
-    }
-
-    /// The second of two ranks leaves before the gradient passes back through the sums over both.
-    #[test]
-    fn a_rank_that_leaves_in_a_step_is_lost() {
-        #[derive(Debug)]
-        struct Leaves;
-        impl Loss for Leaves {
-            fn id(&self) -> String {
-                "leaves".to_owned()
-            }
-            fn of(&self, _: &Tensor, _: &super::super::Targets) -> Result<Tensor> {
-                anyhow::bail!("left")
-            }
-        }
-        let _turn = crate::support::random::turn();
-        let (faces, split) = pictures();
-        let recipe = Recipe { synchronised: true, ..recipe(1) };
-        let stays = RecipeLoss::new(TASK, &recipe);
-        let errors = two(|ranks| {
-            let net = Net::new(RorConfig::small(TASK.outputs()), Device::Cpu, 0).unwrap();
-            let loss: &dyn Loss = if ranks.is_first() { &stays } else { &Leaves };
-            let folder = TempDir::new().unwrap();
-            fit(&net, given(&faces, &split, &recipe, loss, &ranks), folder.path()).unwrap_err()
-        });
-        assert!(errors[0].is::<Lost>(), "{:#}", errors[0]);
-        assert_eq!(errors[1].to_string(), "left");
     }
 }

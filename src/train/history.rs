@@ -5,8 +5,8 @@ use std::path::Path;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::support::files;
-use crate::support::progress::say;
+use utils::files;
+use utils::progress::say;
 
 /// One pass over the training pictures.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn the_loss_of_both_is_the_sum_of_its_heads() {
-        let _turn = crate::support::random::turn();
+        let _turn = utils::random::turn();
         let labels = [Label::new(20, Gender::Female), Label::new(40, Gender::Male)];
         let recipe = Recipe { gender_weight: 3.0, expectation: 0.5, ..Recipe::shipped(Task::Both) };
         tch::manual_seed(0);

@@ -27,7 +27,7 @@ mod tests {
     /// Both heads: gender's target and the age in years are mixed as the pictures are.
     #[test]
     fn pictures_and_the_targets_of_both_heads_are_mixed_in_one_share() {
-        let _turn = crate::support::random::turn();
+        let _turn = utils::random::turn();
         let labels: Vec<Label> = (0..8)
             .map(|i| Label::new(10 * i, [Gender::Male, Gender::Female][i as usize % 2]))
             .collect();

@@ -13,6 +13,7 @@ mod loss;
 mod mixup;
 mod recipe;
 mod schedule;
+mod state;
 mod targets;
 mod teachers;
 mod watch;
@@ -33,4 +34,4 @@ pub(crate) use watch::show;
 /// The version of everything here that decides what a training gives beyond its settings: part
 /// of a run's key, so that another version trains anew. Count it up with every such change; where it
 /// changes nets with teachers alone, [`TAUGHT`] is another instead.
-pub(crate) const VERSION: u32 = 1;
+pub const VERSION: u32 = 1;

@@ -7,8 +7,8 @@ use anyhow::Result;
 
 use super::History;
 use crate::Task;
-use crate::support::live::{self, Live, Stopped, keep_going};
-use crate::support::progress::{Progress, left};
+use utils::live::{self, Live, Stopped, keep_going};
+use utils::progress::{Progress, left};
 
 /// Shows what a training did, where outputs can move: then a cell that loads a net ends as one that
 /// trains it.

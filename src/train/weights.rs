@@ -83,7 +83,8 @@ impl FlatNet {
             .collect();
         parameters.sort_by_key(|(group, _)| (group.is_backbone, !group.decays));
         let (each, mut views): (Vec<Group>, Vec<Tensor>) = parameters.into_iter().unzip();
-        let mut statistics: Vec<Tensor> = statistics.into_iter().map(|(_, tensor)| tensor).collect();
+        let mut statistics: Vec<Tensor> =
+            statistics.into_iter().map(|(_, tensor)| tensor).collect();
         let alike = |a: &Group, b: &Group| (a.decays, a.is_backbone) == (b.decays, b.is_backbone);
         let groups = each
             .chunk_by(alike)

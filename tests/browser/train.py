@@ -14,7 +14,7 @@ from browser import Wrong, main, until
 from lab import START, Lab
 
 MOVING = re.compile(r"epoch (\d+) of (\d+), step (\d+) of \d+, loss \d")
-LONG = """let _stopped = Training::new(&faces, &faces.split(faces.records(), &SplitSizes::small())?, Task::Gender)
+LONG = """let _stopped = Training::new(&faces, &Split::new(&faces, faces.records(), &SplitSizes::small())?, Task::Gender)
     .net(RorConfig::small(1)).epochs(500).retrain(true).run()?;"""
 
 

@@ -11,6 +11,12 @@ use ror::data::Faces;
 use synthetic::{population, write_folder};
 use tempfile::TempDir;
 
+/// The project's folder, from whichever package a test is of.
+pub const ROOT: &str = match option_env!("CARGO_BIN_EXE_ror") {
+    Some(_) => concat!(env!("CARGO_MANIFEST_DIR"), "/../.."),
+    None => env!("CARGO_MANIFEST_DIR"),
+};
+
 /// A folder for this process's cache and models, so that no test sees what another run left.
 pub fn place() -> &'static Path {
     static PLACE: OnceLock<TempDir> = OnceLock::new();
@@ -43,7 +49,8 @@ pub fn faces_folder(n: usize) -> TempDir {
 
 /// The program, with a cache and models in `place`, on the data set at `data`.
 pub fn program(place: &Path, data: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ror"));
+    let mut command =
+        Command::new(option_env!("CARGO_BIN_EXE_ror").expect("a test of the program"));
     command
         .env("ROR_CACHE", place.join("cache"))
         .env("ROR_MODELS", place.join("models"))
@@ -125,9 +132,7 @@ pub fn files(folder: &str, pictures: &[(String, Vec<u8>)]) -> Vec<Member> {
 pub fn copied(folders: &[&str], place: &Path) {
     for folder in folders {
         std::fs::create_dir_all(place.join(folder)).unwrap();
-        for entry in
-            std::fs::read_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap()
-        {
+        for entry in std::fs::read_dir(PathBuf::from(ROOT).join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.is_file() {
                 std::fs::copy(&path, place.join(folder).join(path.file_name().unwrap())).unwrap();
@@ -158,7 +163,7 @@ pub const CHOSEN_PYTHON: &str = "${ROR_PYTHON:-$python}";
 /// What a script says, run by one of these; nothing, which is said aloud, where something is not
 /// installed: then what `install` says helps.
 pub fn run_python(python: &str, script: &Path, args: &[PathBuf], install: &str) -> Option<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = Path::new(ROOT);
     let command = format!("source setup/env.sh && exec \"{python}\" \"$@\"");
     let output = Command::new("bash")
         .args(["-c", &command, "bash"])

@@ -1,0 +1,43 @@
+//! `ablate`: what each part of a recipe is worth.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use lab::Ablation;
+use ror::data::Faces;
+use ror::store::ModelStore;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// An ablation's file (TOML): an experiment, its variants, and seeds.
+    #[arg(long)]
+    config: PathBuf,
+    /// Threads on the CPU; by default all cores.
+    #[arg(long, value_parser = clap::value_parser!(i32).range(1..=1024))]
+    threads: Option<i32>,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    if let Some(threads) = args.threads {
+        tch::set_num_threads(threads);
+    }
+    let ablation = Ablation::read(&args.config)?;
+    let faces = Faces::open()?;
+    note!("{faces}");
+    let name = args.config.file_stem().unwrap_or_default();
+    let csv = ModelStore::local().folder().join(name).with_extension("csv");
+    let trials = ablation.run(&faces, &csv)?;
+    out!("variant: mean validation loss over seeds, and its difference with a 95 % interval")?;
+    for d in trials.differences(|trial| trial.loss).0 {
+        out!(
+            "{:<30} {:.4}  {:+.4} +- {:.4} ({} seeds)",
+            d.variant,
+            d.mean,
+            d.difference,
+            d.margin,
+            d.seeds
+        )?;
+    }
+    out!("written to {}", csv.display())?;
+    Ok(())
+}

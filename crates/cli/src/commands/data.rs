@@ -1,0 +1,25 @@
+//! `data`: what the data set holds.
+
+use anyhow::Result;
+use ror::Gender;
+use ror::data::{Balance, Duplicates, Faces, Protocol, Records};
+
+pub fn run() -> Result<()> {
+    let faces = Faces::open()?;
+    out!("{faces}")?;
+    let of = |gender: Gender| {
+        let labels = (0..faces.len()).filter_map(|i| Some(faces.record(i).ok()?.label));
+        labels.filter(|label| label.gender == gender).count()
+    };
+    out!("{} male, {} female", of(Gender::Male), of(Gender::Female))?;
+    out!("{}", Duplicates::new(&faces))?;
+    out!("{} rows after balancing", faces.records().balance(&Balance::default())?.height())?;
+    for protocol in [Protocol::OriginalGender, Protocol::OriginalAge] {
+        // A set of one's own may be too small for it, and is a set all the same.
+        match protocol.split(&faces) {
+            Ok(split) => out!("{split}")?,
+            Err(error) => out!("{protocol}: {error:#}")?,
+        }
+    }
+    Ok(())
+}

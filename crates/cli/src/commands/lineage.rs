@@ -1,0 +1,36 @@
+//! `lineage`: what the nets that ship have seen.
+
+use anyhow::{Result, ensure};
+use ror::data::Part;
+use ror::store::ModelStore;
+
+pub fn run() -> Result<()> {
+    let store = ModelStore::local();
+    out!(
+        "contents of each part that the net, or a net it started from, was trained or selected on"
+    )?;
+    out!("{:<16} {:<18} {:<11} {:>8} {:>9}", "net", "protocol", "part", "trained", "selected")?;
+    let mut seen = 0;
+    for model in store.pretrained() {
+        let lineage = store.lineage(&model)?;
+        let card = &model.card;
+        let own = card.protocol.map(|protocol| (protocol, Part::Validation));
+        let tests = card.tests.iter().map(|test| (test.protocol, Part::Test));
+        for (protocol, part) in own.into_iter().chain(tests) {
+            let list = protocol.list()?;
+            let overlap = lineage.overlap(part, &list.fingerprint(), list.part(part));
+            out!(
+                "{:<16} {:<18} {:<11} {:>8} {:>9}",
+                model.name,
+                protocol.name(),
+                part.name(),
+                overlap.trained,
+                overlap.selected
+            )?;
+            seen += overlap.trained + overlap.selected;
+        }
+        out!("{:<16} {}", "", lineage.names().join(" <- "))?;
+    }
+    ensure!(seen == 0, "{seen} contents of published parts have been seen");
+    Ok(())
+}

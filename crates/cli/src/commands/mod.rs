@@ -1,0 +1,41 @@
+//! One file a command: its arguments, and what it does.
+
+use std::fmt::Arguments;
+use std::io::{Write, stdout};
+
+use anyhow::{Context, Result};
+use utils::progress::{is_quiet, to_stderr};
+
+/// `println!` for results, whose error is a value: standard output may be a file on a disk that is
+/// full.
+macro_rules! out {
+    ($($words:tt)*) => { $crate::commands::print(format_args!($($words)*)) };
+}
+
+/// `eprintln!` for everything else; what can't be said there can be said nowhere.
+macro_rules! note {
+    ($($words:tt)*) => { $crate::commands::note(format_args!($($words)*)) };
+}
+
+fn print(words: Arguments) -> Result<()> {
+    writeln!(stdout(), "{words}").context("cannot write to standard output (is the disk full?)")
+}
+
+/// Where torchrun trains by several processes, the first speaks for all.
+pub fn note(words: Arguments) {
+    if !is_quiet() {
+        to_stderr(&words.to_string());
+    }
+}
+
+pub mod ablate;
+pub mod data;
+pub mod evaluate;
+pub mod export;
+pub mod lineage;
+pub mod predict;
+pub mod protocols;
+pub mod results;
+pub mod train;
+pub mod visualize;
+pub mod worker;

@@ -1,0 +1,34 @@
+//! `results`: the published numbers and figures, from the cards of the models that ship.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use lab::PublishedResults;
+use ror::store::ModelStore;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Write models/results.csv, the table in docs/accuracy.md, and docs/figures/, from the
+    /// project's folder.
+    #[arg(long)]
+    write: bool,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let store = ModelStore::local();
+    let models = store.pretrained();
+    let results = PublishedResults::of(&models);
+    out!("{results}")?;
+    if args.write {
+        let docs = PathBuf::from("docs");
+        results.write_csv(&store.folder().join("results.csv"))?;
+        results.write_markdown(&docs.join("accuracy.md"))?;
+        // Of what the models come from, the learning curves alone.
+        let mut all = store.ancestors();
+        all.iter_mut().for_each(|model| model.card.tests.clear());
+        all.extend(models);
+        PublishedResults::write_figures(&all, &docs.join("figures"))?;
+        out!("written to models/results.csv, docs/accuracy.md and docs/figures/")?;
+    }
+    Ok(())
+}

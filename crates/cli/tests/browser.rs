@@ -1,0 +1,56 @@
+//! Pages as a browser shows them: the page of faces, and the notebooks in JupyterLab before they are
+//! trusted. Where there is no Chromium it says what is skipped.
+
+#[path = "../../../tests/common/mod.rs"]
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::{OWN_PYTHON, faces_folder, program, run_python};
+use tempfile::TempDir;
+
+fn project() -> &'static Path {
+    Path::new(common::ROOT)
+}
+
+/// What a script in `tests/browser/` says of files; nothing without Chromium.
+fn look(script: &str, files: &[PathBuf]) -> Option<String> {
+    let install = "apt-get install chromium, or set CHROMIUM to one";
+    run_python(OWN_PYTHON, &project().join("tests/browser").join(script), files, install)
+}
+
+#[test]
+fn the_page_of_faces_shows_and_sorts_them() {
+    let (place, data) = (TempDir::new().unwrap(), faces_folder(1));
+    let at = |name: &str| place.path().join(name);
+    let broken = at(&format!("{}.jpg", "broken".repeat(30)));
+    fs::write(&broken, b"no picture").unwrap();
+    let photos = project().join("tests/photos");
+    let output = program(place.path(), data.path())
+        .env("ROR_MODELS", project().join("models"))
+        .args(["predict", "--json", "--html"])
+        .args([at("page.html"), photos.join("group.jpg"), photos.join("plain.jpg")])
+        .arg(&broken)
+        .output()
+        .unwrap();
+    assert!(!output.status.success(), "one file is no picture");
+    fs::write(at("faces.jsonl"), &output.stdout).unwrap();
+    if let Some(said) = look("gallery.py", &["--phone".into(), at("page.html"), at("faces.jsonl")])
+    {
+        assert!(said.starts_with("8 faces") && said.contains("1 files not read"), "{said}");
+    }
+}
+
+#[test]
+fn notebooks_show_all_they_hold_in_jupyterlab_without_trust() {
+    let entries = fs::read_dir(project().join("notebooks")).unwrap();
+    let mut notebooks: Vec<PathBuf> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "ipynb"))
+        .collect();
+    notebooks.sort();
+    if let Some(said) = look("lab.py", &notebooks) {
+        assert_eq!(said.lines().count(), notebooks.len(), "{said}");
+    }
+}

@@ -1,0 +1,160 @@
+//! What is fuzzed, on its corpus and on seeded mutations of it: no panic, no hang, no memory without
+//! end. Mutations here do not look at what they reach; `make fuzz` runs the same targets under
+//! libFuzzer, which does.
+
+#[path = "../../../fuzz/targets.rs"]
+mod targets;
+
+use std::fs;
+use std::io::{Write, stderr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Mutations a target, where `$ROR_FUZZ_RUNS` does not say another number.
+const RUNS: u64 = 10_000;
+const SEED: u64 = 1;
+/// Who takes longer hangs.
+const LONGEST: Duration = Duration::from_secs(10);
+/// The most memory that this process may ever have, bytes.
+const MOST_MEMORY: u64 = 2 << 30;
+/// What mutations write over numbers.
+const NUMBERS: [u64; 8] = [0, 1, 0x7F, 0xFF, 0x7FFF_FFFF, 0xFFFF_FFFF, 1 << 40, u64::MAX];
+
+/// Random numbers by a seed (splitmix64).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        (self.next() % n.max(1) as u64) as usize
+    }
+}
+
+/// One of the inputs, changed in a few places.
+fn mutated(corpus: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
+    let mut bytes = corpus[random.below(corpus.len())].clone();
+    for _ in 0..=random.below(4) {
+        let at = random.below(bytes.len());
+        let end = (at + 1 + random.below(16)).min(bytes.len());
+        match random.below(8) {
+            0 if !bytes.is_empty() => bytes[at] ^= 1 << random.below(8),
+            1 if !bytes.is_empty() => bytes[at] = random.next() as u8,
+            2 => drop(bytes.drain(at..end)),
+            3 => bytes.truncate(at),
+            4 => {
+                let copy = bytes[at.min(end)..end].to_vec();
+                bytes.splice(at..at, copy);
+            }
+            5 => {
+                let number = NUMBERS[random.below(NUMBERS.len())].to_le_bytes();
+                let width = [1, 2, 4, 8][random.below(4)].min(bytes.len() - at);
+                bytes[at..at + width].copy_from_slice(&number[..width]);
+            }
+            6 => {
+                // Digits are what text breaks at.
+                let words: [&[u8]; 6] =
+                    [b"-1", b"1e999", b"99999999999999999999", b"null", b"\"", b"[["];
+                bytes.splice(at..end.max(at), words[random.below(words.len())].iter().copied());
+            }
+            _ => {
+                let other = &corpus[random.below(corpus.len())];
+                let from = random.below(other.len());
+                bytes.truncate(at);
+                bytes.extend_from_slice(&other[from.min(other.len())..]);
+            }
+        }
+    }
+    bytes
+}
+
+/// Keeps an input that broke something, and says where.
+fn kept(target: &str, input: &[u8]) -> PathBuf {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("target/fuzz");
+    fs::create_dir_all(&folder).unwrap();
+    let path = folder.join(format!("{target}-broken"));
+    fs::write(&path, input).unwrap();
+    path
+}
+
+/// The most memory that this process has had, bytes; unknown elsewhere than on Linux.
+fn peak_memory() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(1024 * line.trim().trim_end_matches(" kB").parse::<u64>().ok()?)
+}
+
+/// What runs now, since when.
+type Now = Arc<Mutex<Option<(&'static str, Vec<u8>, Instant)>>>;
+
+/// Ends the process where an input hangs: nothing else can end it.
+fn watch(now: &Now) {
+    let now = Arc::clone(now);
+    thread::spawn(move || {
+        loop {
+            thread::sleep(Duration::from_secs(1));
+            if let Some((target, input, since)) = &*now.lock().unwrap()
+                && since.elapsed() > LONGEST
+            {
+                let line = format!("{target} hangs on {}\n", kept(target, input).display());
+                // Not eprintln, which a test that ends the process does not show.
+                let _ = stderr().write_all(line.as_bytes());
+                process::exit(1);
+            }
+        }
+    });
+}
+
+/// Mutates the corpus of a target, and runs it on each input.
+fn fuzz(target: &'static str, run: fn(&[u8]), runs: u64, now: &Now) {
+    let folder =
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("fuzz/corpus").join(target);
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let corpus: Vec<Vec<u8>> = files.iter().map(|path| fs::read(path).unwrap()).collect();
+    assert!(!corpus.is_empty(), "{} is empty", folder.display());
+    let mut random = Random(SEED);
+    let mutations = (0..runs).map(|_| mutated(&corpus, &mut random));
+    let start = Instant::now();
+    for input in corpus.iter().cloned().chain(mutations) {
+        *now.lock().unwrap() = Some((target, input, Instant::now()));
+        // Not held while it runs.
+        let input = now.lock().unwrap().as_ref().map(|(_, input, _)| input.clone()).unwrap();
+        if catch_unwind(AssertUnwindSafe(|| run(&input))).is_err() {
+            let path = kept(target, &input);
+            panic!("{target} panicked: mend it, and put {} into its corpus", path.display());
+        }
+    }
+    *now.lock().unwrap() = None;
+    println!("{target}: {} inputs in {:.1} s", runs, start.elapsed().as_secs_f64());
+    let peak = peak_memory();
+    assert!(peak.is_none_or(|bytes| bytes < MOST_MEMORY), "{target}: {peak:?} bytes");
+}
+
+/// Two targets at a time, each in a place of its own.
+#[test]
+fn nothing_breaks_what_is_read() {
+    targets::place();
+    let runs = std::env::var("ROR_FUZZ_RUNS").map_or(RUNS, |runs| runs.parse().unwrap());
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let now = Now::default();
+        watch(&now);
+        while let Some((target, run)) = targets::TARGETS.get(next.fetch_add(1, Relaxed)) {
+            fuzz(target, *run, runs, &now);
+        }
+    };
+    thread::scope(|scope| (0..2).for_each(|_| drop(scope.spawn(work))));
+}

@@ -1,0 +1,194 @@
+//! What of a face decided a prediction.
+
+use anyhow::{Context, Result, ensure};
+use image::{Rgb, RgbImage};
+use imaging::encode_png;
+use tch::{Kind, Tensor, no_grad};
+
+use super::layer::tapped;
+use ror::Task;
+use ror::data::resize;
+use ror::model::Net;
+use ror::plot::{self, Figure};
+use ror::store::Trained;
+
+/// Side of a map, pixels.
+const SIDE: u32 = 200;
+/// Side of the grey patch of the occlusion map, and its step, as shares of the picture's.
+const PATCH: f64 = 0.25;
+const STEPS: i64 = 12;
+
+/// What of a picture decided a net's gender and expected age.
+#[derive(Debug)]
+pub struct Explanation {
+    /// The picture as the net sees it, enlarged.
+    picture: RgbImage,
+    /// Title and values, 0 to 1, `[side, side]`, of each map.
+    maps: Vec<(String, Tensor)>,
+}
+
+/// What of an image decided what a trained network says of it.
+pub trait Explain {
+    /// Where a cropped face decides gender and age, each in two ways.
+    ///
+    /// *Grad-CAM* (Selvaraju et al., arXiv 1610.02391) on the second group, the last one with more
+    /// than a handful of pixels: channels by how much they raise the net's answer. *Occlusion*
+    /// (Zeiler and Fergus, arXiv 1311.2901): how far the answer moves when a grey patch of a
+    /// quarter of the side covers a place; it is slower, and shows what the net really needs.
+    ///
+    /// # Errors
+    /// A net without groups of blocks, a picture without pixels, or the device failing.
+    fn explain(&self, picture: &RgbImage) -> Result<Explanation>;
+}
+
+impl Explain for Trained {
+    fn explain(&self, picture: &RgbImage) -> Result<Explanation> {
+        let net = &self.net;
+        let side = net.config().input();
+        let small = resize(picture, side)?;
+        let shape = [1, i64::from(side), i64::from(side), 3];
+        let pixels = Tensor::f_from_data_size(small.as_raw(), &shape, Kind::Uint8)?;
+        let x = net.normalise(&pixels, Kind::Float)?;
+        let mut maps = vec![];
+        for (name, answer) in answers(self.card.task) {
+            maps.push((format!("{name}: Grad-CAM"), grad_cam(net, &x, &answer)?));
+            maps.push((format!("{name}: occlusion"), occlusion(net, &x, &answer)?));
+        }
+        Ok(Explanation { picture: resize(picture, SIDE)?, maps })
+    }
+}
+
+type Answer = Box<dyn Fn(&Tensor) -> Result<Tensor>>;
+
+/// A number a picture of each head's logits `[n, outputs]`: the logit of female, and the expected
+/// age.
+fn answers(task: Task) -> Vec<(&'static str, Answer)> {
+    let mut answers: Vec<(&'static str, Answer)> = vec![];
+    let mut from = 0;
+    for head in task.heads() {
+        let (start, outputs) = (from, head.outputs());
+        from += outputs;
+        if head == Task::Gender {
+            answers.push(("Gender", Box::new(move |logits| Ok(logits.f_select(1, start)?))));
+        } else {
+            let ages: Vec<f32> = head.ages().iter().map(|age| *age as f32).collect();
+            let answer = move |logits: &Tensor| {
+                let own = logits.f_narrow(1, start, outputs)?.f_softmax(1, Kind::Float)?;
+                Ok(own.f_mv(&Tensor::f_from_slice(&ages)?.f_to_device(own.device())?)?)
+            };
+            answers.push(("Age", Box::new(answer)));
+        }
+    }
+    answers
+}
+
+fn grad_cam(net: &Net, x: &Tensor, answer: &Answer) -> Result<Tensor> {
+    // From the picture on, so that every layer has a gradient.
+    let x = x.f_detach()?.f_set_requires_grad(true)?;
+    let (activation, logits) =
+        tapped(net, "groups.1", &x).context("the net has no groups of blocks to look at")?;
+    let score = answer(&logits)?.f_sum(Kind::Float)?;
+    let gradient = Tensor::f_run_backward(&[score], &[&activation], false, false)?
+        .pop()
+        .context("the layer has no gradient")?;
+    let weights = gradient.f_mean_dim([2i64, 3].as_slice(), true, Kind::Float)?;
+    // Both what raises the answer and what lowers it decides.
+    let map =
+        activation.f_mul(&weights)?.f_sum_dim_intlist([1i64].as_slice(), true, Kind::Float)?;
+    scaled(&map.f_detach()?.f_abs()?)
+}
+
+fn occlusion(net: &Net, x: &Tensor, answer: &Answer) -> Result<Tensor> {
+    let side = x.size()[2];
+    let reach = ((side as f64 * PATCH / 2.0) as i64).max(1);
+    no_grad(|| {
+        let mut covered = vec![];
+        for row in 0..STEPS {
+            for column in 0..STEPS {
+                let copy = x.f_detach_copy()?;
+                let [top, left] =
+                    [row, column].map(|at| (at * (side - 1) / (STEPS - 1) - reach).max(0));
+                let [bottom, right] =
+                    [row, column].map(|at| (at * (side - 1) / (STEPS - 1) + reach).min(side));
+                let _ = copy
+                    .f_narrow(2, top, bottom - top)?
+                    .f_narrow(3, left, right - left)?
+                    .f_fill_(0.0)?;
+                covered.push(copy);
+            }
+        }
+        let plain = answer(&net.forward(x, false, &mut |_, _| Ok(()))?)?;
+        let all = net.forward(&Tensor::f_cat(&covered, 0)?, false, &mut |_, _| Ok(()))?;
+        let moved = answer(&all)?.f_sub(&plain)?.f_abs()?;
+        scaled(&moved.f_view([1, 1, STEPS, STEPS])?)
+    })
+}
+
+/// `[1, 1, h, w]` as `[SIDE, SIDE]` of 0 to 1.
+fn scaled(map: &Tensor) -> Result<Tensor> {
+    let side = i64::from(SIDE);
+    let large = map.f_upsample_bicubic2d([side, side], false, None, None)?.f_clamp_min(0.0)?;
+    let most = large.f_max()?.f_clamp_min(1e-8)?;
+    Ok(large.f_div(&most)?.f_view([side, side])?.f_to_device(tch::Device::Cpu)?)
+}
+
+impl Explanation {
+    /// The picture, and the picture under each map: what decided is bright, the rest dark.
+    ///
+    /// # Errors
+    /// A figure that can't be drawn.
+    pub fn figure(&self) -> Result<Figure> {
+        ensure!(!self.maps.is_empty(), "nothing was explained");
+        let mut shown = vec![("The face".to_owned(), encode_png(&self.picture)?)];
+        for (title, map) in &self.maps {
+            let values: Vec<f32> = Vec::try_from(map.f_contiguous()?.f_view([-1])?)?;
+            let mut lit = self.picture.clone();
+            for (pixel, value) in lit.pixels_mut().zip(&values) {
+                let share = 0.3 + 0.7 * f64::from(*value).clamp(0.0, 1.0);
+                *pixel = Rgb(pixel.0.map(|level| (f64::from(level) * share).round() as u8));
+            }
+            shown.push((title.clone(), encode_png(&lit)?));
+        }
+        plot::picture_grid("What decided", &shown, shown.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ror::model::RorConfig;
+
+    /// The mean of a part of a map.
+    fn mean(map: &Tensor, rows: [i64; 2], columns: [i64; 2]) -> f64 {
+        let part = map.narrow(0, rows[0], rows[1]).narrow(1, columns[0], columns[1]);
+        part.mean(Kind::Float).double_value(&[])
+    }
+
+    /// A face that is grey but for one corner: only there can a grey patch change an answer.
+    #[test]
+    fn occlusion_shows_what_an_answer_needs() {
+        let _turn = utils::random::turn();
+        let net = Net::new(RorConfig::small(1), tch::Device::Cpu, 0).unwrap();
+        let x = Tensor::zeros([1, 3, 32, 32], (Kind::Float, tch::Device::Cpu));
+        let corner = x.narrow(2, 0, 6).narrow(3, 0, 6);
+        corner.shallow_clone().f_copy_(&corner.randn_like()).unwrap();
+        let answer = &answers(Task::Gender)[0].1;
+        let map = occlusion(&net, &x, answer).unwrap();
+        assert_eq!(map.size(), [200, 200]);
+        assert!(mean(&map, [0, 30], [0, 30]) > 0.3);
+        assert!(mean(&map, [110, 90], [0, 200]) < 1e-6 && mean(&map, [0, 200], [110, 90]) < 1e-6);
+
+        let map = grad_cam(&net, &x, answer).unwrap();
+        assert!(map.min().double_value(&[]) >= 0.0 && map.max().double_value(&[]) <= 1.0 + 1e-6);
+        assert!(map.max().double_value(&[]) > 0.99);
+    }
+
+    #[test]
+    fn both_heads_have_an_answer() {
+        let both = answers(Task::Both);
+        let logits = Tensor::zeros([2, 118], (Kind::Float, tch::Device::Cpu));
+        assert_eq!(both.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["Gender", "Age"]);
+        // Even odds of 0 to 116 years.
+        assert!((both[1].1(&logits).unwrap().double_value(&[0]) - 58.0).abs() < 1e-3);
+    }
+}

@@ -1,0 +1,20 @@
+//! What is found out about networks: published numbers beside others', ablations, robustness, what a
+//! network sees, and exports for Python.
+
+mod ablation;
+mod explain;
+pub mod export;
+mod layer;
+mod published;
+mod remeasure;
+mod rivals;
+mod robustness;
+mod visualize;
+
+pub use ablation::{Ablation, Difference, Differences, Trial, Trials};
+pub use explain::{Explain, Explanation};
+pub use published::{PublishedResults, Row};
+pub use remeasure::Remeasure;
+pub use rivals::{Rival, rivals};
+pub use robustness::{Corrupted, Robustness};
+pub use visualize::{Activation, activations, exciting_faces, filter_patterns, save_activations};

@@ -1,0 +1,80 @@
+//! Every layer's output for one picture.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use image::RgbImage;
+use tch::{Device, Kind, Tensor, no_grad};
+
+use super::tiles::tiles;
+use ror::data::{decode, read_picture, resize};
+use ror::model::Net;
+use ror::plot::Figure;
+use utils::progress::Progress;
+
+/// One layer's output for one picture.
+#[derive(Debug)]
+pub struct Activation {
+    /// The layer's name, as in the weights.
+    pub layer: String,
+    /// Shape `[channels, height, width]`, f32; of dense layers `[features, 1, 1]`.
+    pub channels: Tensor,
+}
+
+/// Every layer's output for one picture, in the order it passes them.
+///
+/// # Errors
+/// The device failing.
+pub fn activations(net: &Net, picture: &RgbImage) -> Result<Vec<Activation>> {
+    let side = net.config().input();
+    let small = resize(picture, side)?;
+    let side = i64::from(side);
+    let pixels = Tensor::f_from_data_size(small.as_raw(), &[1, side, side, 3], Kind::Uint8)?;
+    let mut seen = vec![];
+    let _logits = no_grad(|| {
+        net.forward(&net.normalise(&pixels, Kind::Float)?, false, &mut |name, output| {
+            let size = output.size();
+            let shape = if size.len() == 4 { size[1..].to_vec() } else { vec![size[1], 1, 1] };
+            let channels = output.f_reshape(shape)?.f_to_device(Device::Cpu)?;
+            seen.push(Activation { layer: name.to_owned(), channels });
+            Ok(())
+        })
+    })?;
+    Ok(seen)
+}
+
+impl Activation {
+    /// A titled grid of all channels, dark for low and bright for high.
+    ///
+    /// # Errors
+    /// A plot that can't be drawn.
+    pub fn figure(&self) -> Result<Figure> {
+        let size = self.channels.size();
+        let title = format!("{}: {} channels of {} x {}", self.layer, size[0], size[1], size[2]);
+        tiles(&title, &self.channels.f_unsqueeze(1)?)
+    }
+}
+
+/// Writes one PNG a layer into `folder`, numbered in the order a picture passes them, and
+/// returns their paths.
+///
+/// # Errors
+/// A picture that can't be read, or a folder that can't be written.
+pub fn save_activations(net: &Net, picture: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
+    let decoded = read_picture(picture).and_then(|bytes| decode(&bytes));
+    let picture = decoded.with_context(|| picture.display().to_string())?;
+    let activations = activations(net, &picture)?;
+    ensure!(!activations.is_empty(), "the net has no layers");
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let progress = Progress::new("drawing layers", activations.len());
+    activations
+        .iter()
+        .enumerate()
+        .map(|(number, activation)| {
+            let path = folder.join(format!("{number:02}-{}.png", activation.layer));
+            activation.figure()?.save(&path)?;
+            progress.step()?;
+            Ok(path)
+        })
+        .collect()
+}

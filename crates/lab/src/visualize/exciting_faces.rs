@@ -1,0 +1,63 @@
+//! The faces that excite a layer's channels most.
+
+use anyhow::{Result, ensure};
+use polars::prelude::DataFrame;
+use tch::{Device, Kind, Tensor, no_grad};
+
+use crate::layer::{channels_of, tapped};
+use ror::data::Faces;
+use ror::model::Net;
+use ror::plot::{self, Figure};
+use utils::progress::Progress;
+
+/// Faces shown for a channel, and faces that pass the net at a time.
+const EXCITING: usize = 9;
+const BATCH: usize = 128;
+
+/// The faces of a table of records that excite some channels of a layer most, nine a channel, one
+/// channel a row: what a channel answers to, in pictures that exist.
+///
+/// # Errors
+/// A layer or channel that the net does not have (the message says which it has), a table that is
+/// not of this set or of fewer than nine rows, or a picture that can't be read.
+pub fn exciting_faces(
+    net: &Net,
+    layer: &str,
+    channels: &[i64],
+    faces: &Faces,
+    records: &DataFrame,
+) -> Result<Figure> {
+    let all = channels_of(net, layer)?;
+    for channel in channels {
+        ensure!(
+            (0..all).contains(channel),
+            "{layer} has no channel {channel}: choose 0 to {}",
+            all - 1
+        );
+    }
+    let indices = faces.indices(records)?;
+    ensure!(indices.len() >= EXCITING, "{} rows: give {EXCITING} or more", indices.len());
+    let pictures = faces.pictures(net.config().input())?.tensor;
+    let chosen = Tensor::f_from_slice(channels)?.f_to_device(net.device())?;
+    let progress = Progress::new("looking at pictures", indices.len());
+    let mut scores = vec![];
+    for some in indices.chunks(BATCH) {
+        let rows: Vec<i64> = some.iter().map(|index| *index as i64).collect();
+        let pixels = pictures.f_index_select(0, &Tensor::f_from_slice(&rows)?)?;
+        let (response, _) = no_grad(|| tapped(net, layer, &net.normalise(&pixels, Kind::Float)?))?;
+        let response = response.f_flatten(2, -1)?.f_index_select(1, &chosen)?;
+        scores.push(response.f_amax([2i64].as_slice(), false)?.f_to_device(Device::Cpu)?);
+        some.iter().try_for_each(|_| progress.step())?;
+    }
+    let (scores, best) = Tensor::f_cat(&scores, 0)?.f_topk(EXCITING as i64, 0, true, true)?;
+    let mut shown = vec![];
+    for (column, channel) in channels.iter().enumerate() {
+        for rank in 0..EXCITING as i64 {
+            let at = [rank, column as i64];
+            let score = scores.f_double_value(&at)?;
+            let face = indices[best.f_int64_value(&at)? as usize];
+            shown.push((format!("channel {channel}: {score:.1}"), faces.bytes(face)?));
+        }
+    }
+    plot::picture_grid(&format!("What excites {layer} most"), &shown, EXCITING)
+}

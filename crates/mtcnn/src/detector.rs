@@ -1,0 +1,282 @@
+//! MTCNN as a whole: from a photograph to faces with five points each.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use image::{RgbImage, imageops};
+use imaging::resize_part;
+use tch::{Kind, Tensor, no_grad};
+
+use super::Bounds;
+use super::boxes::{Overlap, suppressed};
+use super::nets::{Answers, Stage, Weights};
+use utils::hash::sha256;
+
+/// A face that was found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// Around the face, in the photograph's pixels.
+    pub bounds: Bounds,
+    /// How sure the last net is that it is one, 0 to 1.
+    pub score: f64,
+    /// The eye on the left of the photograph, the one on the right, tip of the nose, left and
+    /// right corner of the mouth: x and y, in the photograph's pixels.
+    pub points: [[f64; 2]; 5],
+}
+
+/// From each size of the pyramid to the next smaller one.
+const STEP: f64 = 0.709;
+/// Scores from which the three nets pass a piece on.
+const SURE: [f64; 3] = [0.6, 0.7, 0.7];
+/// P-Net's pieces, and their step.
+const CELL: f64 = 12.0;
+const STRIDE: f64 = 2.0;
+/// Photographs are looked at in at most so many pixels a side.
+const LARGEST: f64 = 1280.0;
+/// Most pieces that go on to the second net.
+const PIECES: usize = 2000;
+
+/// Finds faces.
+///
+/// ```no_run
+/// # fn main() -> anyhow::Result<()> {
+/// let detector = mtcnn::Detector::open("models/detector/mtcnn.safetensors")?;
+/// for face in detector.detect(&imaging::decode_photo(&std::fs::read("party.jpg")?)?)? {
+///     println!("{:?}", face.bounds);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Detector {
+    proposal: Stage,
+    refine: Stage,
+    output: Stage,
+    smallest: f64,
+    /// Where its weights are from.
+    weights: PathBuf,
+}
+
+impl Detector {
+    /// Opens a detector whose weights are in a `.safetensors` file.
+    ///
+    /// # Errors
+    /// Weights that are missing or damaged.
+    pub fn open(weights: impl AsRef<Path>) -> Result<Self> {
+        let path = weights.as_ref();
+        let why = || {
+            format!(
+                "the face detector's weights cannot be read from {}: make setup writes them, from \
+                 the Python package mtcnn",
+                path.display()
+            )
+        };
+        let open = || -> Result<Self> {
+            let weights = Weights::read(path)?;
+            Ok(Self {
+                proposal: Stage::proposal(&weights)?,
+                refine: Stage::refine(&weights)?,
+                output: Stage::output(&weights)?,
+                smallest: 40.0,
+                weights: path.to_owned(),
+            })
+        };
+        open().with_context(why)
+    }
+
+    /// Looks for faces from this many pixels of the photograph on; by default 40. In a photograph
+    /// of over 1,280 pixels a side, from as many of that size.
+    ///
+    /// # Errors
+    /// Less than 12, which is the smallest that the nets know.
+    pub fn smallest(self, pixels: f64) -> Result<Self> {
+        ensure!(pixels >= CELL, "a smallest face of {pixels} pixels: choose {CELL} or more");
+        Ok(Self { smallest: pixels, ..self })
+    }
+
+    /// The same, for another thread.
+    pub fn share(&self) -> Self {
+        Self {
+            proposal: self.proposal.share(),
+            refine: self.refine.share(),
+            output: self.output.share(),
+            smallest: self.smallest,
+            weights: self.weights.clone(),
+        }
+    }
+
+    /// What tells this detector apart from one that may find other faces: its weights and the
+    /// smallest face.
+    pub fn id(&self) -> Result<String> {
+        let weights = std::fs::read(&self.weights)
+            .with_context(|| format!("cannot read {}", self.weights.display()))?;
+        Ok(format!("mtcnn {}, faces from {} pixels on", &sha256(&weights)[..16], self.smallest))
+    }
+
+    /// The faces in a photograph, the largest first.
+    ///
+    /// # Errors
+    /// A photograph without pixels, or libtorch failing.
+    pub fn detect(&self, photo: &RgbImage) -> Result<Vec<Found>> {
+        let (width, height) = photo.dimensions();
+        ensure!(width > 0 && height > 0, "a photograph of {width} x {height} pixels");
+        // In a large photograph most of the time would go to faces that no one means.
+        let scale = (LARGEST / f64::from(width.max(height))).min(1.0);
+        let smaller = match scale < 1.0 {
+            true => {
+                Some(resize_part(photo, whole(photo), scaled(width, scale), scaled(height, scale))?)
+            }
+            false => None,
+        };
+        let photo = smaller.as_ref().unwrap_or(photo);
+        let mut found = no_grad(|| {
+            let pieces = self.proposed(photo)?;
+            let pieces = self.refined(photo, &pieces)?;
+            self.final_faces(photo, &pieces)
+        })?;
+        for face in &mut found {
+            face.bounds = face.bounds.scaled(1.0 / scale);
+            face.points = face.points.map(|point| point.map(|at| at / scale));
+        }
+        found.sort_by(|a, b| b.bounds.area().total_cmp(&a.bounds.area()));
+        Ok(found)
+    }
+
+    /// P-Net over a pyramid of smaller and smaller copies.
+    fn proposed(&self, photo: &RgbImage) -> Result<Vec<(Bounds, f64)>> {
+        let (width, height) = photo.dimensions();
+        let mut found = vec![];
+        let mut scale = CELL / self.smallest;
+        while f64::from(width.min(height)) * scale >= CELL {
+            let (w, h) = (scaled(width, scale), scaled(height, scale));
+            let copy = resize_part(photo, whole(photo), w, h)?;
+            let Answers { face, edges, .. } = self.proposal.forward(&pixels(&[copy])?)?;
+            let [rows, columns] = face.size()[1..] else { anyhow::bail!("P-Net's shape") };
+            let faces: Vec<f32> = Vec::try_from(face.f_flatten(0, -1)?)?;
+            let edges: Vec<f32> = Vec::try_from(edges.f_flatten(0, -1)?)?;
+            let cells = (rows * columns) as usize;
+            // Sizes are rounded, so the two directions differ a little.
+            let [x_scale, y_scale] =
+                [f64::from(w) / f64::from(width), f64::from(h) / f64::from(height)];
+            let sure = (0..cells).filter(|cell| f64::from(faces[*cell]) > SURE[0]);
+            let here = sure.map(|cell| {
+                let (row, column) = (cell / columns as usize, cell % columns as usize);
+                let bounds = Bounds {
+                    x: STRIDE * column as f64 / x_scale,
+                    y: STRIDE * row as f64 / y_scale,
+                    width: CELL / x_scale,
+                    height: CELL / y_scale,
+                };
+                let moves = [0, 1, 2, 3].map(|edge| f64::from(edges[edge * cells + cell]));
+                (bounds, f64::from(faces[cell]), moves)
+            });
+            let kept = suppressed(here.collect(), 0.5, Overlap::Union, |one| (one.0, one.1));
+            found.extend(kept);
+            scale *= STEP;
+        }
+        let mut kept = suppressed(found, 0.7, Overlap::Union, |one| (one.0, one.1));
+        kept.truncate(PIECES);
+        let moved = kept
+            .into_iter()
+            .map(|(bounds, score, moves)| (bounds.regressed(moves).squared(), score));
+        Ok(moved.collect())
+    }
+
+    /// R-Net on what P-Net proposed.
+    fn refined(&self, photo: &RgbImage, pieces: &[(Bounds, f64)]) -> Result<Vec<(Bounds, f64)>> {
+        let mut found = vec![];
+        for some in pieces.chunks(256) {
+            let (faces, edges, _) = answers(&self.refine, photo, some, 24)?;
+            for (i, (bounds, _)) in some.iter().enumerate() {
+                if faces[i] > SURE[1] {
+                    found.push((*bounds, faces[i], edges[i]));
+                }
+            }
+        }
+        let kept = suppressed(found, 0.7, Overlap::Union, |one| (one.0, one.1));
+        let moved = kept.into_iter();
+        Ok(moved.map(|(bounds, score, edges)| (bounds.regressed(edges).squared(), score)).collect())
+    }
+
+    /// O-Net on what is left.
+    fn final_faces(&self, photo: &RgbImage, pieces: &[(Bounds, f64)]) -> Result<Vec<Found>> {
+        let mut found = vec![];
+        for some in pieces.chunks(128) {
+            let (faces, edges, points) = answers(&self.output, photo, some, 48)?;
+            for (i, (bounds, _)) in some.iter().enumerate() {
+                if faces[i] > SURE[2] {
+                    let at = |k: usize| {
+                        let (x, y) = (points[i][k], points[i][k + 5]);
+                        [bounds.x + x * bounds.width, bounds.y + y * bounds.height]
+                    };
+                    found.push(Found {
+                        bounds: bounds.regressed(edges[i]),
+                        score: faces[i],
+                        points: [0, 1, 2, 3, 4].map(at),
+                    });
+                }
+            }
+        }
+        Ok(suppressed(found, 0.7, Overlap::Smaller, |one| (one.bounds, one.score)))
+    }
+}
+
+/// Faces, edges and points of each piece.
+type Said = (Vec<f64>, Vec<[f64; 4]>, Vec<[f64; 10]>);
+
+/// What a net says of pieces of a photograph, cut to its size.
+fn answers(net: &Stage, photo: &RgbImage, pieces: &[(Bounds, f64)], side: u32) -> Result<Said> {
+    let cut = pieces.iter().map(|(bounds, _)| piece(photo, bounds, side));
+    let said = net.forward(&pixels(&cut.collect::<Result<Vec<_>>>()?)?)?;
+    let rows = |tensor: &Tensor| -> Result<Vec<Vec<f64>>> {
+        Ok(Vec::<Vec<f64>>::try_from(tensor.f_to_kind(Kind::Double)?)?)
+    };
+    let edges = rows(&said.edges)?.into_iter().map(|row| [row[0], row[1], row[2], row[3]]);
+    let points = match &said.points {
+        Some(points) => rows(points)?,
+        None => vec![],
+    };
+    let points = points.into_iter().map(|row| std::array::from_fn(|k| row[k]));
+    let faces = Vec::<f64>::try_from(said.face.f_to_kind(Kind::Double)?)?;
+    Ok((faces, edges.collect(), points.collect()))
+}
+
+fn whole(photo: &RgbImage) -> [f64; 4] {
+    [0.0, 0.0, f64::from(photo.width()), f64::from(photo.height())]
+}
+
+fn scaled(side: u32, by: f64) -> u32 {
+    (f64::from(side) * by).round().max(1.0) as u32
+}
+
+/// A square piece in `side` x `side` pixels; black where it reaches beyond the photograph.
+fn piece(photo: &RgbImage, bounds: &Bounds, side: u32) -> Result<RgbImage> {
+    let (wide, high) = (f64::from(photo.width()), f64::from(photo.height()));
+    let [left, top] = [bounds.x.max(0.0), bounds.y.max(0.0)];
+    let right = (bounds.x + bounds.width).min(wide);
+    let bottom = (bounds.y + bounds.height).min(high);
+    let mut out = RgbImage::new(side, side);
+    let scale = f64::from(side) / bounds.width.max(1e-6);
+    // Where in the piece the photograph is.
+    let place = |at: f64| (at * scale).round().clamp(0.0, f64::from(side)) as u32;
+    let (x, y) = (place(left - bounds.x), place(top - bounds.y));
+    let (x_end, y_end) = (place(right - bounds.x), place(bottom - bounds.y));
+    if right - left < 1.0 || bottom - top < 1.0 || x_end <= x || y_end <= y {
+        return Ok(out);
+    }
+    let inside = resize_part(photo, [left, top, right - left, bottom - top], x_end - x, y_end - y)?;
+    if inside.dimensions() == (side, side) {
+        return Ok(inside);
+    }
+    imageops::replace(&mut out, &inside, i64::from(x), i64::from(y));
+    Ok(out)
+}
+
+/// Pictures of one size as the nets want them: `[n, 3, h, w]`, -1 to 1.
+fn pixels(pictures: &[RgbImage]) -> Result<Tensor> {
+    let (width, height) = pictures.first().map_or((0, 0), RgbImage::dimensions);
+    let all: Vec<u8> = pictures.iter().flat_map(|picture| picture.as_raw()).copied().collect();
+    let shape = [pictures.len() as i64, i64::from(height), i64::from(width), 3];
+    let pixels = Tensor::f_from_data_size(&all, &shape, Kind::Uint8)?.f_to_kind(Kind::Float)?;
+    Ok(pixels.f_sub_scalar(127.5)?.f_div_scalar(128.0)?.f_permute([0, 3, 1, 2])?)
+}

@@ -1,0 +1,375 @@
+//! `evcxr_display` of this crate's types, and of others' that cells end in.
+
+use std::fmt::{Debug, Display};
+
+use image::RgbImage;
+use imaging::encode_png;
+use polars::prelude::{Column, DataFrame, IntoColumn, LazyFrame, Series};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Table;
+use lab::{Explanation, PublishedResults};
+use ror::data::{Duplicates, Faces, Split};
+use ror::experiment::Search;
+use ror::metrics::{Evaluation, Metrics};
+use ror::model::{Net, NetConfig, RorConfig, Summary};
+use ror::plot::{self, Figure};
+use ror::predict::{FacePrediction, LabelledPrediction, Photo};
+use ror::store::Trained;
+use ror::train::Recipe;
+use utils::html::{data_url, escape};
+use utils::live::tell_failed;
+use utils::progress::thousands;
+
+/// What a notebook cell can end in to show it.
+///
+/// evcxr calls this method of a cell's last expression. A `Result` shows what is in it, or its
+/// error in red.
+pub trait Show {
+    /// Shows it in a notebook cell.
+    fn evcxr_display(&self);
+}
+
+impl<T: Show, E: Debug> Show for Result<T, E> {
+    fn evcxr_display(&self) {
+        match self {
+            Ok(value) => value.evcxr_display(),
+            Err(error) => {
+                eprintln!("{error:?}");
+                failed();
+            }
+        }
+    }
+}
+
+/// Tells the front that the cell ends in an error, so that Run All stops there.
+#[doc(hidden)]
+pub fn failed() {
+    tell_failed("the cell ends in an error");
+}
+
+/// `println!` as cells have it. Behind a `?` that ends a cell, evcxr's own code prints a word to evcxr
+/// and then says that the cell is well; so the front is told first.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! println_in_cell {
+    ("{}", evcxr_internal_runtime::USER_ERROR_OCCURRED) => {{
+        $crate::failed();
+        ::std::println!("{}", evcxr_internal_runtime::USER_ERROR_OCCURRED)
+    }};
+    ($($anything:tt)*) => { ::std::println!($($anything)*) };
+}
+
+/// Says a cell's panic in one line, without the frames of the kernel's own code.
+pub(super) fn short_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let message = info.payload_as_str().unwrap_or("no message");
+        tell_failed(message);
+        // What a cell's code is compiled as; its lines are not the cell's.
+        let place = info.location().filter(|place| place.file() != "src/lib.rs");
+        let place = place.map_or("the cell".to_owned(), ToString::to_string);
+        eprintln!("panic in {place}: {message}");
+    }));
+}
+
+/// Sends one block of content to the notebook.
+pub(super) fn block(mime: &str, content: impl Display) {
+    println!("EVCXR_BEGIN_CONTENT {mime}\n{content}\nEVCXR_END_CONTENT");
+}
+
+/// Sends plain text, for fronts without HTML, and HTML.
+fn blocks(text: impl Display, html: impl Display) {
+    block("text/plain", text);
+    block("text/html", html);
+}
+
+/// As plain text, in the words of `Display`.
+macro_rules! show_as_text {
+    ($($type:ty),+) => {$(
+        impl Show for $type {
+            fn evcxr_display(&self) {
+                block("text/plain", self);
+            }
+        }
+    )+};
+}
+
+show_as_text!(Duplicates, Faces, Metrics, Evaluation);
+
+/// Plain values as Rust writes them. Were the method not there for numbers, `let rate = 1e-3;` and
+/// then `rate` would be an error: rustc refuses a method that some type has of a number whose type
+/// is open.
+macro_rules! show_plainly {
+    ($($type:ty),+) => {$(
+        impl Show for $type {
+            fn evcxr_display(&self) {
+                block("text/plain", format!("{self:?}"));
+            }
+        }
+    )+};
+}
+
+show_plainly!(i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize, f32, f64, bool, char);
+show_plainly!(str, String);
+
+/// A loop or a call that gives nothing shows nothing.
+impl Show for () {
+    fn evcxr_display(&self) {}
+}
+
+impl<T: Show> Show for Option<T> {
+    fn evcxr_display(&self) {
+        match self {
+            Some(value) => value.evcxr_display(),
+            None => block("text/plain", "None"),
+        }
+    }
+}
+
+/// As a table of the fields that its JSON has.
+macro_rules! show_fields {
+    ($($type:ty),+) => {$(
+        impl Show for $type {
+            fn evcxr_display(&self) {
+                blocks(format!("{self:?}"), fields(self));
+            }
+        }
+    )+};
+}
+
+show_fields!(Recipe, NetConfig, RorConfig);
+
+/// Name and value of each field as HTML.
+fn fields(value: &impl Serialize) -> String {
+    let mut rows = String::new();
+    if let Ok(Value::Object(fields)) = serde_json::to_value(value) {
+        for (name, value) in fields {
+            let inner = match value {
+                Value::Object(inner) => {
+                    let inner = inner.iter().map(|(name, value)| format!("{name}: {value}"));
+                    inner.collect::<Vec<_>>().join(", ")
+                }
+                Value::Null => "none".to_owned(),
+                Value::String(text) => text,
+                other => other.to_string(),
+            };
+            rows += &row(&[&name, &inner]);
+        }
+    }
+    table(&rows)
+}
+
+pub(super) fn table(rows: &str) -> String {
+    format!("<table style='border-collapse:collapse;font-size:13px'>{rows}</table>")
+}
+
+pub(super) fn row(cells: &[&str]) -> String {
+    let cells = cells
+        .iter()
+        .map(|cell| format!("<td style='text-align:left;padding:3px 10px'>{}</td>", escape(cell)));
+    format!("<tr>{}</tr>", cells.collect::<String>())
+}
+
+impl Show for Split {
+    fn evcxr_display(&self) {
+        let all = self.train.len() + self.validation.len() + self.test.len();
+        let parts =
+            [("train", &self.train), ("validation", &self.validation), ("test", &self.test)];
+        let rows = parts.map(|(name, part)| {
+            let share = 100.0 * part.len() as f64 / all.max(1) as f64;
+            row(&[name, &thousands(part.len()), &format!("{share:.0} %")])
+        });
+        let note = self.to_string();
+        let note = note.lines().last().unwrap_or_default();
+        blocks(
+            self,
+            format!("{}<p style='font-size:12px'>{}</p>", table(&rows.concat()), escape(note)),
+        );
+    }
+}
+
+impl Show for DataFrame {
+    fn evcxr_display(&self) {
+        block("text/plain", self);
+        match self.to_html(super::table::ROWS) {
+            Ok(html) => block("text/html", html),
+            Err(error) => eprintln!("the table can't be shown as HTML: {error:#}"),
+        }
+    }
+}
+
+impl Show for Column {
+    fn evcxr_display(&self) {
+        self.clone().into_frame().evcxr_display();
+    }
+}
+
+impl Show for Series {
+    fn evcxr_display(&self) {
+        self.clone().into_column().evcxr_display();
+    }
+}
+
+impl Show for LazyFrame {
+    fn evcxr_display(&self) {
+        let plan = self.describe_plan().unwrap_or_else(|error| error.to_string());
+        block("text/plain", format!("{plan}\n\nnot computed yet: add .collect()?"));
+    }
+}
+
+impl Show for RgbImage {
+    fn evcxr_display(&self) {
+        let size = format!("{} x {} pixels", self.width(), self.height());
+        match encode_png(self) {
+            Ok(png) => blocks(
+                format!("a picture of {size}"),
+                format!("<img alt='{size}' src='{}'>", data_url("image/png", &png)),
+            ),
+            Err(error) => eprintln!("a picture of {size} can't be shown: {error:#}"),
+        }
+    }
+}
+
+impl Show for Figure {
+    fn evcxr_display(&self) {
+        blocks(format!("{self:?}"), self.html());
+    }
+}
+
+impl Show for Summary {
+    fn evcxr_display(&self) {
+        blocks(self, self.to_html());
+    }
+}
+
+impl Show for PublishedResults {
+    fn evcxr_display(&self) {
+        match self.table().and_then(|table| table.to_html(usize::MAX)) {
+            Ok(html) => blocks(self, html),
+            Err(error) => eprintln!("the numbers can't be shown: {error:#}"),
+        }
+    }
+}
+
+impl Show for Explanation {
+    fn evcxr_display(&self) {
+        self.figure().evcxr_display();
+    }
+}
+
+impl Show for Net {
+    fn evcxr_display(&self) {
+        self.summary().evcxr_display();
+    }
+}
+
+impl Show for Search {
+    fn evcxr_display(&self) {
+        self.plot().evcxr_display();
+    }
+}
+
+impl Show for Trained {
+    fn evcxr_display(&self) {
+        let card = &self.card;
+        let best = card.history.best().map_or(0, |epoch| epoch.epoch);
+        let own = card.history.seconds() / 60.0;
+        let mut minutes = format!("{own:.1} minutes");
+        if card.minutes - own > 0.05 {
+            minutes += &format!(" (and {:.1} of the nets it started from)", card.minutes - own);
+        }
+        let mut text = format!(
+            "{}: {} parameters, epoch {best} of {} kept, {minutes} on {} ({}), {}",
+            card.task,
+            thousands(card.parameters),
+            card.history.epochs.len(),
+            card.hardware,
+            card.precision,
+            card.date
+        );
+        for metrics in &card.validation {
+            text += &format!("\nvalidation, {}, {metrics}", metrics.task);
+        }
+        block("text/plain", text);
+    }
+}
+
+impl Show for FacePrediction {
+    fn evcxr_display(&self) {
+        blocks(self, charts(self, None, None));
+    }
+}
+
+impl Show for [FacePrediction] {
+    fn evcxr_display(&self) {
+        let lines = self.iter().enumerate().map(|(i, face)| format!("{i}: {face}\n"));
+        let rows = self.iter().enumerate().map(|(i, face)| {
+            let sure = format!("{:.0} %", 100.0 * face.confidence());
+            let age = format!("{:.0} years", face.age);
+            row(&[&i.to_string(), face.gender.name(), &sure, &age, &face.age_group])
+        });
+        blocks(lines.collect::<String>().trim_end(), table(&rows.collect::<String>()));
+    }
+}
+
+impl Show for LabelledPrediction {
+    /// The original's four lines, and the picture beside the probabilities.
+    fn evcxr_display(&self) {
+        println!("{self}");
+        block("text/html", beside_chart(self));
+    }
+}
+
+impl Show for [LabelledPrediction] {
+    fn evcxr_display(&self) {
+        plot::predictions(self).evcxr_display();
+    }
+}
+
+impl Show for Photo {
+    /// The photograph with boxes, and a line for each face.
+    fn evcxr_display(&self) {
+        let lines = self.faces.iter().enumerate().map(|(i, face)| format!("{}: {face}", i + 1));
+        let lines = lines.collect::<Vec<_>>();
+        match plot::photo(self) {
+            Ok(figure) => {
+                let rows = lines.iter().map(|line| row(&[line])).collect::<String>();
+                blocks(lines.join("\n"), figure.html() + &table(&rows));
+            }
+            Err(error) => eprintln!("the photograph can't be shown: {error:#}"),
+        }
+    }
+}
+
+/// The picture and the probabilities as HTML.
+fn beside_chart(found: &LabelledPrediction) -> String {
+    let jpeg = found.picture.starts_with(&[0xFF, 0xD8]);
+    let picture = format!(
+        "<img width='200' height='200' alt='picture {}' src='{}'>",
+        found.index,
+        data_url(if jpeg { "image/jpeg" } else { "image/png" }, &found.picture)
+    );
+    charts(&found.face, Some(&picture), Some((found.label.gender as usize, found.true_group())))
+}
+
+/// The probabilities, beside a picture where there is one; `truth` has the true gender and group.
+fn charts(
+    face: &FacePrediction,
+    picture: Option<&str>,
+    truth: Option<(usize, Option<usize>)>,
+) -> String {
+    let gender = [("male".to_owned(), 1.0 - face.female), ("female".to_owned(), face.female)];
+    let chart = |title, bars: &[(String, f64)], truth| match plot::probabilities(title, bars, truth)
+    {
+        Ok(figure) => figure.html(),
+        Err(error) => format!("<p>{}</p>", escape(&format!("{error:#}"))),
+    };
+    // A table, because a notebook that is not trusted yet drops flexible boxes.
+    let cell =
+        |content: &str| format!("<td style='vertical-align:top;text-align:left'>{content}</td>");
+    let genders = chart("Gender", &gender, truth.map(|(gender, _)| gender));
+    let left = picture.map_or(String::new(), |picture| format!("{picture}<br>")) + &genders;
+    let right = chart("Age group", &face.groups, truth.and_then(|(_, group)| group));
+    format!("<table><tr style='background:none'>{}{}</tr></table>", cell(&left), cell(&right))
+}

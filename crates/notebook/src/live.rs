@@ -1,0 +1,144 @@
+//! What a cell shows while a training or a search runs.
+
+use std::any::Any;
+use std::cell::RefCell;
+
+use anyhow::{Result, bail};
+
+use super::display::{row, table};
+use super::{Show, Table};
+use ror::experiment::SearchSoFar;
+use ror::plot::{self, Figure};
+use ror::train::{Epoch, History};
+use utils::live::{Live, in_notebook};
+
+/// A figure that moves while its cell runs: one output, drawn again at most four times a second.
+///
+/// Where the kernel has no front (plain evcxr), only the last figure shows, when this is dropped.
+///
+/// ```
+/// use notebook::prelude::*;
+///
+/// # fn main() -> anyhow::Result<()> {
+/// let ages = Faces::synthetic(300, 0)?.records()["age"].numbers()?;
+/// let moving = Moving::new();
+/// for n in (100..=300).step_by(100) {
+///     moving.show(&plot::histogram(&format!("The first {n}"), "Age (years)", &ages[..n])?);
+///     ror::keep_going()?; // Stop ends the loop
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct Moving {
+    live: Option<Live>,
+    last: RefCell<Option<Figure>>,
+}
+
+impl Moving {
+    /// Opens the output.
+    pub fn new() -> Self {
+        Self { live: Live::open(), last: RefCell::default() }
+    }
+
+    /// Shows a figure in place of the one before.
+    pub fn show(&self, figure: &Figure) {
+        match &self.live {
+            Some(live) => live.show(figure.html(), format!("{figure:?}")),
+            None => *self.last.borrow_mut() = Some(figure.clone()),
+        }
+    }
+}
+
+impl Default for Moving {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Moving {
+    fn drop(&mut self) {
+        if let Some(figure) = self.last.take()
+            && in_notebook()
+        {
+            figure.evcxr_display();
+        }
+    }
+}
+
+/// Epochs in a table before it leaves out the oldest.
+const EPOCHS: usize = 12;
+
+/// Tables and plots of what is going on, as HTML.
+pub(super) fn draw(what: &dyn Any) -> Result<String> {
+    if let Some(history) = what.downcast_ref::<History>() {
+        return epochs(history);
+    }
+    if let Some(search) = what.downcast_ref::<SearchSoFar>() {
+        return Ok(search.table()?.to_html(search.trials.len())? + &search.plot()?.html());
+    }
+    bail!("nothing is known of how to draw this")
+}
+
+/// What the table of epochs has in a column; nothing where an epoch has no such number.
+type Cell = fn(&Epoch) -> Option<String>;
+const COLUMNS: [(&str, Cell); 7] = [
+    ("epoch", |epoch| Some(epoch.epoch.to_string())),
+    ("training loss", |epoch| Some(format!("{:.4}", epoch.train_loss))),
+    ("accuracy", |epoch| Some(format!("{:.2} %", 100.0 * epoch.train_accuracy))),
+    ("validation loss", |epoch| Some(format!("{:.4}", epoch.validation_loss))),
+    ("accuracy", |epoch| Some(format!("{:.2} %", 100.0 * epoch.validation_accuracy))),
+    ("MAE", |epoch| epoch.validation_mae.map(|mae| format!("{mae:.2}"))),
+    ("seconds", |epoch| Some(format!("{:.1}", epoch.seconds))),
+];
+
+/// The last epochs, the best one in bold, above the learning curves.
+fn epochs(history: &History) -> Result<String> {
+    let (Some(last), Some(best)) = (history.epochs.last(), history.best()) else {
+        return Ok(String::new());
+    };
+    // Of gender there is no MAE.
+    let columns: Vec<_> = COLUMNS.into_iter().filter(|(_, cell)| cell(last).is_some()).collect();
+    let mut rows = row(&columns.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    let left_out = history.epochs.len().saturating_sub(EPOCHS);
+    if left_out > 0 {
+        rows += &row(&["..."]);
+    }
+    for epoch in &history.epochs[left_out..] {
+        let cells = columns.iter().map(|(_, cell)| cell(epoch).unwrap_or_default());
+        let cells: Vec<String> = cells.collect();
+        let line = row(&cells.iter().map(String::as_str).collect::<Vec<_>>());
+        rows += &match epoch.epoch == best.epoch {
+            true => line.replacen("<tr>", "<tr style='font-weight:bold'>", 1),
+            false => line,
+        };
+    }
+    Ok(table(&rows) + &plot::curves("Training", history)?.html())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ror::experiment::SearchTrial;
+
+    #[test]
+    fn a_search_shows_what_was_tried_and_what_is_still_to_come() -> Result<()> {
+        let tried = |batch: usize| SearchTrial {
+            batch,
+            learning_rate: 1e-3,
+            epochs: 7,
+            loss: 0.5,
+            accuracy: 0.625,
+            minutes: 0.25,
+        };
+        let batches: Vec<usize> = (1..=20).map(|n| 8 * n).collect();
+        let trials: Vec<_> = batches.iter().take(15).map(|batch| tried(*batch)).collect();
+        let search = SearchSoFar { batches, learning_rates: vec![1e-3], trials };
+        let html = draw(&search)?;
+        let (rows, map) = html.split_once("</table>").unwrap();
+        // A column's names, and every setting tried, however many.
+        assert_eq!(rows.matches("<tr").count(), 1 + 15, "{rows}");
+        assert!(rows.contains("validation accuracy") && rows.contains("0.625"), "{rows}");
+        assert!(!rows.contains(">160<") && map.contains("<img"), "{map}");
+        Ok(())
+    }
+}

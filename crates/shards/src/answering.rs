@@ -1,0 +1,181 @@
+//! Pictures by the hundred million: shards answered one after the other, a Parquet file each.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use ror::predict::{Detector, Predictor};
+use utils::files::write_under;
+use utils::progress::Progress;
+
+use crate::answers::{AnswerFile, By, Counts, Note, found, half_of, path_of, remove_halves};
+use crate::pipeline::{Pipeline, Times, timed};
+use crate::shard::Shard;
+
+/// What was answered.
+#[derive(Debug, Clone, Default)]
+pub struct ShardReport {
+    /// Shards that were answered now.
+    pub answered: usize,
+    /// Shards whose answers were there.
+    pub skipped: usize,
+    /// What was wrong with shards that could not be answered.
+    pub failed: Vec<String>,
+    /// Pictures answered now, those included that could not be read.
+    pub pictures: usize,
+    /// Faces in them.
+    pub faces: usize,
+    /// Pictures that could not be read: their rows say why.
+    pub unread: usize,
+    /// How long it took, seconds.
+    pub seconds: f64,
+    /// What the threads' time went into.
+    pub times: Times,
+}
+
+impl fmt::Display for ShardReport {
+    /// How much in how long, and what the time went into.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pictures, faces, unread, seconds, .. } = *self;
+        let counts = Counts { pictures, faces, unread, ..Counts::default() };
+        write!(f, "shards: {} answered", self.answered)?;
+        if self.skipped > 0 {
+            write!(f, ", {} there before", self.skipped)?;
+        }
+        if !self.failed.is_empty() {
+            write!(f, ", {} failed", self.failed.len())?;
+        }
+        if pictures > 0 {
+            let parts = self.times.parts();
+            let all = parts.iter().map(|(_, own)| own).sum::<f64>().max(1e-9);
+            let shares = parts.map(|(name, own)| format!("{name} {:.0} %", 100.0 * own / all));
+            write!(f, "; {}\ntime of threads: {}", counts.words(seconds), shares.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+/// Answers every picture of some shards, on every core: with a detector, the faces in it; without
+/// one it is a cropped and aligned face itself. The answers to a shard are one Parquet file in
+/// the folder `to`, by the shard's name; it is written under a temporary name and then renamed.
+/// A shard whose file is there and whole is skipped. Its columns:
+///
+/// - `shard`, `picture` (its number there, from 0) and `path` (its name there);
+/// - those of [`Photo::table`](ror::predict::Photo::table), or without a detector of
+///   [`FacePrediction::table`](ror::predict::FacePrediction::table): a row a face, and for a picture
+///   without a face one row that has nothing in them;
+/// - `error`: why a picture could not be read.
+///
+/// So every picture has a row, and `picture` has as many values as there are pictures.
+///
+/// A shard that can't be read to its end is reported, and gets no file; the others go on.
+///
+/// # Errors
+/// Files in `to` that are of other nets, another version or another program; a folder that can't
+/// be written, or the device failing.
+pub fn predict_shards(
+    predictor: &Predictor,
+    detector: Option<&Detector>,
+    shards: &[Shard],
+    to: &Path,
+) -> Result<ShardReport> {
+    let start = Instant::now();
+    fs::create_dir_all(to).with_context(|| format!("cannot make the folder {}", to.display()))?;
+    remove_halves(shards, to)?;
+    let by = by(predictor, detector)?;
+    let mut report = ShardReport::default();
+    let mut waiting = vec![];
+    for shard in shards {
+        match found(&path_of(shard, to), &by)? {
+            Some(note) if note.is_of(shard) => report.skipped += 1,
+            _ => waiting.push(shard),
+        }
+    }
+    let bytes = waiting.iter().filter_map(|shard| Some(shard.stamp().ok()?.0)).sum::<u64>();
+    let progress = Progress::new("predicting (MiB)", (bytes >> 20) as usize);
+    let mut pipeline = Pipeline::new(predictor, detector)?;
+    let mut all = Counts::default();
+    for shard in waiting {
+        let (begin, before) = (Instant::now(), all.pictures);
+        let tell = |pictures: usize| {
+            let rate = (before + pictures) as f64 / start.elapsed().as_secs_f64();
+            progress.note(format!("{rate:.1} pictures a second"));
+        };
+        let name = shard.path().display();
+        match answer(shard, &by, to, &mut pipeline, &progress, tell)? {
+            Ok(None) => report.skipped += 1,
+            Ok(Some(counts)) => {
+                let mut line = format!("{name}: {}", counts.words(begin.elapsed().as_secs_f64()));
+                if let Some(error) = &counts.first_error {
+                    line += &format!("; the first that was not read: {error}");
+                }
+                progress.say(&line);
+                report.answered += 1;
+                all.add(&counts);
+            }
+            Err(error) => {
+                let error = format!("{name}: {error:#}");
+                progress.say(&format!("error: {error}"));
+                report.failed.push(error);
+            }
+        }
+    }
+    let Counts { pictures, faces, unread, .. } = all;
+    let (times, seconds) = (pipeline.times, start.elapsed().as_secs_f64());
+    Ok(ShardReport { pictures, faces, unread, seconds, times, ..report })
+}
+
+fn by(predictor: &Predictor, detector: Option<&Detector>) -> Result<By> {
+    let nets = predictor.cards().into_iter();
+    Ok(By {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        nets: nets.map(|card| [card.key.clone(), card.weights_sha256.clone()]).collect(),
+        detector: detector.map(Detector::id).transpose()?,
+    })
+}
+
+/// Answers a shard; nothing where another process has done so meanwhile. The inner error is the
+/// shard's.
+fn answer(
+    shard: &Shard,
+    by: &By,
+    to: &Path,
+    pipeline: &mut Pipeline,
+    progress: &Progress,
+    tell: impl Fn(usize) + Sync,
+) -> Result<Result<Option<Counts>>> {
+    let path = path_of(shard, to);
+    if found(&path, by)?.is_some_and(|note| note.is_of(shard)) {
+        return Ok(Ok(None));
+    }
+    let note = match Note::of(shard, by) {
+        Ok(note) => note,
+        Err(error) => return Ok(Err(error)),
+    };
+    let (mut damaged, mut done) = (None, None);
+    let written = write_under(&half_of(shard), "", &path, |half| {
+        let file = File::create(half)?;
+        // For as long as it is written. Without locks nothing is lost but room.
+        let _ = file.try_lock();
+        let mut answers = AnswerFile::new(&file, note)?;
+        let mut pictures = 0;
+        let read = pipeline.run(shard, progress, |rows| {
+            pictures += rows.counts.pictures;
+            tell(pictures);
+            answers.add(&rows)
+        })?;
+        if let Err(error) = read {
+            damaged = Some(error);
+            bail!("the shard is damaged"); // so that what is written goes
+        }
+        done = Some(timed(&mut pipeline.times.write, || answers.close())?);
+        Ok(())
+    });
+    match damaged {
+        Some(error) => Ok(Err(error)),
+        None => written.map(|()| Ok(done)),
+    }
+}

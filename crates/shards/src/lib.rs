@@ -1,0 +1,14 @@
+//! Predictions for shards: tar files of images, folders and lists, each into a Parquet file.
+
+mod answering;
+mod answers;
+mod parquet;
+mod pipeline;
+mod shard;
+mod share;
+
+pub use answering::{ShardReport, predict_shards};
+pub use parquet::WriteParquet;
+pub use pipeline::Times;
+pub use shard::Shard;
+pub use share::Share;

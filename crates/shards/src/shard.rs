@@ -1,0 +1,250 @@
+//! Shards: tar files of pictures in webdataset's form, folders and lists, read picture by picture.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use flate2::read::MultiGzDecoder;
+
+use ror::data::{read_picture, small_enough};
+use utils::listing::{
+    files_in, has_ending, in_list, is_list, is_picture, is_tar, lines, picture_files, whole,
+};
+use utils::progress::{Counted, Progress};
+use utils::tar_members;
+
+/// Pictures that are answered together, into one file: those of a tar file, which is never unpacked,
+/// of a folder, or of a list.
+#[derive(Debug, Clone)]
+pub struct Shard {
+    name: String,
+    path: PathBuf,
+    /// The pictures of a folder or list; none of a tar file, which is read from front to back.
+    files: Option<Vec<PathBuf>>,
+}
+
+/// A picture of a shard.
+pub(crate) struct Member {
+    /// Its name in the tar file, or its path.
+    pub(crate) name: String,
+    /// Its encoded bytes, or why there are none.
+    pub(crate) bytes: Result<Vec<u8>>,
+}
+
+impl Shard {
+    /// The shards that some paths name, in order of their names: tar files (`.tar`, `.tar.gz`,
+    /// `.tgz`), folders of them, folders of pictures, and lists (`.txt`, a path a line) of either. The
+    /// pictures of a folder are one shard, and so are those of a list.
+    ///
+    /// # Errors
+    /// A path that is none of these, a folder that can't be read or has neither, or two shards of
+    /// one name.
+    pub fn find(what: &[impl AsRef<Path>], recursive: bool) -> Result<Vec<Self>> {
+        let mut shards = vec![];
+        for path in what.iter().map(AsRef::as_ref) {
+            let (tars, pictures) = if path.is_dir() {
+                let files = whole(files_in(path, recursive)?)?;
+                files.into_iter().partition(|file| is_tar(file))
+            } else if is_list(path) {
+                let (tars, others): (Vec<_>, Vec<_>) =
+                    lines(path)?.into_iter().partition(|line| is_tar(line));
+                let others = whole(picture_files(&others, recursive));
+                (tars, others.with_context(|| in_list(path))?)
+            } else if is_tar(path) {
+                (vec![path.to_owned()], vec![])
+            } else {
+                bail!(
+                    "{} is no shard: name tar files (.tar, .tar.gz, .tgz), folders, or lists (.txt, a \
+                     path a line)",
+                    path.display()
+                );
+            };
+            ensure!(
+                !tars.is_empty() || !pictures.is_empty(),
+                "there are no tar files or pictures in {}",
+                path.display()
+            );
+            shards.extend(tars.into_iter().map(|tar| Self::new(tar, None)));
+            if !pictures.is_empty() {
+                shards.push(Self::new(path.to_owned(), Some(pictures)));
+            }
+        }
+        shards.sort_by(|a, b| a.name.cmp(&b.name));
+        for pair in shards.windows(2) {
+            ensure!(
+                pair[0].name != pair[1].name,
+                "two shards are called {}, and so would be their answers: {} and {}",
+                pair[0].name,
+                pair[0].path.display(),
+                pair[1].path.display()
+            );
+        }
+        Ok(shards)
+    }
+
+    fn new(path: PathBuf, files: Option<Vec<PathBuf>>) -> Self {
+        let is_folder = files.is_some() && path.is_dir();
+        // Of `.` and `..`, too.
+        let whole = if is_folder { path.canonicalize().ok() } else { None };
+        let name = whole.as_deref().unwrap_or(&path).file_name().unwrap_or_default();
+        let name = name.to_string_lossy();
+        let endings: &[&str] = match is_folder {
+            true => &[],
+            false => &[".tar.gz", ".tgz", ".tar", ".txt"],
+        };
+        let stem = endings.iter().find_map(|ending| {
+            let at = name.len().checked_sub(ending.len())?;
+            name.get(at..)?.eq_ignore_ascii_case(ending).then(|| name[..at].to_owned())
+        });
+        Self { name: stem.unwrap_or_else(|| name.into_owned()), path, files }
+    }
+
+    /// The name, without folder and ending.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes, and the time of the last change in seconds since 1970: of all its files.
+    pub(crate) fn stamp(&self) -> Result<(u64, u64)> {
+        let stamp = |path: &Path| -> io::Result<(u64, u64)> {
+            let meta = fs::metadata(path)?;
+            let time = meta.modified()?.duration_since(UNIX_EPOCH);
+            Ok((meta.len(), time.map_or(0, |time| time.as_secs())))
+        };
+        match &self.files {
+            None => stamp(&self.path).context("cannot be read"),
+            // A picture that can't be read has an answer that says so.
+            Some(files) => Ok(files
+                .iter()
+                .filter_map(|file| stamp(file).ok())
+                .fold((0, 0), |(bytes, time), (more, own)| (bytes + more, time.max(own)))),
+        }
+    }
+
+    /// For `fuzz/`: reads every picture, and returns their bytes in all.
+    ///
+    /// # Errors
+    /// A tar file that can't be read, is cut off or damaged.
+    #[doc(hidden)]
+    pub fn read_all(&self) -> Result<usize> {
+        let mut sum = 0;
+        self.each(&Progress::new("reading", 0), |member| {
+            sum += member.bytes.map_or(0, |bytes| bytes.len());
+            Ok(())
+        })?;
+        Ok(sum)
+    }
+
+    /// Hands every picture to `then`, in order; `progress` counts the MiB that were read.
+    ///
+    /// # Errors
+    /// A tar file that can't be read, is cut off or damaged, or what `then` returns.
+    pub(crate) fn each(
+        &self,
+        progress: &Progress,
+        mut then: impl FnMut(Member) -> Result<()>,
+    ) -> Result<()> {
+        let Some(files) = &self.files else {
+            return self.each_in_tar(progress, then);
+        };
+        for path in files {
+            let bytes = read_picture(path);
+            if let Ok(bytes) = &bytes {
+                progress.read(bytes.len());
+            }
+            then(Member { name: path.display().to_string(), bytes })?;
+        }
+        Ok(())
+    }
+
+    fn each_in_tar(
+        &self,
+        progress: &Progress,
+        mut then: impl FnMut(Member) -> Result<()>,
+    ) -> Result<()> {
+        let damaged = "it is cut off or damaged: bring it again";
+        let file = File::open(&self.path).context("cannot be read")?;
+        let counted = Counted { inner: BufReader::with_capacity(1 << 20, file), progress };
+        let plain: Box<dyn Read> = match has_ending(&self.path, &["gz", "tgz"]) {
+            true => Box::new(MultiGzDecoder::new(counted)),
+            false => Box::new(counted),
+        };
+        let whole = tar_members::each(plain, u64::MAX, |member| {
+            let mut member = member.context(damaged)?;
+            let name = String::from_utf8_lossy(&member.path_bytes()).into_owned();
+            let kind = member.header().entry_type();
+            if !is_picture(Path::new(&name)) || kind.is_dir() {
+                return Ok(());
+            }
+            let is_file = kind.is_file() || kind.is_contiguous() || kind.is_gnu_sparse();
+            let size = member.size();
+            let bytes = match is_file {
+                false => Err(anyhow!("a link or a device, not a file")),
+                true => small_enough(size),
+            };
+            let bytes = match bytes {
+                Err(error) => Err(error),
+                Ok(()) => {
+                    let mut bytes = vec![];
+                    let whole = member.read_to_end(&mut bytes).is_ok_and(|n| n as u64 == size);
+                    ensure!(whole, "{damaged} (at {name})");
+                    Ok(bytes)
+                }
+            };
+            then(Member { name, bytes })
+        })?;
+        // Without them it was cut off between two members.
+        ensure!(whole, "{damaged} (the zeros at its end are missing)");
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use utils::listing::PictureFiles;
+
+    #[test]
+    fn shards_are_found_by_every_way_of_naming_them() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        for folder in ["tars", "pictures", "pictures/below"] {
+            fs::create_dir(at(folder)).unwrap();
+        }
+        for name in ["tars/b.tar", "tars/a.TAR.gz", "pictures/1.jpg", "pictures/below/2.PNG"] {
+            fs::write(at(name), "x").unwrap();
+        }
+        let list = format!("{}\n\n{}\n", at("far.tgz").display(), at("pictures/1.jpg").display());
+        fs::write(at("some.txt"), list).unwrap();
+        let found = |what: &[&str], recursive| {
+            let paths: Vec<PathBuf> = what.iter().map(|name| at(name)).collect();
+            let shards = Shard::find(&paths, recursive)?;
+            let files = |shard: &Shard| shard.files.as_ref().map_or(0, Vec::len);
+            Ok(shards.iter().map(|s| format!("{} {}", s.name(), files(s))).collect::<Vec<_>>())
+        };
+        let message = |found: Result<Vec<String>>| format!("{:#}", found.unwrap_err());
+        assert_eq!(found(&["tars", "pictures"], false).unwrap(), ["a 0", "b 0", "pictures 1"]);
+        assert_eq!(found(&["pictures"], true).unwrap(), ["pictures 2"]);
+        assert_eq!(found(&["some.txt", "c.tar"], false).unwrap(), ["c 0", "far 0", "some 1"]);
+        assert!(message(found(&["tars", "b.tar"], false)).contains("two shards are called b"));
+        assert!(message(found(&["pictures/1.jpg"], false)).contains("no shard"));
+        fs::write(at("lists.txt"), "some.txt").unwrap();
+        assert!(message(found(&["lists.txt"], false)).contains("names another list"));
+        let some = ["tars", "pictures", "lists.txt", "b.tar", "missing.jpg"].map(at);
+        let PictureFiles { files, errors } = picture_files(&some, true);
+        assert_eq!(files, ["pictures/1.jpg", "pictures/below/2.PNG", "missing.jpg"].map(at));
+        let errors: Vec<String> =
+            errors.iter().map(|(path, error)| format!("{}: {error:#}", path.display())).collect();
+        for (error, says) in errors.iter().zip(["no JPEG", "another list", "--to FOLDER"]) {
+            assert!(error.contains(says), "{errors:?}");
+        }
+        assert_eq!(errors.len(), 3);
+    }
+}

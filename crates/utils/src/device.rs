@@ -1,0 +1,159 @@
+//! The device to compute on, and the kind of number.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use anyhow::{Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+use tch::{Cuda, Device, Kind};
+
+use super::progress::say;
+
+/// The first GPU where there is one, or else the CPU.
+///
+/// A machine with an NVIDIA driver whose GPU can't be used is told so once, with the reason as
+/// far as it is known; the work goes on on the CPU.
+pub fn device() -> Device {
+    static DEVICE: OnceLock<Device> = OnceLock::new();
+    *DEVICE.get_or_init(|| {
+        if !has_nvidia_driver() {
+            return Device::Cpu;
+        }
+        if let Err(error) = load_cuda() {
+            say(&format!("note: there is an NVIDIA GPU, but PyTorch's CUDA library does not load: {error:#}"));
+        } else if !Cuda::is_available() {
+            say("note: there is an NVIDIA GPU, but PyTorch can't use it: its driver may be older than this PyTorch needs");
+        }
+        // Each of torchrun's processes has a GPU of its own.
+        let rank = std::env::var("LOCAL_RANK").ok().and_then(|text| text.parse::<usize>().ok());
+        match (Device::cuda_if_available(), rank, Cuda::device_count()) {
+            (Device::Cuda(_), Some(rank), count @ 1..) => Device::Cuda(rank % count as usize),
+            (found, ..) => found,
+        }
+    })
+}
+
+/// A device by its name: `auto`, `cpu`, or `cuda`.
+///
+/// # Errors
+/// `cuda` where there is no usable GPU, or another name.
+pub fn device_named(name: &str) -> Result<Device> {
+    match name {
+        "auto" => Ok(device()),
+        "cpu" => Ok(Device::Cpu),
+        "cuda" => {
+            let device = device();
+            ensure!(device.is_cuda(), "no GPU can be used here: say --device cpu, or auto");
+            Ok(device)
+        }
+        other => bail!("there is no device {other}: choose auto, cpu or cuda"),
+    }
+}
+
+fn has_nvidia_driver() -> bool {
+    cfg!(target_os = "linux") && Path::new("/dev/nvidiactl").exists()
+}
+
+/// Loads PyTorch's CUDA library, which registers itself. Not linked, since every program would
+/// then load its gigabytes, also where there is no GPU.
+pub fn load_cuda() -> Result<()> {
+    // SAFETY: the library is PyTorch's own, of the version this crate is linked with, found on
+    // the same path; its initialisers only register operators.
+    let library = unsafe { libloading::Library::new("libtorch_cuda.so") }?;
+    std::mem::forget(library); // it stays as long as the process
+    Ok(())
+}
+
+/// What arithmetic to train in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// bf16 where the device has it, or else f32.
+    #[default]
+    Auto,
+    /// bf16 for what passes between layers; parameters and their updates stay in f32.
+    Bf16,
+    /// f32 throughout: slower, and closer between machines.
+    F32,
+}
+
+impl Precision {
+    pub fn training(self, device: Device) -> Kind {
+        match self {
+            Self::Auto => training_kind(device),
+            Self::Bf16 => Kind::BFloat16,
+            Self::F32 => Kind::Float,
+        }
+    }
+}
+
+/// What arithmetic to train in: bf16 where the processor has it, or else f32.
+fn training_kind(device: Device) -> Kind {
+    match device {
+        Device::Cuda(_) => Kind::BFloat16,
+        _ if cpu_has_bf16() => Kind::BFloat16,
+        _ => Kind::Float,
+    }
+}
+
+/// What arithmetic to predict in: as [`training_kind`]. Evaluations, which are published, are in
+/// f32; probabilities differ in the third digit.
+pub fn inference_kind(device: Device) -> Kind {
+    training_kind(device)
+}
+
+#[cfg(target_arch = "x86_64")]
+fn cpu_has_bf16() -> bool {
+    std::arch::is_x86_feature_detected!("avx512bf16")
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn cpu_has_bf16() -> bool {
+    false
+}
+
+/// The hardware in words, for the record: `AMD EPYC, 2 cores`, or with the GPU's name before it.
+pub fn hardware(device: Device) -> String {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpuinfo
+        .lines()
+        .find_map(|line| {
+            line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim().to_owned())
+        })
+        .unwrap_or_else(|| std::env::consts::ARCH.to_owned());
+    let processor = format!("{model}, {cores} core{}", if cores == 1 { "" } else { "s" });
+    match device {
+        Device::Cuda(n) => format!("{}, {processor}", gpu_name(n)),
+        _ => processor,
+    }
+}
+
+fn gpu_name(number: usize) -> String {
+    let unknown = || format!("CUDA GPU {number}");
+    let Ok(folders) = std::fs::read_dir("/proc/driver/nvidia/gpus") else {
+        return unknown();
+    };
+    folders
+        .flatten()
+        .nth(number)
+        .and_then(|gpu| std::fs::read_to_string(gpu.path().join("information")).ok())
+        .and_then(|text| {
+            text.lines()
+                .find_map(|line| line.strip_prefix("Model:").map(|name| name.trim().to_owned()))
+        })
+        .unwrap_or_else(unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_gpu_asking_for_one_is_an_error() {
+        if !has_nvidia_driver() {
+            assert_eq!(device(), Device::Cpu);
+            assert!(device_named("cuda").unwrap_err().to_string().contains("--device cpu"));
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! What ror's crates share. Nothing here knows of faces, ages or networks.
+
+pub mod device;
+pub mod files;
+pub mod hash;
+pub mod html;
+pub mod launcher;
+pub mod listing;
+pub mod live;
+pub mod paths;
+pub mod progress;
+pub mod python;
+pub mod random;
+pub mod tar_members;
+pub mod threads;

@@ -1,0 +1,232 @@
+//! What a notebook cell shows while it runs, and whether it was asked to stop.
+//!
+//! The kernel's front (`setup/front.py`) reads marked lines of a cell's output: an output that it
+//! shows, and later replaces. Whoever waits for something long opens a [`Live`] and shows how far it
+//! is; what is opened meanwhile shows below it, in the same output. Where there is no front (plain
+//! evcxr, a terminal, a pipe), nothing can be opened, and lines are printed instead.
+
+use std::any::Any;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+/// What a line for the front begins with.
+const MARK: &str = "EVCXR_FRONT ";
+/// The shortest time between two updates; it grows with what has passed, up to the longest.
+const OFTEN: Duration = Duration::from_millis(250);
+const RARELY: Duration = Duration::from_secs(1);
+
+/// Whether this process runs the cells of a notebook.
+pub fn in_notebook() -> bool {
+    std::env::var_os("EVCXR_IS_RUNTIME").is_some()
+}
+
+/// Whether a front shows what [`Live`] says.
+pub fn has_front() -> bool {
+    static FRONT: LazyLock<bool> =
+        LazyLock::new(|| in_notebook() && std::env::var_os("EVCXR_FRONT").is_some());
+    *FRONT
+}
+
+/// What is shown now: the content of every [`Live`] that is open, the outermost first.
+struct Shown {
+    /// Number of the output.
+    output: u64,
+    open: Vec<(u64, Content)>,
+    began: Instant,
+    sent: Option<Instant>,
+}
+
+#[derive(Default)]
+struct Content {
+    html: String,
+    text: String,
+}
+
+static SHOWN: LazyLock<Mutex<Shown>> = LazyLock::new(|| {
+    Mutex::new(Shown { output: 0, open: vec![], began: Instant::now(), sent: None })
+});
+
+fn shown() -> MutexGuard<'static, Shown> {
+    SHOWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shown {
+    fn is_due(&self) -> bool {
+        let pause = (self.began.elapsed() / 40).clamp(OFTEN, RARELY);
+        self.sent.is_none_or(|sent| sent.elapsed() >= pause)
+    }
+
+    fn send(&mut self) {
+        self.sent = Some(Instant::now());
+        let joined = |part: fn(&Content) -> &str, between| {
+            let parts = self.open.iter().map(|(_, content)| part(content));
+            parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(between)
+        };
+        let data = serde_json::json!({
+            "text/html": joined(|content| &content.html, ""),
+            "text/plain": joined(|content| &content.text, "\n"),
+        });
+        tell(&serde_json::json!({ "display": self.output.to_string(), "data": data }));
+    }
+}
+
+fn tell(message: &serde_json::Value) {
+    println!("{MARK}{message}");
+}
+
+/// Tells the front that the cell ends with an error: evcxr says that a panic is none, so Run All would
+/// go on.
+pub fn tell_failed(why: &str) {
+    if has_front() {
+        tell(&serde_json::json!({ "failed": why }));
+    }
+}
+
+/// A part of an output that moves while its cell runs.
+pub struct Live {
+    number: u64,
+}
+
+impl Live {
+    /// Opens one, below those that are open; none where there is no front.
+    pub fn open() -> Option<Self> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        if !has_front() {
+            return None;
+        }
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let mut shown = shown();
+        if shown.open.is_empty() {
+            shown.output = number;
+            shown.began = Instant::now();
+            shown.sent = None;
+        }
+        shown.open.push((number, Content::default()));
+        Some(Self { number })
+    }
+
+    /// Whether one is open: then what is said line by line would only be in its way.
+    pub fn is_open() -> bool {
+        !shown().open.is_empty()
+    }
+
+    /// Whether [`Live::show`] would be seen at once: what is drawn sooner is drawn for nothing.
+    pub fn is_due(&self) -> bool {
+        shown().is_due()
+    }
+
+    /// Shows this in place of what it showed before; at most four times a second it is sent at
+    /// once, and else with the next.
+    pub fn show(&self, html: String, text: String) {
+        let mut shown = shown();
+        if let Some((_, content)) = shown.open.iter_mut().find(|(own, _)| *own == self.number) {
+            *content = Content { html, text };
+        }
+        if shown.is_due() {
+            shown.send();
+        }
+    }
+}
+
+impl Drop for Live {
+    /// The outermost one stays as it was shown last; another one makes room.
+    fn drop(&mut self) {
+        let mut shown = shown();
+        let Some(at) = shown.open.iter().position(|(own, _)| *own == self.number) else {
+            return;
+        };
+        let alone = shown.open.len() == 1;
+        if alone && (shown.sent.is_some() || !shown.open[at].1.html.is_empty()) {
+            shown.send();
+        }
+        shown.open.remove(at);
+        if !alone && shown.is_due() {
+            shown.send();
+        }
+    }
+}
+
+/// A bar as HTML: `done` of `total`, with words behind it.
+pub fn bar(done: usize, total: usize, words: &str) -> String {
+    let share = 100.0 * done as f64 / total.max(1) as f64;
+    format!(
+        "<div style='font-size:13px;font-variant-numeric:tabular-nums'>\
+         <span style='display:inline-block;width:240px;height:8px;margin-right:12px;background:#e1e5e9;border-radius:4px'>\
+         <span style='display:block;width:{share:.1}%;height:8px;background:#3b6ea5;border-radius:4px'></span></span>{words}</div>"
+    )
+}
+
+type Draw = fn(&dyn Any) -> Result<String>;
+static DRAW: OnceLock<Draw> = OnceLock::new();
+
+/// Has tables and plots drawn by `draw`, as HTML: they are made of modules above this one.
+pub fn draw_with(draw: Draw) {
+    let _ = DRAW.set(draw);
+}
+
+/// A table or plot of something, as HTML; empty where nobody draws it.
+pub fn drawn(what: &dyn Any) -> String {
+    match DRAW.get().map(|draw| draw(what)) {
+        Some(Ok(html)) => html,
+        Some(Err(error)) => format!("<p>{error:#}</p>"),
+        None => String::new(),
+    }
+}
+
+/// The error of what was stopped by whoever watches, with what to do to go on.
+#[derive(Debug)]
+pub struct Stopped(pub String);
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "stopped by you{}", self.0)
+    }
+}
+
+impl std::error::Error for Stopped {}
+
+/// For long loops of one's own in a notebook: an error once Stop was pressed, so that `?` ends the
+/// cell and its variables stay. The crate's own loops end so, too. It may be called as often as one
+/// likes: it looks every 50 milliseconds.
+///
+/// ```
+/// # fn main() -> anyhow::Result<()> {
+/// for number in 0..1_000_000_u64 {
+///     std::hint::black_box(number * number);
+///     ror::keep_going()?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// Stop was pressed while this cell ran.
+pub fn keep_going() -> Result<()> {
+    static FILE: LazyLock<Option<PathBuf>> =
+        LazyLock::new(|| std::env::var_os("EVCXR_FRONT_STOP").map(PathBuf::from));
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    static LOOKED: AtomicU64 = AtomicU64::new(0);
+    static STOP: AtomicBool = AtomicBool::new(false);
+    let Some(file) = &*FILE else {
+        return Ok(());
+    };
+    // From 1, so that the first call looks.
+    let now = START.elapsed().as_millis() as u64 + 1000;
+    if now - LOOKED.load(Ordering::Relaxed).min(now) >= 50 {
+        LOOKED.store(now, Ordering::Relaxed);
+        let stop = file.exists();
+        if stop && !STOP.swap(stop, Ordering::Relaxed) {
+            tell(&serde_json::json!({ "stopping": true }));
+        }
+        STOP.store(stop, Ordering::Relaxed);
+    }
+    match STOP.load(Ordering::Relaxed) {
+        true => Err(Stopped(": run the cell again to begin anew".to_owned()).into()),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,47 @@
+//! A small random generator of our own (splitmix64; Steele, Lea and Flood 2014).
+//!
+//! Synthetic faces and intervals must never change with a crate's version, which no published
+//! generator's distributions promise.
+
+/// A stream of random numbers that is the same on every machine.
+#[derive(Clone)]
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    #[inline]
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A whole number in `0..bound`; 0 if the bound is 0. The bias, below
+    /// `bound / 2^64`, does not matter here.
+    #[inline]
+    pub fn below(&mut self, bound: u64) -> u64 {
+        ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
+    }
+
+    /// Uniform in `0..1`.
+    pub fn uniform(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// Nearly normal with mean 0 and standard deviation 1: a sum of four uniform numbers, as a
+    /// logarithm may differ between machines.
+    pub fn normal(&mut self) -> f64 {
+        (0..4).map(|_| self.uniform() - 0.5).sum::<f64>() * 3f64.sqrt()
+    }
+}
+
+/// For tests: a turn at libtorch's random generator, of which a process has one.
+pub fn turn() -> std::sync::MutexGuard<'static, ()> {
+    static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -1,9 +1,0 @@
-//! Trained nets for Python: a folder for Hugging Face's loader, or ONNX.
-//!
-//! `python/ror.py` is the net in PyTorch, which reads the weights as they are stored here. It goes
-//! into the folder; ONNX is written through it.
-
-mod folder;
-mod model_card;
-
-pub use folder::{Format, export};

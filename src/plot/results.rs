@@ -1,0 +1,149 @@
+//! Tables and figures of evaluations, trainings, searches and ablations.
+
+use anyhow::{Context, Result};
+use polars::prelude::{DataFrame, df};
+
+use crate::experiment::{Search, SearchSoFar, SearchTrial};
+use crate::metrics::{Evaluation, HeadEvaluation};
+use crate::plot::{self, Figure};
+use crate::store::{Card, Model, Trained};
+
+impl Trained {
+    /// Loss and accuracy of train and validation by epoch.
+    ///
+    /// # Errors
+    /// A history without epochs.
+    pub fn curves(&self) -> Result<Figure> {
+        curves(self.name().as_deref(), &self.card)
+    }
+}
+
+impl Model {
+    /// [`Trained::curves`], without its weights.
+    ///
+    /// # Errors
+    /// A history without epochs.
+    pub fn curves(&self) -> Result<Figure> {
+        curves(Some(&self.name), &self.card)
+    }
+}
+
+fn curves(name: Option<&str>, card: &Card) -> Result<Figure> {
+    let task = card.task;
+    let title = match name {
+        Some(name) => format!("Training of {name}: {task}"),
+        None => format!("Training: {task}"),
+    };
+    plot::curves(&title, &card.history)
+}
+
+impl Evaluation {
+    /// Which class was predicted as which, as a heat map: of the only head, or of age.
+    ///
+    /// # Errors
+    /// A plot that can't be drawn.
+    pub fn confusion(&self) -> Result<Figure> {
+        let last = self.heads.last().context("nothing was measured")?;
+        last.confusion()
+    }
+}
+
+impl HeadEvaluation {
+    fn title(&self, what: &str) -> String {
+        format!("{what}: {}", self.labelled.task())
+    }
+
+    /// Which class was predicted as which, as a heat map.
+    ///
+    /// # Errors
+    /// A plot that can't be drawn.
+    pub fn confusion(&self) -> Result<Figure> {
+        let (title, classes) = (self.title("Confusion"), self.labelled.task().classes());
+        plot::confusion(&title, &classes, &self.labelled.confusion())
+    }
+
+    /// Confidence against accuracy.
+    ///
+    /// # Errors
+    /// A plot that can't be drawn.
+    pub fn reliability(&self) -> Result<Figure> {
+        plot::reliability(&self.title("Reliability"), &self.metrics)
+    }
+
+    /// Accuracy or error by age band, gender and race.
+    ///
+    /// # Errors
+    /// A plot that can't be drawn.
+    pub fn breakdown(&self) -> Result<Figure> {
+        plot::breakdown(&self.title("By group"), &self.metrics)
+    }
+}
+
+impl Search {
+    /// One row a setting: batch, learning rate, epochs, validation loss and accuracy, minutes.
+    ///
+    /// # Errors
+    /// None that a search's own numbers can cause.
+    pub fn table(&self) -> Result<DataFrame> {
+        trials_table(&self.trials)
+    }
+
+    /// Validation accuracy by batch size and learning rate.
+    ///
+    /// # Errors
+    /// A plot that can't be drawn.
+    pub fn plot(&self) -> Result<Figure> {
+        score_map(
+            self.trials.iter().map(|t| t.batch).collect(),
+            self.trials.iter().map(|t| t.learning_rate).collect(),
+            &self.trials,
+        )
+    }
+}
+
+impl SearchSoFar {
+    /// [`Search::plot`] with room for what is still to be tried.
+    pub fn plot(&self) -> Result<Figure> {
+        score_map(self.batches.clone(), self.learning_rates.clone(), &self.trials)
+    }
+
+    /// [`Search::table`] of what was tried.
+    pub fn table(&self) -> Result<DataFrame> {
+        trials_table(&self.trials)
+    }
+}
+
+fn trials_table(trials: &[SearchTrial]) -> Result<DataFrame> {
+    let column = |value: fn(&SearchTrial) -> f64| trials.iter().map(value).collect::<Vec<_>>();
+    Ok(df!(
+        "batch" => trials.iter().map(|t| t.batch as u32).collect::<Vec<_>>(),
+        "learning rate" => column(|t| t.learning_rate),
+        "epochs" => trials.iter().map(|t| t.epochs as u32).collect::<Vec<_>>(),
+        "validation loss" => column(|t| t.loss),
+        "validation accuracy" => column(|t| t.accuracy),
+        "minutes" => column(|t| (100.0 * t.minutes).round() / 100.0),
+    )?)
+}
+
+fn score_map(
+    mut batches: Vec<usize>,
+    mut rates: Vec<f64>,
+    trials: &[SearchTrial],
+) -> Result<Figure> {
+    batches.sort_unstable();
+    batches.dedup();
+    rates.sort_by(f64::total_cmp);
+    rates.dedup();
+    let accuracy = |batch: usize, rate: f64| {
+        let found = trials.iter().find(|t| t.batch == batch && t.learning_rate == rate);
+        found.map(|trial| trial.accuracy)
+    };
+    let values: Vec<Vec<Option<f64>>> = batches
+        .iter()
+        .map(|batch| rates.iter().map(|rate| accuracy(*batch, *rate)).collect())
+        .collect();
+    let rates: Vec<String> = rates.iter().map(|rate| format!("{rate:e}")).collect();
+    let batches: Vec<String> = batches.iter().map(usize::to_string).collect();
+    let (x, y) = (("Learning rate", &rates[..]), ("Batch size", &batches[..]));
+    plot::score_map("Validation accuracy", x, y, &values)
+}

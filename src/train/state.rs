@@ -1,0 +1,71 @@
+//! All numbers of a training.
+
+use anyhow::Result;
+use tch::Tensor;
+
+use super::adamw::AdamW;
+use super::weights::{FlatNet, Weights};
+use crate::model::Net;
+use crate::ranks::Ranks;
+
+/// All numbers of a training: what a checkpoint holds.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) net: FlatNet,
+    pub(super) adamw: AdamW,
+    /// The running average of the net's weights.
+    pub(super) average: Weights,
+    /// The average at the best epoch.
+    pub(super) best: Weights,
+}
+
+impl State {
+    pub(super) fn new(net: &Net) -> Result<Self> {
+        let net = FlatNet::new(net)?;
+        Ok(Self {
+            adamw: AdamW::new(&net.weights.parameters)?,
+            average: net.weights.copied()?,
+            best: net.weights.copied()?,
+            net,
+        })
+    }
+
+    /// The tensors by the names they have in a checkpoint.
+    pub(super) fn named(&mut self) -> [(&'static str, &mut Tensor); 8] {
+        [
+            ("weights", &mut self.net.weights.parameters),
+            ("statistics", &mut self.net.weights.statistics),
+            ("first_moment", &mut self.adamw.first_moment),
+            ("second_moment", &mut self.adamw.second_moment),
+            ("average", &mut self.average.parameters),
+            ("average_statistics", &mut self.average.statistics),
+            ("best", &mut self.best.parameters),
+            ("best_statistics", &mut self.best.statistics),
+        ]
+    }
+
+    /// Gives all ranks the first one's numbers.
+    pub(super) fn follow(&mut self, ranks: &Ranks) -> Result<()> {
+        for (_, tensor) in self.named() {
+            ranks.follow(tensor)?;
+        }
+        self.adamw.steps = ranks.first_says(self.adamw.steps)?;
+        Ok(())
+    }
+
+    /// Gives all ranks the mean of the running statistics, which each had from its own batches; all
+    /// else is the same on each.
+    pub(super) fn share_statistics(&mut self, ranks: &Ranks) -> Result<()> {
+        ranks.mean(&mut self.net.weights.statistics)?;
+        ranks.mean(&mut self.average.statistics)
+    }
+
+    /// Runs `f` while the net has the averaged weights.
+    pub(super) fn with_average<T>(&mut self, f: impl FnOnce() -> Result<T>) -> Result<T> {
+        let own = self.net.weights.copied()?;
+        self.net.weights.copy_from(&self.average)?;
+        let result = f();
+        self.net.weights.copy_from(&own)?;
+        result
+    }
+}
