@@ -88,20 +88,3 @@ fn photographs_are_aligned_into_a_data_set() {
         assert_eq!((cut.age, cut.gender), (whole[0].age, whole[0].gender));
     }
 }
-
-/// Sixty lines each: a story that is read at a glance.
-#[test]
-fn examples_are_short() {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let mut found = 0;
-    for entry in fs::read_dir(root.join("examples")).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            continue; // not of Rust
-        }
-        let text = fs::read_to_string(&path).unwrap();
-        assert!(text.lines().count() < 60, "{} is long", path.display());
-        found += 1;
-    }
-    assert!(found >= 4);
-}

@@ -22,7 +22,7 @@ fn file(name: &str) -> Vec<u8> {
 }
 
 fn detector() -> Detector {
-    Detector::open(&project().join("models/detector/mtcnn.safetensors")).unwrap()
+    Detector::open(project().join("models/detector/mtcnn.safetensors")).unwrap()
 }
 
 fn png(picture: &DynamicImage) -> Vec<u8> {

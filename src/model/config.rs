@@ -77,6 +77,7 @@ impl<A: Architecture> From<A> for NetConfig {
     }
 }
 
+type Make = fn(i64) -> NetConfig;
 type Read = fn(Value) -> Result<NetConfig>;
 
 fn read<A: Architecture>(fields: Value) -> Result<NetConfig> {
@@ -84,7 +85,7 @@ fn read<A: Architecture>(fields: Value) -> Result<NetConfig> {
 }
 
 /// How one of the crate's own architectures is made for a number of outputs, and read.
-fn built_in(name: &str) -> Option<(fn(i64) -> NetConfig, Read)> {
+fn built_in(name: &str) -> Option<(Make, Read)> {
     match name {
         RorConfig::NAME => Some((|n| RorConfig::new(n).into(), read::<RorConfig>)),
         PretrainedRorConfig::NAME => {

@@ -49,8 +49,10 @@ pub fn faces_folder(n: usize) -> TempDir {
 
 /// The program, with a cache and models in `place`, on the data set at `data`.
 pub fn program(place: &Path, data: &Path) -> Command {
-    let mut command =
-        Command::new(option_env!("CARGO_BIN_EXE_ror").expect("a test of the program"));
+    let Some(program) = option_env!("CARGO_BIN_EXE_ror") else {
+        panic!("the program is for tests of crates/cli");
+    };
+    let mut command = Command::new(program);
     command
         .env("ROR_CACHE", place.join("cache"))
         .env("ROR_MODELS", place.join("models"))

@@ -4,8 +4,8 @@
 use anyhow::Result;
 use image::RgbImage;
 
-use crate::Face;
 use crate::canvas::{Canvas, Rgb, blend, mix, shade};
+use crate::face::Face;
 use crate::random::Random;
 
 /// By race label.
