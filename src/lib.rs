@@ -38,6 +38,7 @@ pub mod data;
 pub mod experiment;
 pub mod metrics;
 pub mod model;
+#[cfg(feature = "plots")]
 pub mod plot;
 pub mod predict;
 mod ranks;
@@ -54,27 +55,33 @@ pub use utils::progress::Progress;
 // What cells use beside this crate, in the versions this crate is built with.
 pub use anyhow;
 pub use image;
+#[cfg(feature = "plots")]
 pub use plotters;
+#[cfg(feature = "tables")]
 pub use polars;
 pub use tch;
 
-/// What a notebook uses: `use ror::prelude::*;`
+/// What most programs and every notebook use: `use ror::prelude::*;`
 pub mod prelude {
-    pub use crate::data::{
-        Balance, Duplicates, Faces, Frame, Part, Protocol, Records, Split, SplitSizes, Values,
-    };
-    pub use crate::experiment::{Experiment, Training};
+    #[cfg(feature = "tables")]
+    pub use crate::data::{Balance, Frame, Records, Values};
+    pub use crate::data::{Duplicates, Faces, Part, Protocol, Split, SplitSizes};
+    #[cfg(feature = "tables")]
+    pub use crate::experiment::Experiment;
+    pub use crate::experiment::Training;
     pub use crate::metrics::{Evaluation, Interval, Metric, Metrics};
-    pub use crate::model::{KerasBaselineConfig, Net, NetConfig, RorConfig};
+    pub use crate::model::{KerasBaselineConfig, Net, NetConfig, PretrainedRorConfig, RorConfig};
+    #[cfg(feature = "plots")]
     pub use crate::plot::{self, Figure};
-    pub use crate::predict::{
-        Photo, Predictor, detector, pred_gender_age_group, pred_gender_age_group_with,
-    };
+    pub use crate::predict::{Photo, Predictor, detector};
+    #[cfg(feature = "tables")]
+    pub use crate::predict::{pred_gender_age_group, pred_gender_age_group_with};
     pub use crate::store::{DEFAULT_MODEL, ModelStore, Trained};
     pub use crate::train::{Augment, Recipe, Schedule};
     pub use crate::{Gender, Label, Task, device};
     pub use anyhow::{Context, Result};
     // What filtering, grouping and joining a table takes.
+    #[cfg(feature = "tables")]
     pub use polars::prelude::{
         ChunkCompareEq, ChunkCompareIneq, Column, DataFrame, DataType, Expr, IntoColumn, IntoLazy,
         JoinArgs, JoinType, LazyFrame, NamedFrom, Series, SortMultipleOptions, col, df, len, lit,

@@ -156,6 +156,7 @@ impl Task {
     }
 
     /// An age group in the original's words: `10 - 15` is ages 11 to 15.
+    #[cfg(feature = "tables")]
     pub(crate) fn original_name(self, group: usize) -> String {
         let (gap, group) = (self.gap(), group as u32);
         let last = match self {

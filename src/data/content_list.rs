@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::Part;
+use super::{Part, Protocol};
 use utils::files;
 use utils::hash::Lines;
 
@@ -44,7 +44,7 @@ impl ContentList {
             .with_context(|| format!("{} is not a list of a split's contents", path.display()))
     }
 
-    pub(super) fn parse(text: &str) -> Result<Self> {
+    fn parse(text: &str) -> Result<Self> {
         let mut list = Self::default();
         let mut lines = text.lines().filter(|line| !line.starts_with('#'));
         for part in Part::ALL {
@@ -119,6 +119,16 @@ impl ContentList {
             Part::Validation => &mut self.validation,
             Part::Test => &mut self.test,
         }
+    }
+}
+
+impl Protocol {
+    /// Which images are in which part, by their hashes.
+    ///
+    /// # Errors
+    /// None: the lists are part of the library.
+    pub fn list(self) -> Result<ContentList> {
+        ContentList::parse(self.text()).with_context(|| format!("the protocol {self}"))
     }
 }
 

@@ -2,36 +2,33 @@
 
 use std::fmt;
 
-use anyhow::Result;
-use polars::prelude::{DataFrame, df};
-
 use super::Faces;
 use utils::progress::thousands;
 
 /// The pictures that a set has several times, each time under a label of its own.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Duplicates(Vec<Group>);
+pub struct Duplicates(pub(super) Vec<Group>);
 
 /// The files with one content.
 #[derive(Debug, Clone, PartialEq)]
-struct Group {
-    content: String,
+pub(super) struct Group {
+    pub(super) content: String,
     /// Years, ascending.
-    ages: Vec<u32>,
-    genders_differ: bool,
+    pub(super) ages: Vec<u32>,
+    pub(super) genders_differ: bool,
 }
 
 impl Group {
     /// Years between the lowest and the highest age.
-    fn spread(&self) -> u32 {
+    pub(super) fn spread(&self) -> u32 {
         self.oldest() - self.youngest()
     }
 
-    fn youngest(&self) -> u32 {
+    pub(super) fn youngest(&self) -> u32 {
         self.ages.first().copied().unwrap_or(0)
     }
 
-    fn oldest(&self) -> u32 {
+    pub(super) fn oldest(&self) -> u32 {
         self.ages.last().copied().unwrap_or(0)
     }
 
@@ -74,24 +71,6 @@ impl Duplicates {
         // Not `sum`, which is -0.0 of nothing.
         let sum = self.0.iter().map(Group::mean_difference).fold(0.0, |sum, x| sum + x);
         sum / self.0.len().max(1) as f64
-    }
-
-    /// One row a content, those furthest apart first: `content`, `files`, `youngest`, `oldest`,
-    /// `years apart`, `genders`.
-    ///
-    /// # Errors
-    /// None that duplicates can cause.
-    pub fn table(&self) -> Result<DataFrame> {
-        let years = |of: fn(&Group) -> u32| self.0.iter().map(of).collect::<Vec<_>>();
-        let words = |of: fn(&Group) -> &str| self.0.iter().map(of).collect::<Vec<_>>();
-        Ok(df!(
-            "content" => words(|g| &g.content),
-            "files" => years(|g| g.ages.len() as u32),
-            "youngest" => years(Group::youngest),
-            "oldest" => years(Group::oldest),
-            "years apart" => years(Group::spread),
-            "genders" => words(|g| if g.genders_differ { "both" } else { "one" }),
-        )?)
     }
 }
 

@@ -7,9 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result, bail};
 use image::RgbImage;
-use polars::prelude::DataFrame;
 
-use super::{Pictures, Record, Source, parse_name, records};
+use super::{Pictures, Record, Source, parse_name};
 use crate::task::Label;
 use utils::hash::Lines;
 use utils::progress::thousands;
@@ -36,7 +35,8 @@ pub struct Faces(Arc<Inner>);
 struct Inner {
     source: Box<dyn Source>,
     records: Vec<Record>,
-    table: DataFrame,
+    #[cfg(feature = "tables")]
+    table: polars::prelude::DataFrame,
     left_out: LeftOut,
     fingerprint: String,
     /// The pictures asked for last: a training asks again after every epoch.
@@ -100,7 +100,8 @@ impl Faces {
             }
         }
         Ok(Self(Arc::new(Inner {
-            table: records::table(&records)?,
+            #[cfg(feature = "tables")]
+            table: super::tables::table(&records)?,
             source,
             records,
             left_out,
@@ -117,11 +118,6 @@ impl Faces {
     /// Whether there are none (never so for a set that opened).
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// One row a picture: `index`, `file`, `age` (years), `gender`, `race`, `content`.
-    pub fn records(&self) -> &DataFrame {
-        &self.0.table
     }
 
     /// One record.
@@ -163,21 +159,6 @@ impl Faces {
             thousands(self.len()),
             self.len().saturating_sub(1)
         )
-    }
-
-    /// The indices of a table's rows: its column `index`.
-    ///
-    /// # Errors
-    /// A table without that column, or with an index outside this set.
-    pub fn indices(&self, table: &DataFrame) -> Result<Vec<usize>> {
-        let column = table
-            .column("index")
-            .context("the table lacks the column `index` that records() has")?;
-        let index = |index: Option<u32>| {
-            let index = index.context("the column `index` has a null")? as usize;
-            self.record(index).map(|_| index)
-        };
-        column.u32()?.iter().map(index).collect()
     }
 
     /// Names of files in the folder that have no label, and so are left out.
@@ -236,6 +217,11 @@ impl Faces {
         let record = self.record(index)?;
         let picture = self.0.source.picture(index);
         picture.with_context(|| format!("picture {index}, {}", record.file))
+    }
+
+    #[cfg(feature = "tables")]
+    pub(super) fn table(&self) -> &polars::prelude::DataFrame {
+        &self.0.table
     }
 
     /// The images that were resized last, in whichever size.

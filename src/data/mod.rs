@@ -4,6 +4,7 @@
 //! or any [`Source`]. Every later step refers to a picture by its index in it.
 
 mod archive;
+#[cfg(feature = "tables")]
 mod balance;
 mod content_list;
 mod contents;
@@ -11,12 +12,14 @@ mod corruption;
 mod duplicates;
 mod faces;
 mod folder;
+#[cfg(feature = "tables")]
 mod frame;
 mod labels;
 mod open;
 mod part;
 mod pictures;
 mod protocol;
+#[cfg(feature = "tables")]
 mod protocol_split;
 mod records;
 mod resized;
@@ -24,13 +27,17 @@ mod source;
 mod split;
 mod strata;
 mod synthetic;
+#[cfg(feature = "tables")]
+mod tables;
 mod utkface;
 
+#[cfg(feature = "tables")]
 pub use balance::{Balance, Records};
 pub use content_list::ContentList;
 pub use corruption::Corruption;
 pub use duplicates::Duplicates;
 pub use faces::Faces;
+#[cfg(feature = "tables")]
 pub use frame::{Frame, Values};
 pub use part::Part;
 pub(crate) use pictures::read_in;

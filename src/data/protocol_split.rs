@@ -7,17 +7,9 @@ use polars::prelude::DataFrame;
 
 use super::content_list::digits;
 use super::strata::Strata;
-use super::{Balance, ContentList, Faces, Part, Protocol, Records, Split, SplitSizes};
+use super::{Balance, Faces, Part, Protocol, Records, Split, SplitSizes};
 
 impl Protocol {
-    /// Which images are in which part, by their hashes.
-    ///
-    /// # Errors
-    /// None: the lists are part of the library.
-    pub fn list(self) -> Result<ContentList> {
-        ContentList::parse(self.text()).with_context(|| format!("the protocol {self}"))
-    }
-
     /// The split of UTKFace that the committed list says.
     ///
     /// Synthetic faces, and sets with fewer than half of the listed contents, are divided by
@@ -64,7 +56,7 @@ impl Protocol {
 /// A split for nets that start from one trained by `base`: its validation and test parts come
 /// from what `base` has in neither its train nor its validation part.
 fn after(base: &Split, faces: &Faces, table: &DataFrame, sizes: &SplitSizes) -> Result<Split> {
-    let strata = Strata::of(faces, table, sizes.seed)?;
+    let strata = Strata::of(faces, &faces.indices(table)?, sizes.seed)?;
     let used: HashSet<&str> = (base.train.iter().chain(&base.validation))
         .map(|i| faces.all()[*i].content.as_str())
         .collect();

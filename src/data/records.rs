@@ -1,7 +1,6 @@
 //! Records: which pictures a set has, and their table.
 
 use anyhow::{Result, ensure};
-use polars::prelude::{DataFrame, df};
 
 use crate::task::{Label, RACES};
 
@@ -33,17 +32,4 @@ impl Record {
         );
         Ok(())
     }
-}
-
-/// `index`, `file`, `age`, `gender`, `race`, `content`: one row a record.
-pub(super) fn table(records: &[Record]) -> Result<DataFrame> {
-    let column = |text: fn(&Record) -> &str| records.iter().map(text).collect::<Vec<_>>();
-    Ok(df!(
-        "index" => (0..records.len() as u32).collect::<Vec<_>>(),
-        "file" => column(|r| &r.file),
-        "age" => records.iter().map(|r| r.label.age).collect::<Vec<_>>(),
-        "gender" => column(|r| r.label.gender.name()),
-        "race" => records.iter().map(|r| r.label.race.map(|race| RACES[usize::from(race)])).collect::<Vec<_>>(),
-        "content" => column(|r| &r.content),
-    )?)
 }

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::fmt;
 
 use anyhow::{Result, ensure};
-use polars::prelude::DataFrame;
 use serde::{Deserialize, Serialize};
 
 use super::content_list::digits;
@@ -67,12 +66,12 @@ pub struct Split {
 }
 
 impl Split {
-    /// Divides the images of `table` into train, validation and test by their image hashes.
+    /// Divides the images at `indices` into train, validation and test by their image hashes.
     ///
     /// # Errors
-    /// A table that is not of this set, fewer images than `sizes` needs, or a part of size 0.
-    pub fn new(faces: &Faces, table: &DataFrame, sizes: &SplitSizes) -> Result<Self> {
-        let mut strata = Strata::of(faces, table, sizes.seed)?;
+    /// An index outside this set, fewer images than `sizes` needs, or a part of size 0.
+    pub fn of(faces: &Faces, indices: &[usize], sizes: &SplitSizes) -> Result<Self> {
+        let mut strata = Strata::of(faces, indices, sizes.seed)?;
         let total = strata.len();
         let chosen = sizes.train.saturating_add(sizes.validation);
         let test = sizes.test.unwrap_or(total.saturating_sub(chosen));
@@ -112,7 +111,8 @@ impl Split {
             thousands(listed - found),
             thousands(listed)
         );
-        Self::of_parts(faces, None, parts, &Strata::of(faces, faces.records(), 0)?)
+        let all: Vec<usize> = (0..faces.len()).collect();
+        Self::of_parts(faces, None, parts, &Strata::of(faces, &all, 0)?)
     }
 
     pub(super) fn of_parts(

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashSet};
 
 use anyhow::Result;
-use polars::prelude::DataFrame;
 
 use super::Faces;
 use crate::task::Task;
@@ -28,7 +27,8 @@ struct Stratum {
 }
 
 impl Strata {
-    pub(super) fn of(faces: &Faces, table: &DataFrame, seed: u64) -> Result<Self> {
+    /// Of the images at `indices`; an index outside the set is an error.
+    pub(super) fn of(faces: &Faces, indices: &[usize], seed: u64) -> Result<Self> {
         let all = faces.all();
         let groups = faces.by_content();
         let agree = |content: &str| {
@@ -39,8 +39,8 @@ impl Strata {
         let mut seen = HashSet::new();
         let mut strata: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         let (mut duplicates, mut disagreeing) = (0, 0);
-        for index in faces.indices(table)? {
-            let record = &all[index];
+        for &index in indices {
+            let record = faces.record(index)?;
             if !seen.insert(record.content.as_str()) {
                 duplicates += 1;
             } else if !agree(&record.content) {
@@ -75,6 +75,7 @@ impl Strata {
     }
 
     /// Of what is left, that which is `wanted`.
+    #[cfg(feature = "tables")]
     pub(super) fn only(&self, wanted: impl Fn(usize) -> bool) -> Self {
         let mut only = self.clone();
         for Stratum { size, left } in &mut only.strata {

@@ -1,11 +1,13 @@
 //! Trainings as users run them: one, from a file, a search, an ablation.
 
 mod calibrate;
+#[cfg(feature = "tables")]
 #[allow(clippy::module_inception)]
 mod experiment;
 mod search;
 mod training;
 
+#[cfg(feature = "tables")]
 pub use experiment::Experiment;
 #[doc(hidden)]
 pub use search::SearchSoFar;

@@ -157,6 +157,7 @@ impl<'a> Training<'a> {
     }
 
     /// Loads without a word; training is always reported.
+    #[cfg(feature = "tables")]
     pub(crate) fn quiet(self) -> Self {
         Self { quiet: true, ..self }
     }

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use anyhow::Result;
-use polars::prelude::{DataFrame, df};
 use serde::Serialize;
 
 use crate::metrics::Predictions;
@@ -70,24 +69,6 @@ impl FacePrediction {
     /// How sure the likelier gender is, 0.5 to 1.
     pub fn confidence(&self) -> f64 {
         self.female.max(1.0 - self.female)
-    }
-
-    /// One row a face: `gender`, `female` (its probability, 0 to 1), `age` (the expected age, years),
-    /// `age_low` and `age_high` (the range of 80 %, years), `age_group`.
-    ///
-    /// # Errors
-    /// None that predictions can cause.
-    pub fn table<'a>(faces: impl IntoIterator<Item = &'a Self>) -> Result<DataFrame> {
-        let faces: Vec<&Self> = faces.into_iter().collect();
-        let numbers = |of: fn(&Self) -> f64| faces.iter().map(|face| of(face)).collect::<Vec<_>>();
-        Ok(df!(
-            "gender" => faces.iter().map(|face| face.gender.name()).collect::<Vec<_>>(),
-            "female" => numbers(|face| face.female),
-            "age" => numbers(|face| face.age),
-            "age_low" => numbers(|face| face.age_range[0]),
-            "age_high" => numbers(|face| face.age_range[1]),
-            "age_group" => faces.iter().map(|face| face.age_group.as_str()).collect::<Vec<_>>(),
-        )?)
     }
 }
 

@@ -1,10 +1,14 @@
 //! Predictions for single faces and whole photographs.
 
+#[cfg(feature = "tables")]
 mod by_index;
 mod face;
 mod photo;
 mod predictor;
+#[cfg(feature = "tables")]
+mod tables;
 
+#[cfg(feature = "tables")]
 pub use by_index::{LabelledPrediction, pred_gender_age_group, pred_gender_age_group_with};
 pub use face::FacePrediction;
 pub use mtcnn::{Bounds, CHIP, Chip, Detector, Found};

@@ -7,7 +7,6 @@ use std::sync::Mutex;
 use anyhow::{Context, Result};
 use image::RgbImage;
 use imaging::without_panic;
-use polars::prelude::{DataFrame, df};
 use serde::{Serialize, Serializer};
 
 use super::{FacePrediction, Predictor};
@@ -122,34 +121,6 @@ impl Photo {
         let photo = predictor.predict_photo(&detector, path);
         *ready = Some((detector, predictor));
         photo
-    }
-
-    /// One row a face of some photographs: `path`, `face` (its number in the photograph, from 1), `x`,
-    /// `y`, `width`, `height` (pixels), `score`, `notes`, and the columns of
-    /// [`FacePrediction::table`].
-    ///
-    /// # Errors
-    /// None that photographs can cause.
-    pub fn table(photos: &[Self]) -> Result<DataFrame> {
-        let faces: Vec<&PhotoFace> = photos.iter().flat_map(|photo| &photo.faces).collect();
-        let paths = photos.iter().flat_map(|photo| {
-            std::iter::repeat_n(photo.path.display().to_string(), photo.faces.len())
-        });
-        let places = photos.iter().flat_map(|photo| 1..=photo.faces.len() as u32);
-        let bound = |at: usize| faces.iter().map(|face| face.bounds[at]).collect::<Vec<_>>();
-        let mut table = df!(
-            "path" => paths.collect::<Vec<_>>(),
-            "face" => places.collect::<Vec<_>>(),
-            "x" => bound(0),
-            "y" => bound(1),
-            "width" => bound(2),
-            "height" => bound(3),
-            "score" => faces.iter().map(|face| face.score).collect::<Vec<_>>(),
-            "notes" => faces.iter().map(|face| face.notes.join("; ")).collect::<Vec<_>>(),
-        )?;
-        let predicted = FacePrediction::table(faces.iter().map(|face| &face.face))?;
-        table.hstack_mut(predicted.columns())?;
-        Ok(table)
     }
 
     /// The chip of a face, by its number from 0: 200 x 200 pixels, as UTKFace's.

@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use image::RgbImage;
-use polars::prelude::{DataFrame, df};
 use tch::{Kind, Tensor};
 
 use super::FacePrediction;
-use crate::data::{Faces, decode, read_in, resize};
+use crate::data::{decode, read_in, resize};
 use crate::metrics::Predictions;
 use crate::model::{Inference, batch};
 use crate::store::{Card, DEFAULT_MODEL, ModelStore, Trained};
@@ -92,30 +91,8 @@ impl Predictor {
         })
     }
 
-    /// Predicts for the pictures of a table of records, on every core. One row a picture, in the
-    /// table's order: `index`, `predicted_gender`, `predicted_age` and the other columns of
-    /// [`FacePrediction::table`]; a join by `index` puts them beside the records.
-    ///
-    /// # Errors
-    /// A table that is not of this set, a picture that can't be read or decoded, or the device
-    /// failing.
-    pub fn predict_records(&self, faces: &Faces, records: &DataFrame) -> Result<DataFrame> {
-        let indices = faces.indices(records)?;
-        let read = |worker: &Worker, i: usize| worker.inputs(&faces.picture(indices[i])?);
-        let predicted = self.predict_each(indices.len(), read)?;
-        let predicted = predicted.into_iter().collect::<Result<Vec<FacePrediction>>>()?;
-        let mut columns = FacePrediction::table(&predicted)?;
-        // Records have a gender and an age of their own.
-        columns.rename("gender", "predicted_gender".into())?;
-        columns.rename("age", "predicted_age".into())?;
-        let indices = indices.iter().map(|index| *index as u32).collect::<Vec<_>>();
-        let mut table = df!("index" => indices)?;
-        table.hstack_mut(columns.columns())?;
-        Ok(table)
-    }
-
     /// Predicts for `n` pictures that `read` gives, in order, on every core.
-    fn predict_each(
+    pub(super) fn predict_each(
         &self,
         n: usize,
         read: impl Fn(&Worker, usize) -> Result<Inputs> + Sync,

@@ -54,6 +54,7 @@ pub fn program(place: &Path, data: &Path) -> Command {
     };
     let mut command = Command::new(program);
     command
+        .current_dir(ROOT)
         .env("ROR_CACHE", place.join("cache"))
         .env("ROR_MODELS", place.join("models"))
         .env("ROR_DATA", data);

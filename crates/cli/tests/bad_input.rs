@@ -140,7 +140,7 @@ fn a_picture_on_which_the_decoder_panics() {
     let folder = faces_folder(30);
     let faces = Faces::at(folder.path()).unwrap();
     let file = faces.record(7).unwrap().file.clone();
-    fs::copy("tests/photos/panics.jpg", folder.path().join(&file)).unwrap();
+    fs::copy(Path::new(common::ROOT).join("tests/photos/panics.jpg"), folder.path().join(&file)).unwrap();
     let faces = Faces::at(folder.path()).unwrap();
     assert_says(&message(faces.pictures(32)), &["1 of 30 pictures", &file, "decoder panicked"]);
     assert_says(&message(faces.picture(7)), &["picture 7", &file, "decoder panicked"]);
@@ -338,6 +338,7 @@ fn weights_and_cards_that_are_pipes_or_devices() {
     let load = |card: &Path| {
         let mut limited = Command::new("timeout");
         limited.args(["60", "bash", "-c", "ulimit -v 40000000; exec \"$@\"", "bash"]);
+        limited.current_dir(common::ROOT);
         limited.arg(env!("CARGO_BIN_EXE_ror")).args(["predict", "tests/photos/plain.jpg"]);
         words(&limited.arg("--model").arg(card).output().unwrap())
     };
