@@ -54,6 +54,9 @@ esac
 step "documentation and its examples"
 cargo test --locked --doc --quiet
 
+step "a project that depends on the library"
+setup/dependent.sh
+
 own=$(mktemp -d)
 trap 'rm -rf "$own"' EXIT
 

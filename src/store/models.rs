@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use tch::Device;
 
 use super::card::name_of;
@@ -137,11 +137,14 @@ impl ModelStore {
                 card.minutes
             );
         }
-        bail!(
-            "there is no model {name} in {}; there are: {}",
-            self.folder.display(),
-            names(&self.all())
-        )
+        let known = self.all();
+        ensure!(
+            !known.is_empty(),
+            "there is no model {name}, for there are no models in {}: set ROR_MODELS to the folder \
+             `models` of a clone of ror, or name the path of a card (NAME.json, its weights beside it)",
+            self.folder.display()
+        );
+        bail!("there is no model {name} in {}; there are: {}", self.folder.display(), names(&known))
     }
 }
 

@@ -140,7 +140,8 @@ fn a_picture_on_which_the_decoder_panics() {
     let folder = faces_folder(30);
     let faces = Faces::at(folder.path()).unwrap();
     let file = faces.record(7).unwrap().file.clone();
-    fs::copy(Path::new(common::ROOT).join("tests/photos/panics.jpg"), folder.path().join(&file)).unwrap();
+    fs::copy(Path::new(common::ROOT).join("tests/photos/panics.jpg"), folder.path().join(&file))
+        .unwrap();
     let faces = Faces::at(folder.path()).unwrap();
     assert_says(&message(faces.pictures(32)), &["1 of 30 pictures", &file, "decoder panicked"]);
     assert_says(&message(faces.picture(7)), &["picture 7", &file, "decoder panicked"]);

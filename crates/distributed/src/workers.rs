@@ -234,8 +234,11 @@ fn check(training: &Training, workers: usize) -> Result<()> {
 /// than those [`Faces::open`] or [`Faces::at`] opens; a worker that ends; or what [`Training::run`]
 /// returns.
 pub fn train(training: Training, workers: usize) -> Result<Trained> {
+    if workers == 1 {
+        return training.run();
+    }
     check(&training, workers)?;
-    if workers == 1 || training.is_done()? {
+    if training.is_done()? {
         return training.run();
     }
     // Decoded here, and not by each of them; those of the first epoch stay in memory.
