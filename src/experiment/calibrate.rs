@@ -5,14 +5,14 @@ use tch::Kind;
 
 use crate::metrics::{Evaluation, LabelledPredictions, Predictions};
 use crate::model::Net;
-use crate::train::fit::Fit;
+use crate::train::job::Job;
 
-/// Temperatures fitted on the validation part, and its metrics with them.
-pub(super) fn calibrate(net: &Net, fit: Fit) -> Result<(Vec<f64>, Evaluation)> {
-    let labels = fit.faces.labels(fit.validation)?;
-    let logits = fit.logits(net, Kind::Float, fit.validation, net.config().input())?;
-    let temperatures = crate::metrics::fit_temperatures(fit.task, &logits, &labels)?;
-    let labelled = Predictions::from_logits(fit.task, &temperatures, &logits)?
+/// Temperatures fitted on the validation set, and its metrics with them.
+pub(super) fn calibrate(net: &Net, job: Job) -> Result<(Vec<f64>, Evaluation)> {
+    let labels = job.faces.labels(job.validation)?;
+    let logits = job.logits(net, Kind::Float, job.validation, net.config().input())?;
+    let temperatures = crate::metrics::fit_temperatures(job.task, &logits, &labels)?;
+    let labelled = Predictions::from_logits(job.task, &temperatures, &logits)?
         .into_iter()
         .map(|head| LabelledPredictions::new(head, labels.clone()))
         .collect();

@@ -12,9 +12,11 @@ use crate::data::{Faces, Part, Split};
 use crate::model::{Net, NetConfig, RorConfig};
 use crate::ranks::Ranks;
 use crate::store::{Card, DataCard, ModelStore, Trained, today};
-use crate::train::fit::{Fit, fit, time_steps};
+use crate::train::fit::fit;
+use crate::train::job::Job;
+use crate::train::step::time_steps;
 use crate::train::{
-    Augmentation, Loss, Recipe, RecipeLoss, TAUGHT, Teacher, VERSION, checkpoint, show,
+    Augmentation, Loss, Recipe, RecipeLoss, TAUGHT, Teacher, VERSION, Watch, checkpoint, show,
 };
 use utils::device::{Precision, device, hardware};
 use utils::files::remove_half_written;
@@ -380,9 +382,10 @@ impl<'a> Training<'a> {
         }
         let standard = RecipeLoss::new(task, &self.recipe);
         let teachers = self.ready_teachers()?;
-        let fit_ = self.fit(&standard, &teachers, &ranks);
-        let history = fit(&net, fit_, &folder)?;
-        let (temperatures, validation) = calibrate(&net, fit_)?;
+        let job = self.job(&standard, &teachers, &ranks);
+        let mut watch = Watch::new(task, &self.recipe);
+        let history = fit(&net, job, &folder, &mut watch)?;
+        let (temperatures, validation) = calibrate(&net, job)?;
         let card = Card {
             key,
             task,
@@ -410,7 +413,7 @@ impl<'a> Training<'a> {
             minutes: history.seconds() / 60.0 + self.start.map_or(0.0, |start| start.card.minutes),
             history,
             hardware: on,
-            precision: match net.kind(fit_.kind) {
+            precision: match net.kind(job.kind) {
                 Kind::BFloat16 => "bf16".to_owned(),
                 _ => "f32".to_owned(),
             },
@@ -439,13 +442,13 @@ impl<'a> Training<'a> {
             .collect()
     }
 
-    fn fit<'b>(
+    fn job<'b>(
         &'b self,
         standard: &'b RecipeLoss,
         teachers: &'b [Teacher],
         ranks: &'b Ranks,
-    ) -> Fit<'b> {
-        Fit {
+    ) -> Job<'b> {
+        Job {
             faces: self.faces,
             train: &self.split.train,
             validation: &self.split.validation,
@@ -510,7 +513,7 @@ impl<'a> Training<'a> {
         let (standard, teachers) =
             (RecipeLoss::new(self.task, &self.recipe), self.ready_teachers()?);
         let ranks = Ranks::alone(self.device);
-        time_steps(&net, self.fit(&standard, &teachers, &ranks), steps)
+        time_steps(&net, self.job(&standard, &teachers, &ranks), steps)
     }
 }
 

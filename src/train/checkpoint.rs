@@ -11,6 +11,7 @@ use tch::{Device, Tensor, no_grad};
 use super::History;
 use super::state::State;
 use crate::model::Net;
+use crate::ranks::Ranks;
 use utils::files;
 use utils::hash::{checksum, checksum_of_file};
 use utils::progress::say;
@@ -111,6 +112,20 @@ pub(super) fn load(folder: &Path, state: &mut State) -> Result<History> {
     restore(&file, &note, state).with_context(|| unusable(&file))?;
     state.adamw.steps = note.steps;
     Ok(note.history)
+}
+
+/// Restores the training saved in `folder` on all ranks; rank 0 alone reads it.
+///
+/// # Errors
+/// As [`load`], or a rank that ended.
+pub(super) fn resumed(folder: &Path, state: &mut State, ranks: &Ranks) -> Result<History> {
+    let own = match ranks.is_first() {
+        true => load(folder, state)?,
+        false => History::default(),
+    };
+    let history = ranks.first_says(own)?;
+    state.follow(ranks)?;
+    Ok(history)
 }
 
 /// Reads the tensors of a checkpoint; where one of them does not fit, none is changed.

@@ -8,12 +8,15 @@ pub(crate) mod checkpoint;
 mod early_stopping;
 pub(crate) mod fit;
 mod history;
+pub(crate) mod job;
 mod log;
 mod loss;
 mod mixup;
+pub(crate) mod monitor;
 mod recipe;
 mod schedule;
 mod state;
+pub(crate) mod step;
 mod targets;
 mod teachers;
 mod watch;
@@ -29,7 +32,7 @@ pub use recipe::{Recipe, Stage};
 pub use schedule::Schedule;
 pub use targets::Targets;
 pub(crate) use teachers::{TAUGHT, Teacher};
-pub(crate) use watch::show;
+pub(crate) use watch::{Watch, show};
 
 /// The version of everything here that decides what a training gives beyond its settings: part
 /// of a run's key, so that another version trains anew. Count it up with every such change; where it

@@ -1,14 +1,15 @@
-//! What is seen of a training while it runs: in a notebook a bar, the table of epochs and the
-//! learning curves, in one output that moves; elsewhere a line an epoch.
+//! What a training shows while it runs: in a notebook a bar, the table of epochs and the learning
+//! curves, in one live output; elsewhere one line per epoch.
 
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 
-use super::History;
+use super::monitor::Monitor;
+use super::{History, Recipe};
 use crate::Task;
 use utils::live::{self, Live, Stopped, keep_going};
-use utils::progress::{Progress, left};
+use utils::progress::{Progress, left, say};
 
 /// Shows what a training did, where outputs can move: then a cell that loads a net ends as one that
 /// trains it.
@@ -18,58 +19,91 @@ pub(crate) fn show(task: Task, history: &History) {
     }
 }
 
-pub(super) struct Watch {
+/// Shows a training in the notebook or the terminal.
+pub(crate) struct Watch {
     task: Task,
-    /// The last epoch, if the training isn't over sooner.
+    /// The last epoch, unless the training stops early.
     epochs: usize,
     live: Option<Live>,
     /// The epochs so far, as HTML.
     drawn: String,
     text: String,
     began: Instant,
-    /// Epochs that were there when it began.
+    /// Epochs that were done before.
     before: usize,
-}
-
-/// One epoch that is being watched.
-pub(super) struct Steps<'a> {
-    watch: &'a Watch,
+    /// The current epoch, its steps, and how many of them are done.
     number: usize,
     steps: usize,
     done: usize,
-    /// Where nothing moves.
+    /// Without live output.
     lines: Option<Progress>,
 }
 
 impl Watch {
-    pub(super) fn new(task: Task, epochs: usize, history: &History) -> Self {
-        let mut watch = Self {
+    pub(crate) fn new(task: Task, recipe: &Recipe) -> Self {
+        Self {
             task,
-            epochs,
+            epochs: recipe.stop.map_or(recipe.epochs, |stop| stop.min(recipe.epochs)),
             live: Live::open(),
             drawn: String::new(),
             text: String::new(),
             began: Instant::now(),
-            before: history.epochs.len(),
-        };
-        match watch.live {
-            Some(_) => watch.epoch(history),
-            None => history.print(task.has_age()),
+            before: 0,
+            number: 0,
+            steps: 0,
+            done: 0,
+            lines: None,
         }
-        watch
+    }
+}
+
+impl Monitor for Watch {
+    fn begin(&mut self, history: &History) {
+        if let Some(last) = history.epochs.last() {
+            say(&format!("continuing after epoch {} of an interrupted training", last.epoch));
+        }
+        (self.began, self.before) = (Instant::now(), history.epochs.len());
+        match self.live {
+            Some(_) => self.epoch_done(history),
+            None => history.print(self.task.has_age()),
+        }
     }
 
-    /// Watches an epoch of so many steps.
-    pub(super) fn steps(&self, number: usize, steps: usize) -> Steps<'_> {
-        let lines = self
-            .live
-            .is_none()
-            .then(|| Progress::after(20, &format!("epoch {number}, step"), steps));
-        Steps { watch: self, number, steps, done: 0, lines }
+    fn epoch(&mut self, number: usize, steps: usize) {
+        (self.number, self.steps, self.done) = (number, steps, 0);
+        let words = format!("epoch {number}, step");
+        self.lines = self.live.is_none().then(|| Progress::after(20, &words, steps));
     }
 
-    /// Shows the history with its new last epoch.
-    pub(super) fn epoch(&mut self, history: &History) {
+    fn step(&mut self, loss: &dyn Fn() -> Result<f64>) -> Result<()> {
+        self.done += 1;
+        if let Some(lines) = &self.lines {
+            return lines.step();
+        }
+        if let Some(live) = &self.live
+            && live.is_due()
+        {
+            let done = (self.number - 1) * self.steps + self.done;
+            let here = done - self.before * self.steps;
+            let total = self.epochs * self.steps;
+            let seconds = self.began.elapsed().as_secs_f64() * (total - done) as f64 / here as f64;
+            let words = format!(
+                "epoch {} of {}, step {} of {}, loss {:.3}{}",
+                self.number,
+                self.epochs,
+                self.done,
+                self.steps,
+                loss()? / self.done as f64,
+                left(seconds)
+            );
+            let html = live::bar(done, total, &words) + &self.drawn;
+            live.show(html, format!("{}\n{words}", self.text));
+        }
+        keep_going()
+    }
+
+    fn epoch_done(&mut self, history: &History) {
+        self.lines = None; // a bar in the terminal ends before the epoch's line
         let Some(live) = &self.live else {
             history.print_last();
             return;
@@ -79,51 +113,14 @@ impl Watch {
         live.show(self.drawn.clone(), self.text.clone());
     }
 
-    /// What an error of this training should say.
-    pub(super) fn explained(&self, error: anyhow::Error, history: &History) -> anyhow::Error {
-        match error.is::<Stopped>() {
-            true => {
-                let words = match history.epochs.len() {
-                    0 => " in the first epoch: run the cell again to begin anew".to_owned(),
-                    last => format!(" after epoch {last}: run the cell again to go on"),
-                };
-                Stopped(words).into()
-            }
-            false => error,
+    fn explained(&self, error: Error, history: &History) -> Error {
+        if !error.is::<Stopped>() {
+            return error;
         }
-    }
-}
-
-impl Steps<'_> {
-    /// Counts a step; `loss` gives the mean loss of the epoch so far, where it is shown.
-    ///
-    /// # Errors
-    /// Stop was pressed.
-    pub(super) fn step(&mut self, loss: impl FnOnce() -> Result<f64>) -> Result<()> {
-        self.done += 1;
-        if let Some(lines) = &self.lines {
-            return lines.step();
-        }
-        let watch = self.watch;
-        if let Some(live) = &watch.live
-            && live.is_due()
-        {
-            let done = (self.number - 1) * self.steps + self.done;
-            let here = done - watch.before * self.steps;
-            let total = watch.epochs * self.steps;
-            let seconds = watch.began.elapsed().as_secs_f64() * (total - done) as f64 / here as f64;
-            let words = format!(
-                "epoch {} of {}, step {} of {}, loss {:.3}{}",
-                self.number,
-                watch.epochs,
-                self.done,
-                self.steps,
-                loss()? / self.done as f64,
-                left(seconds)
-            );
-            let html = live::bar(done, total, &words) + &watch.drawn;
-            live.show(html, format!("{}\n{words}", watch.text));
-        }
-        keep_going()
+        let words = match history.epochs.len() {
+            0 => " in the first epoch: run the cell again to begin again".to_owned(),
+            last => format!(" after epoch {last}: run the cell again to continue"),
+        };
+        Stopped(words).into()
     }
 }

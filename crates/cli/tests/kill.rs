@@ -106,7 +106,7 @@ fn a_training_killed_in_an_epoch_goes_on_from_the_last_whole_one() {
     assert!((2..6).contains(&done), "killed too late: {done} epochs");
     let resumed = output(&killed);
     assert!(resumed.status.success(), "{}", words(&resumed));
-    let says = format!("going on after epoch {done} of");
+    let says = format!("continuing after epoch {done} of");
     assert!(words(&resumed).contains(&says), "{}", words(&resumed));
 
     // What can be looked at meanwhile holds each epoch once, also after the interruption.

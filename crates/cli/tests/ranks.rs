@@ -262,7 +262,7 @@ fn a_rank_may_die() {
     }
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", words(&output));
-    assert_eq!(words(&output).matches("going on after epoch").count(), 5, "{}", words(&output));
+    assert_eq!(words(&output).matches("continuing after epoch").count(), 5, "{}", words(&output));
     assert_eq!(history(whole.path()), history(killed.path()));
     assert_eq!(apart(whole.path(), killed.path()), 0.0);
 }
@@ -288,7 +288,7 @@ fn a_worker_may_die() {
         assert!(words(&output).contains(says), "{}", words(&output));
     }
     let said = succeeds(workers(&killed));
-    assert!(said.contains("going on after epoch"), "{said}");
+    assert!(said.contains("continuing after epoch"), "{said}");
     assert_eq!(history(whole.path()), history(killed.path()));
     assert_eq!(apart(whole.path(), killed.path()), 0.0);
 }
