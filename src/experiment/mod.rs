@@ -4,6 +4,7 @@ mod calibrate;
 #[cfg(feature = "tables")]
 #[allow(clippy::module_inception)]
 mod experiment;
+mod key;
 mod search;
 mod training;
 

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use tch::{Device, Kind};
 
 use super::calibrate::calibrate;
+use super::key;
 use crate::Task;
 use crate::data::{Faces, Part, Split};
 use crate::model::{Net, NetConfig, RorConfig};
@@ -190,17 +191,16 @@ impl<'a> Training<'a> {
     /// # Errors
     /// None that settings can cause.
     pub fn key(&self) -> Result<String> {
-        let parts = serde_json::to_string(&(
-            VERSION,
-            self.task,
-            &self.net,
-            &self.recipe,
-            self.loss_id(),
-            self.augmentation.map(Augmentation::id),
-            self.start.map(|start| &start.card.key),
+        let json = |value: &Option<String>| serde_json::to_string(value);
+        let parts = format!(
+            "[{VERSION},{},{},{},{},{:?},{:?}]",
+            key::of(self.task, &self.net, &self.recipe)?,
+            serde_json::to_string(&self.loss_id())?,
+            json(&self.augmentation.map(Augmentation::id))?,
+            json(&self.start.map(|start| start.card.key.clone()))?,
             self.faces.fingerprint(),
-            &self.split.fingerprint,
-        ))?;
+            self.split.fingerprint,
+        );
         // What few trainings have stands behind, so that the others keep the keys they had before it.
         let taught = (!self.teachers.is_empty()).then_some(TAUGHT);
         let teachers = self.teachers.iter().map(|teacher| teacher.card.key.as_str());

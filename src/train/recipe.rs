@@ -3,7 +3,6 @@
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::augment::is_zero;
 use super::{Augment, Schedule};
 use crate::Task;
 use crate::data::Faces;
@@ -30,7 +29,7 @@ pub struct Recipe {
     pub learning_rate: f64,
     /// The learning rate of a pretrained backbone, as a share of `learning_rate`, 0 to 1: low, so that
     /// what it knows is kept. Networks without one ignore it. Default: 1.
-    #[serde(default = "one", skip_serializing_if = "is_one")]
+    #[serde(default = "one")]
     pub backbone_rate: f64,
     /// How the learning rate goes.
     pub schedule: Schedule,
@@ -45,7 +44,7 @@ pub struct Recipe {
     /// Stop after this many epochs without a better validation loss; `None` never does.
     pub patience: Option<usize>,
     /// Stop after this epoch, though the schedule is laid out for `epochs`; `None` goes on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub stop: Option<usize>,
     /// How strongly training pictures are changed.
     pub augment: Augment,
@@ -67,12 +66,12 @@ pub struct Recipe {
     /// Distillation (Hinton et al., arXiv 1503.02531): the share of each target that is what the
     /// teachers predict for the picture as it is changed, 0 to 1; the rest is its label. Without
     /// teachers it does nothing.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default)]
     pub distillation: f64,
     /// Whether the batches of several ranks are normalised together (synchronised batch
     /// normalisation), so that ranks take the steps of one process; by default each normalises its
     /// own, as `DistributedDataParallel` does. Without ranks it does nothing.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default)]
     pub synchronised: bool,
     /// Decay a step of the running average of weights that is validated and kept; 0 for none.
     pub ema: f64,
@@ -82,14 +81,6 @@ pub struct Recipe {
 
 fn one() -> f64 {
     1.0
-}
-
-fn is_one(value: &f64) -> bool {
-    *value == 1.0
-}
-
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 impl Recipe {
