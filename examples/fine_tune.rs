@@ -17,7 +17,7 @@ fn main() -> Result<()> {
     let split = Split::new(&faces, faces.records(), &SplitSizes::shares_of(faces.contents()))?;
     let before = start.evaluate(&faces, &split)?; // refused if it was trained on a test picture
 
-    let tuned = Training::fine_tune(&faces, &split, &start).epochs(2).run()?;
+    let tuned = Training::fine_tune(&faces, &split, &start).epochs(2).train_or_load()?;
     println!("before, {before}\n\nafter, {}", tuned.evaluate(&faces, &split)?);
     println!("kept with its card in {}", ModelStore::local().runs().display());
     Ok(())

@@ -49,7 +49,7 @@ fn main() -> Result<()> {
     let split = Protocol::Random.split(&faces)?;
     let (loss, grain) = (SquaredError { cross_entropy: 0.3 }, Grain(0.1));
     let training = Training::new(&faces, &split, Task::Years).epochs(4);
-    let trained = training.loss(&loss).augmentation(&grain).run()?;
+    let trained = training.loss(loss).augmentation(grain).train_or_load()?;
     println!("{}", trained.evaluate(&faces, &split)?);
     Ok(())
 }

@@ -49,7 +49,7 @@ fn main() -> Result<()> {
     let split = Protocol::OriginalGender.split(&faces)?;
     let net = TwoConvs { width: 32, outputs: 1 };
     let training = Training::new(&faces, &split, Task::Gender).net(net);
-    let trained = training.epochs(3).run()?;
+    let trained = training.epochs(3).train_or_load()?;
     println!("{}", trained.evaluate(&faces, &split)?);
     Ok(())
 }

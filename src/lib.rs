@@ -15,7 +15,7 @@
 //!
 //! let sizes = SplitSizes { train: 200, validation: 50, test: Some(50), seed: 0 };
 //! let split = Split::new(&faces, faces.records(), &sizes)?;
-//! let gender = Training::new(&faces, &split, Task::Gender).epochs(1).run()?; // or loads it
+//! let gender = Training::new(&faces, &split, Task::Gender).epochs(1).train_or_load()?; // or loads it
 //! println!("{}", gender.evaluate(&faces, &split)?); // accuracy with its 95 % interval, ...
 //! # std::fs::remove_dir_all(place)?;
 //! # Ok(())

@@ -36,7 +36,8 @@ fn gender_is_learnt_from_synthetic_faces() -> anyhow::Result<()> {
     let _turn = turn();
     let (faces, split) = synthetic_split(800);
     let recipe = Recipe { epochs: 8, batch: 32, ..Recipe::quick(Task::Gender) };
-    let trained = Training::new(&faces, &split, Task::Gender).net(tiny(1)).recipe(recipe).run()?;
+    let trained =
+        Training::new(&faces, &split, Task::Gender).net(tiny(1)).recipe(recipe).train_or_load()?;
     let epochs = &trained.card.history.epochs;
     assert!(epochs[7].train_loss < 0.8 * epochs[0].train_loss, "{epochs:?}");
     let evaluation = trained.evaluate(&faces, &split)?;
@@ -56,14 +57,15 @@ fn age_is_learnt_starting_from_gender_and_what_that_has_seen_is_refused() -> any
     let _turn = turn();
     let (faces, split) = synthetic_split(800);
     let recipe = Recipe { epochs: 2, batch: 32, ..Recipe::quick(Task::Gender) };
-    let gender = Training::new(&faces, &split, Task::Gender).net(tiny(1)).recipe(recipe).run()?;
+    let gender =
+        Training::new(&faces, &split, Task::Gender).net(tiny(1)).recipe(recipe).train_or_load()?;
     let recipe = Recipe { epochs: 10, batch: 32, ..Recipe::quick(Task::age()) };
     let train = |split: &Split| {
         Training::new(&faces, split, Task::age())
             .net(tiny(12))
             .recipe(recipe.clone())
             .start_from(&gender)
-            .run()
+            .train_or_load()
     };
     let age = train(&split)?;
     assert_eq!(age.card.start.as_ref(), Some(&gender.card.key));
@@ -111,13 +113,15 @@ fn a_teacher_teaches_and_belongs_to_the_lineage() -> anyhow::Result<()> {
     let _turn = turn();
     let (faces, split) = synthetic_split(800);
     let recipe = Recipe { epochs: 8, batch: 32, ..Recipe::quick(Task::Gender) };
-    let teachers =
-        [Training::new(&faces, &split, Task::Gender).net(tiny(1)).recipe(recipe.clone()).run()?];
+    let teachers = [Training::new(&faces, &split, Task::Gender)
+        .net(tiny(1))
+        .recipe(recipe.clone())
+        .train_or_load()?];
     let student = |labels: f64, distillation: f64, teachers| {
         // A smoothing this close to 1 leaves next to nothing of a label.
         let recipe = Recipe { label_smoothing: labels, distillation, seed: 1, ..recipe.clone() };
         let training = Training::new(&faces, &split, Task::Gender).net(tiny(1)).recipe(recipe);
-        training.teachers(teachers).run()
+        training.teachers(teachers).train_or_load()
     };
     let taught = student(0.9999, 1.0, &teachers)?;
     assert_eq!(taught.card.teachers, [teachers[0].card.key.clone()]);
@@ -135,8 +139,8 @@ fn a_teacher_teaches_and_belongs_to_the_lineage() -> anyhow::Result<()> {
     let shared = Recipe { distillation: 0.5, epochs: 1, ..recipe.clone() };
     let training = |split| Training::new(&faces, split, Task::Gender).recipe(shared.clone());
     let with_input = |input| RorConfig { input, ..tiny(1) };
-    training(&split).net(with_input(40)).teachers(&teachers).run()?;
-    let refused = error(training(&split).net(with_input(24)).teachers(&teachers).run());
+    training(&split).net(with_input(40)).teachers(&teachers).train_or_load()?;
+    let refused = error(training(&split).net(with_input(24)).teachers(&teachers).train_or_load());
     assert!(refused.contains("a teacher of 32 px for a net of 24 px"), "{refused}");
     assert!(!training(&split).net(tiny(1)).teachers(&teachers).is_plain());
 
@@ -144,7 +148,7 @@ fn a_teacher_teaches_and_belongs_to_the_lineage() -> anyhow::Result<()> {
     let mut leaky = split.clone();
     leaky.test.push(leaky.train.pop().unwrap());
     leaky.fingerprint = leaky.contents(&faces)?.fingerprint();
-    let refused = training(&leaky).net(tiny(1)).teachers(&teachers).run().unwrap_err();
+    let refused = training(&leaky).net(tiny(1)).teachers(&teachers).train_or_load().unwrap_err();
     let refused = format!("{refused:#}");
     assert!(refused.contains("use the split it was trained by"), "{refused}");
     Ok(())
@@ -190,7 +194,7 @@ fn steps_are_timed_with_their_teachers() -> anyhow::Result<()> {
     let _turn = turn();
     let (faces, split) = synthetic_split(80);
     let training = Training::new(&faces, &split, Task::Gender).batch(16).epochs(1);
-    let teachers = [training.clone().net(Counted::ONE).run()?];
+    let teachers = [training.clone().net(Counted::ONE).train_or_load()?];
     let recipe = Recipe { batch: 16, distillation: 0.5, ..Recipe::quick(Task::Gender) };
     let training = training.net(tiny(1)).recipe(recipe).teachers(&teachers);
     PASSES.store(0, Ordering::Relaxed);
@@ -212,7 +216,8 @@ fn one_net_learns_gender_and_age_on_growing_pictures() -> anyhow::Result<()> {
         gender_weight: 4.0,
         ..Recipe::quick(Task::Both)
     };
-    let trained = Training::new(&faces, &split, Task::Both).net(net).recipe(recipe).run()?;
+    let trained =
+        Training::new(&faces, &split, Task::Both).net(net).recipe(recipe).train_or_load()?;
     let epochs = &trained.card.history.epochs;
     assert!(epochs.iter().all(|epoch| epoch.validation_mae.is_some()));
     assert_eq!(trained.card.temperatures.len(), 2);
@@ -244,7 +249,8 @@ fn a_learning_rate_of_0_changes_no_weight() -> anyhow::Result<()> {
         seed: 0,
         ..Recipe::report(Task::Gender)
     };
-    let trained = Training::new(&faces, &split, Task::Gender).net(tiny(1)).recipe(recipe).run()?;
+    let trained =
+        Training::new(&faces, &split, Task::Gender).net(tiny(1)).recipe(recipe).train_or_load()?;
     let first = ror::model::Net::new(tiny(1), ror::tch::Device::Cpu, 0)?;
     for (name, value) in first.variables() {
         let same = trained.net.variables()[&name].equal(&value);
@@ -259,16 +265,16 @@ fn the_same_setting_is_loaded_another_is_trained() -> anyhow::Result<()> {
     let (faces, split) = synthetic_split(80);
     let recipe = Recipe { epochs: 1, batch: 16, seed: 77, ..Recipe::report(Task::Gender) };
     let training = Training::new(&faces, &split, Task::Gender).net(tiny(1)).recipe(recipe);
-    let first = training.run()?;
-    let again = training.run()?;
+    let first = training.train_or_load()?;
+    let again = training.train_or_load()?;
     assert!(!first.loaded && again.loaded);
     assert_eq!(
         (&first.card.key, &first.card.weights_sha256),
         (&again.card.key, &again.card.weights_sha256)
     );
-    assert!(!training.clone().retrain(true).run()?.loaded);
-    assert!(!training.clone().epochs(2).run()?.loaded);
-    assert!(!training.clone().batch(20).run()?.loaded);
+    assert!(!training.clone().train()?.loaded);
+    assert!(!training.clone().epochs(2).train_or_load()?.loaded);
+    assert!(!training.clone().batch(20).train_or_load()?.loaded);
 
     let other = Split::new(&faces, faces.records(), &sizes(80, 9))?;
     let refused = format!("{:#}", again.evaluate(&faces, &other).unwrap_err());
@@ -288,10 +294,10 @@ fn the_same_training_does_not_run_twice_at_once() -> anyhow::Result<()> {
     fs::create_dir_all(&run)?;
     let lock = fs::File::create(run.join("lock"))?;
     lock.lock()?;
-    let refused = format!("{:#}", training.run().unwrap_err());
+    let refused = format!("{:#}", training.train_or_load().unwrap_err());
     assert!(refused.contains("running in another notebook"), "{refused}");
     drop(lock);
-    assert!(!training.run()?.loaded);
+    assert!(!training.train_or_load()?.loaded);
     Ok(())
 }
 
@@ -303,10 +309,10 @@ fn retraining_replaces_weights_and_card_together() -> anyhow::Result<()> {
     let (faces, split) = synthetic_split(80);
     let recipe = Recipe { epochs: 1, batch: 16, seed: 5, ..Recipe::report(Task::Gender) };
     let training = Training::new(&faces, &split, Task::Gender).net(tiny(1)).recipe(recipe);
-    let first = training.run()?;
-    let second = training.clone().retrain(true).run()?;
+    let first = training.train_or_load()?;
+    let second = training.clone().train()?;
     assert!(!second.loaded && second.card.weights != first.card.weights);
-    assert!(training.run()?.loaded);
+    assert!(training.train_or_load()?.loaded);
     let run = ModelStore::local().runs().join(format!("gender-{}", first.card.key));
     let weights: Vec<String> = fs::read_dir(&run)?
         .map(|e| e.unwrap().file_name().into_string().unwrap())
@@ -349,7 +355,7 @@ fn the_key_depends_on_everything_that_decides_the_net() -> anyhow::Result<()> {
         changed(|r| r.warm_up = 0.2),
         training.clone().net(tiny(1).clone()).epochs(7).key()?,
         training.clone().net(RorConfig { pool: 1, ..tiny(1) }).key()?,
-        training.clone().augmentation(&Own).key()?,
+        training.clone().augmentation(Own).key()?,
         training.clone().precision(Precision::Bf16).key()?,
         training.clone().precision(Precision::F32).key()?,
         Training::new(&faces, &other_split, Task::Gender).net(tiny(1)).key()?,

@@ -143,7 +143,7 @@ pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
             let split = Protocol::OriginalGender.split(&faces)?;
             faces.pictures(32)?;
             let training = Training::new(&faces, &split, Task::Gender).fast();
-            let epochs = training.retrain(true).run()?.card.history.epochs;
+            let epochs = training.train()?.card.history.epochs;
             let until = |accuracy: f64| {
                 let mut seconds = 0.0;
                 epochs.iter().find_map(|epoch| {

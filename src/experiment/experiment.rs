@@ -129,7 +129,7 @@ impl Experiment {
     /// set that lacks the protocol's pictures, pictures that can't be decoded, a loss that is not a
     /// number, or a folder that can't be written.
     pub fn run(&self, faces: &Faces) -> Result<Trained> {
-        self.run_with(faces, |training| training.run())
+        self.run_with(faces, |training| training.train_or_load())
     }
 
     /// Makes the training, which `train` may change before it runs it: its device, its command.

@@ -41,7 +41,7 @@ pub struct Search {
     pub best: Trained,
 }
 
-impl Training<'_> {
+impl Training {
     /// Trains one net for each batch size and learning rate, and compares them on the validation
     /// part. Settings trained before are loaded, so a search that was stopped goes on.
     ///
@@ -68,7 +68,7 @@ impl Training<'_> {
                     say(&format!("batch {batch}, learning rate {learning_rate}"));
                 }
                 let training = self.clone().batch(batch).learning_rate(learning_rate);
-                let trained = training.run()?;
+                let trained = training.train_or_load()?;
                 let card = &trained.card;
                 let first = card.validation.first().context("no head was validated")?;
                 let accuracy = first.accuracy.value;

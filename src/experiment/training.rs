@@ -2,8 +2,9 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::rc::Rc;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use tch::{Device, Kind};
 
 use super::calibrate::calibrate;
@@ -37,59 +38,74 @@ use utils::progress::{say, thousands};
 /// # fn main() -> anyhow::Result<()> {
 /// let faces = Faces::open()?;
 /// let split = Protocol::OriginalGender.split(&faces)?;
-/// let gender = Training::new(&faces, &split, Task::Gender).run()?;
-/// let short = Training::new(&faces, &split, Task::Gender).epochs(5).learning_rate(1e-3).run()?;
+/// let gender = Training::new(&faces, &split, Task::Gender).train_or_load()?;
+/// let short = Training::new(&faces, &split, Task::Gender).epochs(5).learning_rate(1e-3).train_or_load()?;
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug, Clone)]
-pub struct Training<'a> {
-    faces: &'a Faces,
-    split: &'a Split,
+pub struct Training {
+    faces: Faces,
+    split: Split,
     task: Task,
     net: NetConfig,
     recipe: Recipe,
-    loss: Option<&'a dyn Loss>,
-    augmentation: Option<&'a dyn Augmentation>,
-    start: Option<&'a Trained>,
-    teachers: &'a [Trained],
+    loss: Option<Rc<dyn Loss>>,
+    augmentation: Option<Rc<dyn Augmentation>>,
+    start: Option<Known>,
+    teachers: Vec<Known>,
     device: Device,
     precision: Precision,
     ranks: Option<Ranks>,
-    retrain: bool,
     quiet: bool,
     command: String,
 }
 
-impl<'a> Training<'a> {
+/// What to do with a training that was done before, and with the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Load,
+    Train,
+    /// Rank 0 does all but the computing.
+    Follow,
+}
+
+/// A network that a training starts from or learns from: a copy, or why none could be made.
+type Known = Rc<Result<Trained>>;
+
+/// The network, or the error that a copy of it met.
+fn known(known: &Known) -> Result<&Trained> {
+    known.as_ref().as_ref().map_err(|error| anyhow!("cannot copy a network: {error:#}"))
+}
+
+impl Training {
     /// A training with [`Recipe::suited`] of the report's net; on synthetic faces of a small one.
-    pub fn new(faces: &'a Faces, split: &'a Split, task: Task) -> Self {
+    pub fn new(faces: &Faces, split: &Split, task: Task) -> Self {
         Self {
-            faces,
-            split,
+            faces: faces.clone(),
+            split: split.clone(),
             task,
             net: suited(task, faces).into(),
             recipe: Recipe::suited(task, faces),
             loss: None,
             augmentation: None,
             start: None,
-            teachers: &[],
+            teachers: vec![],
             device: device(),
             precision: Precision::Auto,
             ranks: None,
-            retrain: false,
             quiet: false,
-            command: format!("Training::new(&faces, &split, Task::{task:?}).run()"),
+            command: format!("Training::new(&faces, &split, Task::{task:?}).train_or_load()"),
         }
     }
 
     /// Fine-tunes a trained net on other faces: its task and shape, from its weights, by
     /// [`Recipe::fine_tuning`].
-    pub fn fine_tune(faces: &'a Faces, split: &'a Split, start: &'a Trained) -> Self {
+    pub fn fine_tune(faces: &Faces, split: &Split, start: &Trained) -> Self {
         Self {
             net: start.card.net.clone(),
             recipe: Recipe::fine_tuning(&start.card.recipe),
-            start: Some(start),
+            start: Some(Rc::new(start.copied())),
             ..Self::new(faces, split, start.card.task)
         }
     }
@@ -106,7 +122,7 @@ impl<'a> Training<'a> {
 
     /// A training to watch, of minutes: [`Recipe::fast`], and no block left out of a step.
     pub fn fast(self) -> Self {
-        let net = RorConfig { survival: 1.0, ..suited(self.task, self.faces) };
+        let net = RorConfig { survival: 1.0, ..suited(self.task, &self.faces) };
         let recipe = Recipe::fast(self.task);
         Self { net: net.into(), recipe, ..self }
     }
@@ -131,32 +147,28 @@ impl<'a> Training<'a> {
         self.change(|recipe| recipe.learning_rate = learning_rate)
     }
 
-    /// A loss of one's own instead of the recipe's.
-    pub fn loss(self, loss: &'a dyn Loss) -> Self {
-        Self { loss: Some(loss), ..self }
+    /// A custom loss instead of the recipe's.
+    pub fn loss(self, loss: impl Loss + 'static) -> Self {
+        Self { loss: Some(Rc::new(loss)), ..self }
     }
 
-    /// An augmentation of one's own after the recipe's.
-    pub fn augmentation(self, augmentation: &'a dyn Augmentation) -> Self {
-        Self { augmentation: Some(augmentation), ..self }
+    /// A custom augmentation after the recipe's.
+    pub fn augmentation(self, augmentation: impl Augmentation + 'static) -> Self {
+        Self { augmentation: Some(Rc::new(augmentation)), ..self }
     }
 
     /// Starts from the weights of a trained net instead of random ones (the head apart, where
     /// the two differ in it): as arXiv 1710.02985 starts its age nets from gender nets.
-    pub fn start_from(self, start: &'a Trained) -> Self {
-        Self { start: Some(start), ..self }
+    pub fn start_from(self, start: &Trained) -> Self {
+        Self { start: Some(Rc::new(start.copied())), ..self }
     }
 
     /// Learns from what trained nets of the same task predict for each picture as it is changed,
     /// besides from the labels: [`Recipe::distillation`] says how much. Their input is this net's or a
     /// smaller one, to which the picture is then reduced.
-    pub fn teachers(self, teachers: &'a [Trained]) -> Self {
+    pub fn teachers(self, teachers: &[Trained]) -> Self {
+        let teachers = teachers.iter().map(|teacher| Rc::new(teacher.copied())).collect();
         Self { teachers, ..self }
-    }
-
-    /// Whether to train anew, from the first epoch, even where a net trained so is there.
-    pub fn retrain(self, retrain: bool) -> Self {
-        Self { retrain, ..self }
     }
 
     /// Loads without a word; training is always reported.
@@ -196,14 +208,15 @@ impl<'a> Training<'a> {
             "[{VERSION},{},{},{},{},{:?},{:?}]",
             key::of(self.task, &self.net, &self.recipe)?,
             serde_json::to_string(&self.loss_id())?,
-            json(&self.augmentation.map(Augmentation::id))?,
-            json(&self.start.map(|start| start.card.key.clone()))?,
+            json(&self.augmentation_id())?,
+            json(&self.start()?.map(|start| start.card.key.clone()))?,
             self.faces.fingerprint(),
             self.split.fingerprint,
         );
         // What few trainings have stands behind, so that the others keep the keys they had before it.
         let taught = (!self.teachers.is_empty()).then_some(TAUGHT);
-        let teachers = self.teachers.iter().map(|teacher| teacher.card.key.as_str());
+        let teachers = self.known_teachers()?;
+        let teachers = teachers.iter().map(|teacher| teacher.card.key.as_str());
         let precision = match self.precision {
             Precision::Auto => None,
             Precision::Bf16 => Some("bf16"),
@@ -214,18 +227,30 @@ impl<'a> Training<'a> {
         Ok(sha256(parts.as_bytes())[..12].to_owned())
     }
 
+    fn start(&self) -> Result<Option<&Trained>> {
+        self.start.as_ref().map(known).transpose()
+    }
+
+    fn known_teachers(&self) -> Result<Vec<&Trained>> {
+        self.teachers.iter().map(known).collect()
+    }
+
+    fn augmentation_id(&self) -> Option<String> {
+        self.augmentation.as_ref().map(|augmentation| augmentation.id())
+    }
+
     fn loss_id(&self) -> String {
-        self.loss.map_or("recipe".to_owned(), Loss::id)
+        self.loss.as_ref().map_or_else(|| "recipe".to_owned(), |loss| loss.id())
     }
 
     /// The images to train on.
     pub fn faces(&self) -> &Faces {
-        self.faces
+        &self.faces
     }
 
     /// The split of them.
     pub fn split(&self) -> &Split {
-        self.split
+        &self.split
     }
 
     /// What is predicted.
@@ -268,7 +293,7 @@ impl<'a> Training<'a> {
         self.recipe.check()?;
         self.net.check()?;
         self.task.check_outputs(self.net.outputs())?;
-        for teacher in self.teachers {
+        for teacher in self.known_teachers()? {
             ensure!(
                 teacher.card.net.input() <= self.net.input(),
                 "a teacher of {} px for a net of {} px: it must not need more than the net sees",
@@ -288,16 +313,26 @@ impl<'a> Training<'a> {
             self.recipe.distillation,
             self.teachers.len()
         );
-        for known in self.start.into_iter().chain(self.teachers) {
-            known.check_unseen(self.faces, self.split, &[Part::Validation, Part::Test])?;
+        for known in self.start()?.into_iter().chain(self.known_teachers()?) {
+            known.check_unseen(&self.faces, &self.split, &[Part::Validation, Part::Test])?;
         }
         Ok(())
     }
 
-    /// Trains the net, or loads it where it has been trained before.
+    /// Loads the network if the same training was done before, pretrained or made here; trains it
+    /// otherwise, as [`Training::train`] does.
     ///
-    /// Prints one row an epoch. The kept weights are those of the epoch with the lowest
-    /// validation loss; they are saved with their card below `models/runs/`.
+    /// # Errors
+    /// As [`Training::train`].
+    pub fn train_or_load(&self) -> Result<Trained> {
+        self.run(Mode::Load)
+    }
+
+    /// Trains the network. A training that was interrupted continues after its last whole epoch; one
+    /// that was finished before is repeated, and replaced at the end.
+    ///
+    /// Prints one row per epoch. The kept weights are those of the epoch with the lowest validation
+    /// loss; they are saved with their card below `models/runs/`.
     ///
     /// # Errors
     /// A recipe or shape that [`Recipe::check`] or [`NetConfig::check`] refuses, outputs that
@@ -306,17 +341,17 @@ impl<'a> Training<'a> {
     /// is lost, pictures that can't be decoded, a
     /// loss that is not a number, a folder that can't be written, or the same training running
     /// elsewhere.
-    pub fn run(&self) -> Result<Trained> {
-        self.run_as(false)
+    pub fn train(&self) -> Result<Trained> {
+        self.run(Mode::Train)
     }
 
     /// Trains along with rank 0, which alone checks, reports and writes: the training need not have
     /// what only rank 0 knows, such as the weights it starts from.
     ///
     /// # Errors
-    /// As [`Training::run`].
+    /// As [`Training::train`].
     pub fn follow(&self) -> Result<()> {
-        self.run_as(true).map(|_| ())
+        self.run(Mode::Follow).map(|_| ())
     }
 
     /// Whether a network trained so is there, and so will be loaded.
@@ -326,27 +361,27 @@ impl<'a> Training<'a> {
     pub fn is_done(&self) -> Result<bool> {
         self.check()?;
         let key = self.key()?;
-        Ok(!self.retrain && ModelStore::local().find(|card| card.key == key).is_some())
+        Ok(ModelStore::local().find(|card| card.key == key).is_some())
     }
 
-    fn run_as(&self, follows: bool) -> Result<Trained> {
+    fn run(&self, mode: Mode) -> Result<Trained> {
         self.check()?;
         let (task, key, store) = (self.task, self.key()?, ModelStore::local());
         let ranks = self.ranks.clone().unwrap_or_else(|| Ranks::alone(self.device));
         ensure!(
-            ranks.first_says(key.clone())? == key || follows,
+            ranks.first_says(key.clone())? == key || mode == Mode::Follow,
             "rank {} would train another net than rank 0: all need the same command, data and version",
             ranks.number()
         );
-        let found = match self.retrain || !ranks.is_first() {
-            true => None,
-            false => store.find(|card| card.key == key),
+        let found = match mode == Mode::Load && ranks.is_first() {
+            true => store.find(|card| card.key == key),
+            false => None,
         };
         let found = found.map(|found| Trained::load(&found.path, self.device)).transpose()?;
         if let Some(found) = self.shared(&ranks, found)? {
             if !self.quiet && !Live::is_open() {
                 say(&format!(
-                    "{task}: loaded the net trained on {} with this very setting; retrain(true) trains it anew",
+                    "{task}: loaded the network trained on {} with the same settings; train() repeats the training",
                     found.card.date
                 ));
                 show(task, &found.card.history);
@@ -357,7 +392,7 @@ impl<'a> Training<'a> {
         // The first rank alone writes.
         let _lock = ranks.is_first().then(|| self.take(&folder)).transpose()?;
         let net = Net::new(self.net.clone(), self.device, self.recipe.seed as i64)?;
-        if let Some(start) = self.start {
+        if let Some(start) = self.start()? {
             net.copy_from(&start.net)?;
         } else if let Some(pretrained) = self.net.pretrained() {
             let weights = store.pretrained_weights(&pretrained.name);
@@ -386,6 +421,8 @@ impl<'a> Training<'a> {
         let mut watch = Watch::new(task, &self.recipe);
         let history = fit(&net, job, &folder, &mut watch)?;
         let (temperatures, validation) = calibrate(&net, job)?;
+        let own = self.known_teachers()?;
+        let teachers_keys = own.iter().map(|teacher| teacher.card.key.clone()).collect();
         let card = Card {
             key,
             task,
@@ -395,11 +432,11 @@ impl<'a> Training<'a> {
             net: self.net.clone(),
             recipe: self.recipe.clone(),
             loss: self.loss_id(),
-            augmentation: self.augmentation.map(Augmentation::id),
+            augmentation: self.augmentation_id(),
             version: VERSION,
-            start: self.start.map(|start| start.card.key.clone()),
+            start: self.start()?.map(|start| start.card.key.clone()),
             pretrained: self.net.pretrained(),
-            teachers: self.teachers.iter().map(|teacher| teacher.card.key.clone()).collect(),
+            teachers: teachers_keys,
             data: DataCard {
                 synthetic: self.faces.is_synthetic(),
                 pictures: self.faces.len(),
@@ -410,7 +447,8 @@ impl<'a> Training<'a> {
             temperatures,
             validation: validation.metrics(),
             tests: vec![],
-            minutes: history.seconds() / 60.0 + self.start.map_or(0.0, |start| start.card.minutes),
+            minutes: history.seconds() / 60.0
+                + self.start()?.map_or(0.0, |start| start.card.minutes),
             history,
             hardware: on,
             precision: match net.kind(job.kind) {
@@ -427,7 +465,7 @@ impl<'a> Training<'a> {
         }
         let contents = match self.split.protocol {
             Some(_) => None,
-            None => Some(self.split.contents(self.faces)?),
+            None => Some(self.split.contents(&self.faces)?),
         };
         trained.save_with(&path, false, contents.as_ref())?;
         checkpoint::remove(&folder)?;
@@ -436,8 +474,8 @@ impl<'a> Training<'a> {
 
     fn ready_teachers(&self) -> Result<Vec<Teacher>> {
         let kind = self.precision.training(self.device);
-        let teachers = self.teachers.iter();
-        teachers
+        self.known_teachers()?
+            .into_iter()
             .map(|own| Teacher::new(&own.net, self.task, &own.card.temperatures, kind))
             .collect()
     }
@@ -449,13 +487,13 @@ impl<'a> Training<'a> {
         ranks: &'b Ranks,
     ) -> Job<'b> {
         Job {
-            faces: self.faces,
+            faces: &self.faces,
             train: &self.split.train,
             validation: &self.split.validation,
             task: self.task,
             recipe: &self.recipe,
-            loss: self.loss.unwrap_or(standard),
-            augmentation: self.augmentation,
+            loss: self.loss.as_deref().unwrap_or(standard),
+            augmentation: self.augmentation.as_deref(),
             teachers,
             kind: self.precision.training(self.device),
             ranks,
@@ -477,9 +515,6 @@ impl<'a> Training<'a> {
             folder.display()
         );
         remove_half_written(folder);
-        if self.retrain {
-            checkpoint::remove(folder)?;
-        }
         Ok(lock)
     }
 

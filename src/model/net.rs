@@ -171,11 +171,16 @@ impl Net {
         no_grad(|| self.forward(&x, false, &mut |_, _| Ok(())))
     }
 
-    /// The layers of a copy whose parameters can be changed.
-    pub(super) fn copied_layers(&self) -> Result<Box<dyn Network>> {
+    /// The same with parameters of its own.
+    pub(crate) fn copied(&self) -> Result<Self> {
         let copy = Self::build(self.config.clone(), self.device(), First::Zeros)?;
         copy.copy_from(self)?;
-        Ok(copy.network)
+        Ok(copy)
+    }
+
+    /// The layers of a copy whose parameters can be changed.
+    pub(super) fn copied_layers(&self) -> Result<Box<dyn Network>> {
+        Ok(self.copied()?.network)
     }
 
     /// `kind` where the layers allow other kinds of number than f32.

@@ -149,14 +149,14 @@ fn net(
     let split = protocol.split(faces)?;
     let training = Training::new(faces, &split, task).quiet();
     if let Some(recipe) = recipe {
-        return training.net(RorConfig::new(task.outputs())).recipe(recipe).run();
+        return training.net(RorConfig::new(task.outputs())).recipe(recipe).train_or_load();
     }
     let unseen = |start: &&Trained| {
         start.check_unseen(faces, &split, &[Part::Validation, Part::Test]).is_ok()
     };
     match start.filter(unseen) {
-        Some(start) => training.start_from(start).run(),
-        None => training.run(),
+        Some(start) => training.start_from(start).train_or_load(),
+        None => training.train_or_load(),
     }
 }
 

@@ -103,6 +103,12 @@ impl Trained {
         Ok(())
     }
 
+    /// The same with parameters of its own.
+    pub(crate) fn copied(&self) -> Result<Self> {
+        let (card, path) = (self.card.clone(), self.path.clone());
+        Ok(Self { net: self.net.copied()?, card, loaded: self.loaded, path })
+    }
+
     /// Where its card is.
     pub fn path(&self) -> &Path {
         &self.path

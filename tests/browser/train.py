@@ -15,7 +15,7 @@ from lab import START, Lab
 
 MOVING = re.compile(r"epoch (\d+) of (\d+), step (\d+) of \d+, loss \d")
 LONG = """let _stopped = Training::new(&faces, &Split::new(&faces, faces.records(), &SplitSizes::small())?, Task::Gender)
-    .net(RorConfig::small(1)).epochs(500).retrain(true).run()?;"""
+    .net(RorConfig::small(1)).epochs(500).train()?;"""
 
 
 def seen(lab: Lab) -> list[tuple[str, ...]]:

@@ -20,7 +20,7 @@ TRAIN = "Training::new(&faces, &split, Task::Gender).net(RorConfig::small(1))"
 CASES = [
     ("unpacking the archive", "", "let _faces = Faces::open()?;", 3, "nothing: it begins anew"),
     ("decoding pictures", FACES, "let _pictures = faces.pictures(48)?;", 2, "nothing: it begins anew"),
-    ("an epoch", SPLIT, f"let _net = {TRAIN}.epochs(30).run()?;", 30, "its whole epochs: it goes on"),
+    ("an epoch", SPLIT, f"let _net = {TRAIN}.epochs(30).train_or_load()?;", 30, "its whole epochs: it goes on"),
     (
         "a search",
         "",
@@ -31,7 +31,7 @@ CASES = [
     (
         "predicting a folder",
         "let files: Vec<_> = std::fs::read_dir(faces.folder().unwrap())?.flatten().map(|entry| entry.path()).collect();",
-        "let _found = Predictor::pretrained()?.predict_photos(&Detector::open()?, &files, |_| Ok(()))?;",
+        "let _found = Predictor::pretrained()?.predict_photos(&detector()?, &files, |_| Ok(()))?;",
         5,
         "nothing: it begins anew",
     ),

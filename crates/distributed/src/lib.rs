@@ -8,4 +8,4 @@ mod group;
 mod workers;
 
 pub use group::ranks;
-pub use workers::{train, worker};
+pub use workers::{train, train_or_load, worker};

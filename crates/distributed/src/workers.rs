@@ -231,16 +231,32 @@ fn check(training: &Training, workers: usize) -> Result<()> {
 ///
 /// # Errors
 /// A GPU, teachers, or a custom network, loss or augmentation, which workers can't have; images other
-/// than those [`Faces::open`] or [`Faces::at`] opens; a worker that ends; or what [`Training::run`]
+/// than those [`Faces::open`] or [`Faces::at`] opens; a worker that ends; or what [`Training::train`]
 /// returns.
-pub fn train(training: Training, workers: usize) -> Result<Trained> {
+pub fn train_or_load(training: Training, workers: usize) -> Result<Trained> {
     if workers == 1 {
-        return training.run();
+        return training.train_or_load();
     }
     check(&training, workers)?;
-    if training.is_done()? {
-        return training.run();
+    match training.is_done()? {
+        true => training.train_or_load(),
+        false => on_workers(training, workers),
     }
+}
+
+/// [`train_or_load`], but trains even if it was done before.
+///
+/// # Errors
+/// As [`train_or_load`].
+pub fn train(training: Training, workers: usize) -> Result<Trained> {
+    if workers == 1 {
+        return training.train();
+    }
+    check(&training, workers)?;
+    on_workers(training, workers)
+}
+
+fn on_workers(training: Training, workers: usize) -> Result<Trained> {
     // Decoded here, and not by each of them; those of the first epoch stay in memory.
     let stages = training.recipe_used().progressive.iter().map(|stage| stage.size);
     for size in stages.chain([training.net_config().input()]).rev() {
@@ -249,13 +265,13 @@ pub fn train(training: Training, workers: usize) -> Result<Trained> {
     let mut running = Workers::start(workers)?;
     running.tell(&training)?;
     let training = training.ranks(running.ranks.clone());
-    training.run().map_err(|error| running.explained(error))
+    training.train().map_err(|error| running.explained(error))
 }
 
 /// Runs one worker of [`train`], which the hidden command `worker` starts.
 ///
 /// # Errors
-/// No training that started this process, other images than it has, or what [`Training::run`] returns.
+/// No training that started this process, other images than it has, or what [`Training::train`] returns.
 pub fn worker() -> Result<()> {
     ensure!(
         utils::launcher::rank() > 0,
@@ -317,8 +333,8 @@ mod tests {
             let training =
                 Training::new(&faces, &split, Task::Gender).recipe(recipe.clone()).ranks(ranks);
             match is_first {
-                true => training.run().err(),
-                false => training.loss(&Leaves).follow().err(),
+                true => training.train().err(),
+                false => training.loss(Leaves).follow().err(),
             }
         });
         let [first, second] = [0, 1].map(|rank| errors[rank].as_ref().unwrap());
@@ -349,7 +365,7 @@ mod tests {
         let on = |faces, split| Training::new(faces, split, Task::Gender).device(Device::Cpu);
         for (training, says) in [
             (on(&faces, &own).device(Device::Cuda(1)), "torchrun --standalone --no-python"),
-            (on(&faces, &own).augmentation(&Same), "can't be sent to workers"),
+            (on(&faces, &own).augmentation(Same), "can't be sent to workers"),
             (on(&synthetic, &other), "would find other images"),
         ] {
             let refused = format!("{:#}", train(training, 2).unwrap_err());

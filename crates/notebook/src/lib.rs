@@ -11,6 +11,7 @@ mod table;
 pub use display::Show;
 #[doc(hidden)]
 pub use display::failed;
+pub use distributed;
 pub use lab as report;
 pub use live::Moving;
 pub use ror::*;

@@ -168,17 +168,19 @@ impl Args {
             Arithmetic::Bf16 => Precision::Bf16,
             Arithmetic::F32 => Precision::F32,
         };
-        let training = training.precision(precision).retrain(self.retrain).command(&command());
+        let training = training.precision(precision).command(&command());
         let ranks = distributed::ranks(training.device_used())?;
         match ranks.size() {
-            1 => distributed::train(training, self.workers),
+            1 if self.retrain => distributed::train(training, self.workers),
+            1 => distributed::train_or_load(training, self.workers),
             size => {
                 ensure!(
                     self.workers == 1,
                     "{} workers for each of {size} ranks: say how many processes to torchrun alone",
                     self.workers
                 );
-                training.ranks(ranks).run()
+                let training = training.ranks(ranks);
+                if self.retrain { training.train() } else { training.train_or_load() }
             }
         }
     }
