@@ -189,8 +189,8 @@ fn predict_answers_the_rest_beside_entries_that_name_nothing() {
             errors.any(|line| line["error"].as_str().unwrap().contains(part))
         };
         for (path, part) in [
-            ("empty", "there are no JPEG"),
-            ("folder.jpg", "there are no JPEG"),
+            ("empty", "no JPEG"),
+            ("folder.jpg", "no JPEG"),
             ("missing.txt", "cannot be read"),
             ("some.tar", "--to FOLDER"),
             ("dangling.jpg", "cannot be read"),

@@ -243,7 +243,7 @@ fn an_exported_folder_is_what_hugging_face_loads() {
         assert!(text.contains("| male |") && text.contains("Not for decisions about a person"));
         // A second time it is refused, and what is there stays.
         let again = export(&open(name), &to, Format::HuggingFace).unwrap_err();
-        assert!(format!("{again:#}").contains("is there already"), "{again:#}");
+        assert!(format!("{again:#}").contains("already exists"), "{again:#}");
         if let Some(said) = script("hub.py", &[to, name.into()]) {
             assert!(said.ends_with(" numbers\n"), "{said}");
         }

@@ -339,7 +339,7 @@ fn what_goes_wrong_among_ranks_is_said() {
     let said =
         fails(&mut with(&[("RANK", "1"), ("WORLD_SIZE", "2")]), "error: WORLD_SIZE is 2, and");
     assert_eq!(said.lines().count(), 1, "{said}");
-    fails(&mut with(&[("RANK", "1")]), "RANK is set, and WORLD_SIZE is not");
+    fails(&mut with(&[("RANK", "1")]), "RANK is set but WORLD_SIZE is not");
     fails(train(place.path(), faces.path(), &config).args(["--workers", "0"]), "choose 1 to 1024");
     // An error of all is each one's own, and none is lost.
     let mut many = train(place.path(), faces.path(), &config);
