@@ -199,7 +199,7 @@ fn every_picture_is_answered_once_though_a_worker_is_killed_twice() {
     let after = times(&to);
     unchanged(&before, &after);
     let again = succeeds(predict(place.path()).arg(&from).arg("--to").arg(&to));
-    says(&again, &["shards: 0 answered, 20 there before"]);
+    says(&again, &["shards: 0 answered, 20 already done"]);
     assert_eq!(times(&to), after);
     opens_in_python(&to, "240 pictures, ");
 }
@@ -255,7 +255,7 @@ fn answers_are_those_of_predict_on_the_same_files() {
             .arg(&to)
             .env("OMP_NUM_THREADS", "2"),
     );
-    says(&said, &["shards: 3 answered", "4 not read", "broken.jpg: ", "pictures a second"]);
+    says(&said, &["shards: 3 answered", "4 unreadable", "broken.jpg: ", "images per second"]);
 
     let mut plain = csv::Reader::from_path(&csv).unwrap();
     let plain: Vec<BTreeMap<String, String>> = plain.deserialize().map(Result::unwrap).collect();
@@ -331,7 +331,7 @@ fn a_damaged_shard_is_named_and_the_others_go_on() {
     // Brought again.
     let bytes = fs::read(at("000.tar")).unwrap();
     fs::write(at("001.tar"), bytes).unwrap();
-    says(&fails(&mut command), &["shards: 1 answered, 2 there before, 4 failed"]);
+    says(&fails(&mut command), &["shards: 1 answered, 2 already done, 4 failed"]);
 }
 
 #[test]
@@ -350,7 +350,7 @@ fn answers_that_are_there_are_taken_made_again_or_refused() {
     let bytes = fs::read(&answers).unwrap();
     for length in [bytes.len() / 2, bytes.len() - 1, 2, 0] {
         fs::write(&answers, &bytes[..length]).unwrap();
-        says(&succeeds(&mut command(&[])), &["shards: 1 answered, 2 there before"]);
+        says(&succeeds(&mut command(&[])), &["shards: 1 answered, 2 already done"]);
         assert!(fs::read(&answers).unwrap() == bytes, "other answers than before");
     }
     // What a killed process has left goes, and what is being written stays.
@@ -359,7 +359,7 @@ fn answers_that_are_there_are_taken_made_again_or_refused() {
     [&left, &other].iter().for_each(|path| fs::write(path, "half").unwrap());
     let locked = File::create(&written).unwrap();
     locked.lock().unwrap();
-    says(&succeeds(&mut command(&[])), &["shards: 0 answered, 3 there before"]);
+    says(&succeeds(&mut command(&[])), &["shards: 0 answered, 3 already done"]);
     assert!(!left.exists() && written.exists() && other.exists());
     drop(locked);
     fs::remove_file(other).unwrap();
@@ -369,21 +369,21 @@ fn answers_that_are_there_are_taken_made_again_or_refused() {
     let person = &population(1, 9)[0];
     let picture = (names[0].as_str(), person.jpeg().unwrap());
     tar(&from.join("000.tar"), &[picture]);
-    says(&succeeds(&mut command(&[])), &["shards: 1 answered, 2 there before"]);
+    says(&succeeds(&mut command(&[])), &["shards: 1 answered, 2 already done"]);
     assert_eq!(rows(&to.join("000.parquet")).len(), 1);
     let after = times(&to);
     assert_eq!(after.iter().filter(|(path, time)| whole[*path] == **time).count(), 1);
 
     // Answers of other nets, or of photographs, are not mixed with these.
     let small = ["--model", "gender-32px", "--model", "age-32px"];
-    says(&fails(&mut command(&small)), &["000.parquet holds the answers of other nets", "--to"]);
+    says(&fails(&mut command(&small)), &["000.parquet contains answers of other networks", "--to"]);
     let mut photographs = predict(place.path());
     photographs.arg(&from).arg("--to").arg(&to);
     says(&fails(&mut photographs), &["another --aligned"]);
     // What is someone else's stays, and is named before anything is answered.
     for (foreign, why) in [
         (bytes.replace(b"\x03ror", b"\x03roz"), "not made by this program"),
-        (b"a letter".to_vec(), "no Parquet"),
+        (b"a letter".to_vec(), "not a Parquet"),
     ] {
         fs::write(&answers, &foreign).unwrap();
         fs::remove_file(to.join("002.parquet")).ok();
@@ -460,7 +460,7 @@ fn torchrun_and_slurm_say_which_share_is_whose() {
     says(&fails(command.env("RANK", "3").env("WORLD_SIZE", "3")), &["share 3 of 3", "from 0"]);
     let output = run(command.args(["--shard", "3/3"]));
     assert!(!output.status.success());
-    says(&words(&output), &["shares have numbers from 0"]);
+    says(&words(&output), &["shares are numbered from 0"]);
 }
 
 /// torchrun ends all its workers for one that fails, and starts them again: a damaged shard must not
@@ -488,7 +488,7 @@ fn torchrun_goes_on_beside_a_damaged_shard() {
     }
     says(
         &said,
-        &["000.tar: it is cut off or damaged", "shards: 0 answered, 6 there before, 1 failed"],
+        &["000.tar: it is cut off or damaged", "shards: 0 answered, 6 already done, 1 failed"],
     );
     assert_eq!(times(&to).len(), 6);
     let rows = shards.keys().map(|shard| rows(&to.join(format!("{shard}.parquet"))).len());
