@@ -65,7 +65,7 @@ fn evaluate_measures_corrupted_pictures() {
         .unwrap();
     assert!(output.status.success(), "{}", words(&output));
     let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains("clean, of 12 pictures") && said.contains("| tighter | "), "{said}");
+    assert!(said.contains("clean (12 images)") && said.contains("| tighter | "), "{said}");
     // A line for each, with three severities; and the mean of all.
     assert_eq!(said.lines().filter(|line| line.matches(", ").count() == 4).count(), 11, "{said}");
 }
