@@ -1,12 +1,12 @@
-"""The RoR nets of this project in PyTorch, in one file: they load our weights and predict as `ror predict --aligned`.
+"""The RoR networks of this project in PyTorch. They load the same weights and predict like `ror predict --aligned`.
 
     from ror import Ror
 
     net = Ror.from_pretrained("both-64px")
     print(net.predict(["face.jpg"]))
 
-It needs torch and numpy; Pillow for files and for pictures of another size, huggingface_hub for nets on the hub,
-onnx and onnxscript for `python ror.py NAME FILE.onnx`, which writes a net as ONNX.
+Requires torch and numpy; Pillow for files and for images of another size; huggingface_hub for networks on the hub;
+onnx and onnxscript for `python ror.py NAME FILE.onnx`, which writes a network as ONNX.
 """
 
 import hashlib
@@ -26,8 +26,8 @@ try:
 except ImportError:
     Hub = object
 
-OPSET = 23  # the newest that torch 2.11 writes
-CONFIG = ("net", "task", "temperatures")  # what a net is made from
+OPSET = 23  # the newest opset that torch 2.11 writes
+CONFIG = ("net", "task", "temperatures")  # the keys from which a network is built
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
 
 
@@ -57,7 +57,7 @@ class Block(nn.Module):
 
 
 class Group(nn.Module):
-    """A row of blocks, and the middle shortcut around it."""
+    """A sequence of blocks with a middle shortcut around it."""
 
     def __init__(self, inputs: int, outputs: int, inner: int, stride: int, survivals: list[float], shortcut: bool):
         super().__init__()
@@ -75,26 +75,27 @@ class Group(nn.Module):
 
 
 class Ror(nn.Module, Hub):
-    """A network. `config` is a card of `models/` or the `config.json` of an exported folder."""
+    """A network. `config` is a card in `models/` or the `config.json` of an exported folder."""
 
     def __init__(self, config: dict):
         super().__init__()
         net, self.task, self.temperatures = (config[key] for key in CONFIG)
         self.config = dict(zip(CONFIG, (net, self.task, self.temperatures)))
         if net["architecture"] not in LAYERS:
-            raise ValueError(f"a network of the architecture {net['architecture']}: ror.py has {' and '.join(LAYERS)}")
+            raise ValueError(f"unknown architecture {net['architecture']}: ror.py supports {' and '.join(LAYERS)}")
         self.side = net["input"]
         LAYERS[net["architecture"]].make(self, net)
 
     def forward(self, pictures):
-        """Logits `[n, outputs]` of pictures `[n, side, side, 3]`, 0 to 255."""
+        """Returns the logits `[n, outputs]` of images `[n, side, side, 3]`, 0 to 255."""
         x = ((pictures.float() - 127.5) / 64).permute(0, 3, 1, 2)
         return LAYERS[self.config["net"]["architecture"]].forward(self, x)
 
     @classmethod
     def from_pretrained(cls, name, **hub) -> "Ror":
-        """The net of a name (in `models/` beside this file's folder, or in $ROR_MODELS), of a card, of an exported
-        folder, or of the hub (OWNER/NAME, with huggingface_hub, for whose loader `hub` is); ready to predict, in f32.
+        """Loads a network in f32, ready to predict. `name` is the name of a model (in $ROR_MODELS, or in `models/` next
+        to this file's folder), a card, an exported folder, or a model on the hub (OWNER/NAME; needs huggingface_hub,
+        whose loader gets the arguments `hub`).
         """
         here, models = Path(name), Path(os.environ.get("ROR_MODELS", Path(__file__).parent.parent / "models"))
         for path in (here, here / "config.json", models / f"{name}.json", models / "runs" / name / "card.json"):
@@ -103,24 +104,24 @@ class Ror(nn.Module, Hub):
                     card = json.loads(path.read_text(encoding="utf-8"))
                     net = cls({key: card[key] for key in CONFIG})
                 except (ValueError, KeyError, TypeError) as error:
-                    raise ValueError(f"{path} does not describe a net of ror.py: {error!r}") from error
+                    raise ValueError(f"{path} does not describe a network of ror.py: {error!r}") from error
                 weights = path.with_name(card.get("weights", "model.safetensors"))
                 net.load_state_dict(read_safetensors(weights, card.get("weights_sha256")))
-                # Pictures are channels last, too.
+                # Images are channels last too.
                 return net.to(memory_format=torch.channels_last).eval()
         if Hub is not object and "/" in str(name):
             return super().from_pretrained(name, **hub)
         names = ", ".join(sorted(path.stem for path in models.glob("*.json")))
-        raise FileNotFoundError(f"there is no net {name} in {models.resolve()}; there are: {names or 'none'}")
+        raise FileNotFoundError(f"no network {name} in {models.resolve()}: choose from {names or 'none'}")
 
     def predict(self, pictures, batch: int = 32) -> list[dict]:
-        """What the net says of cropped and aligned faces, the fields of `ror predict --aligned --json`. A picture is a
-        file, a Pillow image, or an array of bytes `[height, width, 3]`.
+        """Predicts aligned crops, and returns the fields of `ror predict --aligned --json` for each. Each of `pictures`
+        is a file, a Pillow image, or a uint8 array `[height, width, 3]`.
         """
         if isinstance(pictures, (str, os.PathLike)):
-            raise TypeError("predict takes a list of pictures, as in predict(['face.jpg'])")
+            raise TypeError("predict needs a list of images, such as predict(['face.jpg'])")
         if self.training:
-            raise RuntimeError("the net is in training mode, in which it drops layers at random: call eval() first")
+            raise RuntimeError("the network is in training mode, which drops layers at random: call eval() first")
         pictures, faces = list(pictures), []
         for at in range(0, len(pictures), batch):
             chips = np.stack([chip(picture, self.side) for picture in pictures[at : at + batch]])
@@ -131,12 +132,12 @@ class Ror(nn.Module, Hub):
         return faces
 
     def mirrored_logits(self, pictures):
-        """Logits `[2, n, outputs]` of pictures and of their mirror images."""
+        """Returns the logits `[2, n, outputs]` of images and of their mirror images."""
         return self(torch.cat([pictures, pictures.flip(2)])).unflatten(0, (2, -1))
 
     def read(self, logits) -> dict:
-        """Logits `[ways, n, outputs]` as what the net predicts of n pictures, the mean over the ways: `female`, its
-        probability; `ages`, that of each age or group; `age`, the expected age in years.
+        """Converts logits `[ways, n, outputs]` to predictions for n images, averaged over `ways`: `female`, the
+        probability of female; `ages`, the probability of each age or group; `age`, the expected age in years.
         """
         found, temperatures = {}, iter(self.temperatures)
         if self.task in ("gender", "both"):
@@ -149,17 +150,17 @@ class Ror(nn.Module, Hub):
 
     @property
     def gap(self) -> int:
-        """Years in an age group."""
+        """Width of an age group in years."""
         return self.task["age_group"]["gap"] if isinstance(self.task, dict) else 5
 
     @property
     def oldest(self) -> int:
-        """The highest age that is told apart."""
+        """The highest age that the network distinguishes."""
         return 60 if isinstance(self.task, dict) else 116
 
     @property
     def ages(self) -> list[float]:
-        """The age that each age output stands for: the year, or a group's middle."""
+        """The age of each age output: the year, or the middle of a group."""
         if isinstance(self.task, dict):
             return [self.gap * (group + 0.5) + 0.5 for group in range(len(self.age_groups))]
         return [float(age) for age in range(self.oldest + 1)]
@@ -172,11 +173,11 @@ class Ror(nn.Module, Hub):
         return [f"{self.gap * i + (i > 0)}-{min(self.gap * (i + 1), last)}" for i in groups]
 
     def group_of(self, age: int) -> int:
-        """The group, from 0, that an age falls into."""
+        """Returns the group (from 0) of an age."""
         return max(min(age, self.oldest) - 1, 0) // self.gap
 
     def face(self, read: dict) -> dict:
-        """One picture's fields."""
+        """Returns the fields of one image."""
         face = {}
         if "female" in read:
             face |= {"gender": "female" if read["female"] > 0.5 else "male", "female": read["female"]}
@@ -192,7 +193,7 @@ class Ror(nn.Module, Hub):
         return face
 
     def quantile(self, groups: list[float], share: float) -> float:
-        """The age below which a share of a distribution over groups lies; within a group ages are equally likely."""
+        """Returns a quantile of the age from a distribution over groups, with uniform ages within a group."""
         below = 0.0
         for i, own in enumerate(groups):
             if below + own >= share:
@@ -202,15 +203,15 @@ class Ror(nn.Module, Hub):
         return float(self.gap * len(groups))
 
     def to_onnx(self, path) -> None:
-        """Writes the net with all that `read` does as ONNX: bytes `pictures` `[n, side, side, 3]` to `logits`
-        (of the pictures as they are), `female`, `ages` and `age`.
+        """Writes the network and `read` as ONNX. The input `pictures` is a uint8 array `[n, side, side, 3]`. The
+        outputs are `logits` (without mirror images), `female`, `ages` and `age`.
         """
         try:
             import onnxscript  # noqa: F401
         except ImportError as error:
             raise ImportError(
-                f"{sys.executable} lacks {error.name}, with which PyTorch writes ONNX: pip install onnx onnxscript "
-                "(examples/python/requirements.txt has the versions)"
+                f"{sys.executable} lacks {error.name}, which PyTorch needs to write ONNX: pip install onnx onnxscript "
+                "(versions: examples/python/requirements.txt)"
             ) from None
         whole = Whole(self).eval()
         program = torch.onnx.export(
@@ -226,12 +227,12 @@ class Ror(nn.Module, Hub):
         program.model.producer_name = "ror"
         program.model.metadata_props["config"] = json.dumps(self.config)
         for part in (program.model.graph, *program.model.graph):
-            part.metadata_props.clear()  # what PyTorch notes of the code it comes from
+            part.metadata_props.clear()  # PyTorch's notes on the source code
         program.save(path, external_data=False)
 
 
 class Scratch:
-    """RoR trained from random weights, as the paper's figure 2 shows it (src/model/ror.rs)."""
+    """RoR trained from random weights, as in the paper's figure 2 (src/model/ror.rs)."""
 
     @staticmethod
     def make(self, net: dict):
@@ -263,7 +264,7 @@ class Scratch:
 
 
 class PretrainedBlock(nn.Module):
-    """Two 3x3 convolutions around a shortcut. `forward` gives their sum, before its ReLU."""
+    """Two 3x3 convolutions with a shortcut. `forward` returns the sum before its ReLU."""
 
     def __init__(self, inputs: int, outputs: int, down: bool):
         super().__init__()
@@ -281,7 +282,7 @@ class PretrainedBlock(nn.Module):
 
 
 class PretrainedGroup(nn.Module):
-    """A row of blocks, and the middle shortcut around it."""
+    """A sequence of blocks with a middle shortcut around it."""
 
     def __init__(self, inputs: int, outputs: int, blocks: int, down: bool, shortcut: bool):
         super().__init__()
@@ -342,7 +343,7 @@ LAYERS = {"ror": Scratch, "pretrained_ror": Pretrained}
 
 
 class Whole(nn.Module):
-    """A net with its reading, as ONNX has it."""
+    """A network together with `read`, for ONNX."""
 
     def __init__(self, net: Ror):
         super().__init__()
@@ -355,33 +356,33 @@ class Whole(nn.Module):
 
 
 def chip(picture, side: int) -> np.ndarray:
-    """A picture as bytes `[side, side, 3]`, resized as the crate does: Lanczos with three lobes."""
+    """Returns an image as a uint8 array `[side, side, 3]`, resized like in the crate (Lanczos with three lobes)."""
     if isinstance(picture, np.ndarray):
         if picture.dtype != np.uint8 or picture.shape[2:] != (3,):
-            raise ValueError(f"an array of {picture.dtype} {picture.shape}: a picture is uint8 (height, width, 3)")
+            raise ValueError(f"an array is {picture.dtype} {picture.shape}: images must be uint8 (height, width, 3)")
         if picture.shape[:2] == (side, side):
             return picture
     try:
         from PIL import Image
     except ImportError:
-        needed = f"a picture that is no array of {side} x {side} pixels needs Pillow: pip install pillow"
+        needed = f"images other than arrays of {side} x {side} pixels need Pillow: pip install pillow"
         raise ImportError(needed) from None
     if isinstance(picture, (str, os.PathLike)):
         try:
             with Image.open(picture) as file:
                 picture = file.convert("RGB")
         except OSError as error:
-            raise OSError(f"{picture} can't be read as a picture: {error}") from error
+            raise OSError(f"cannot read {picture} as an image: {error}") from error
     elif isinstance(picture, np.ndarray):
         picture = Image.fromarray(picture)
     return np.asarray(picture.convert("RGB").resize((side, side), Image.LANCZOS))
 
 
 def read_safetensors(path: Path, sha256: str | None = None) -> dict:
-    """The tensors of a file; refuses one that is not of this SHA-256."""
+    """Reads the tensors in a file, and checks its SHA-256 if one is given."""
     raw = path.read_bytes()
     if sha256 and hashlib.sha256(raw).hexdigest() != sha256:
-        raise ValueError(f"{path} is not the file that its card names (cut off, or changed): put the right one back")
+        raise ValueError(f"checksum mismatch in {path} (cut off or changed): download it again")
     try:
         (length,) = struct.unpack("<Q", raw[:8])
         entries, body = json.loads(raw[8 : 8 + length]), bytearray(raw[8 + length :])
@@ -392,7 +393,7 @@ def read_safetensors(path: Path, sha256: str | None = None) -> dict:
             flat = torch.frombuffer(body[begin:end], dtype=DTYPES[entry["dtype"]])
             tensors[name] = flat.reshape(entry["shape"])
     except (ValueError, KeyError, struct.error, RuntimeError) as error:
-        raise ValueError(f"{path} is no safetensors file of weights (cut off?): {error}") from error
+        raise ValueError(f"{path} is not a safetensors file of weights (cut off?): {error}") from error
     return tensors
 
 

@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
-# Compiles the crate where it has changed, and puts its program into target/bin together with the
-# shared library of Rust that it was linked with.
+# Compiles the crate and copies its program to target/bin, with the Rust shared library that it links.
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
-# One build at a time; the next then finds nothing to do.
+# One build at a time.
 mkdir -p target/bin
 exec 9>target/bin.lock
 flock 9
@@ -11,14 +10,14 @@ flock 9
 new=$root/target/bin.new
 rm -rf "$new"
 mkdir "$new"
-touch "$new/started" # what is edited from now on is newer than the program
+touch "$new/started" # files edited from now on are newer than the program
 
-cargo build --locked || fail "the crate could not be compiled." "See above; then run the command again."
+cargo build --locked || fail "the crate could not be compiled." "Fix the errors above and run the command again."
 built=target/$(rustc --print host-tuple)/debug
 cp "$built/ror" "$(rustc --print target-libdir)"/libstd-*.so "$new/"
-"$new/ror" --version >/dev/null || fail "the program was compiled but does not start." "See above; if it goes on: make clean setup"
+"$new/ror" --version >/dev/null || fail "the program was compiled but does not start." "See above; if this persists, run: make clean setup"
 
-# Renamed, not overwritten, so that a program that runs keeps its own.
+# Renamed instead of overwritten, so that running programs keep their files.
 rm -rf target/bin.old
 mv target/bin target/bin.old
 mv "$new" target/bin

@@ -1,9 +1,9 @@
-"""Writes the weights of the face detector for the crate, from the Python package `mtcnn` (MIT).
+"""Writes the weights of the face detector, from the Python package `mtcnn` (MIT).
 
     python setup/detector.py FILE.safetensors
 
-The package has three Keras nets as pickled lists of arrays, in order of their layers. Here they get
-the names and the order of axes that PyTorch would give them.
+The package contains three Keras networks as pickled lists of arrays, in layer order. They are converted
+to PyTorch's names and axis order.
 """
 
 import sys
@@ -30,11 +30,11 @@ def tensors() -> dict:
             if layer.startswith("prelu"):
                 found[f"{net}.{layer}.weight"] = weight.reshape(-1)
                 continue
-            # Keras: height, width, in, out; or in, out.
+            # Keras' axes are height, width, in, out; or in, out.
             found[f"{net}.{layer}.weight"] = weight.transpose(3, 2, 0, 1) if weight.ndim == 4 else weight.transpose()
             found[f"{net}.{layer}.bias"] = next(arrays)
         if next(arrays, None) is not None:
-            sys.exit(f"error: {net} of the package mtcnn has more layers than this program knows")
+            sys.exit(f"error: {net} in the package mtcnn has more layers than expected")
     return found
 
 

@@ -1,5 +1,4 @@
-# Sourced by the other scripts: the project's folder, the Python environment, and the same
-# settings of the build everywhere.
+# Sourced by the other scripts. Sets the project's folder, the Python environment and the build settings.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 cd "$root"
@@ -12,24 +11,24 @@ fail() {
     exit 1
 }
 
-# beside ENV LIST...: makes a Python environment with the packages of some lists beside the project's
-# own, where there is none yet or a list has changed.
+# beside ENV LIST...: creates a Python environment with the packages of the lists in addition to the
+# project's, unless it exists and the lists have not changed.
 beside() {
     local to=$1
     shift
     if [ -x "$to/bin/python" ] && cat "$@" | cmp -s - "$to/requirements.txt"; then return; fi
-    say "installing what $* lists into $to, a minute ..."
+    say "installing the packages of $* in $to, about a minute ..."
     rm -rf "$to"
     "$python" -m venv "$to"
-    # PyTorch and Jupyter are the project's own.
+    # PyTorch and Jupyter come from the project's environment.
     local where='import sysconfig; print(sysconfig.get_path("purelib"))'
     "$python" -c "$where" >"$("$to/bin/python" -c "$where")/project.pth"
-    # shellcheck disable=SC2046  # two words a list
+    # shellcheck disable=SC2046  # two words per list
     "$to/bin/python" -m pip install --quiet --no-cache-dir $(printf -- '-r %s ' "$@")
     cat "$@" >"$to/requirements.txt"
 }
 
-# An active conda environment that has PyTorch, such as the one of environment.yml, or else .venv.
+# An active conda environment with PyTorch, such as that of environment.yml, otherwise .venv.
 env=$root/.venv
 if [ -n "${CONDA_PREFIX:-}" ] &&
     "$CONDA_PREFIX/bin/python" -c 'import importlib.util as u, sys; sys.exit(u.find_spec("torch") is None)' 2>/dev/null; then
@@ -38,11 +37,11 @@ fi
 python=$env/bin/python
 export PATH=$env/bin:$PATH
 
-# .cargo/config.toml is what counts, so that cargo and the kernel compile alike.
+# Only .cargo/config.toml counts, so that cargo and the kernel use the same settings.
 unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET CARGO_TARGET_DIR CARGO_BUILD_TARGET_DIR LIBTORCH
 
-# Jupyter's own files stay in the project, unless the user keeps them elsewhere. The kernel is the
-# project's in any case: it is looked for here first, so that clones can share an environment.
+# Jupyter's files are in the project unless the user has set other folders. The kernel is always the
+# project's, because Jupyter looks here first, so clones can share an environment.
 export JUPYTER_PATH=$root/target/jupyter/data${JUPYTER_PATH:+:$JUPYTER_PATH}
 export JUPYTER_CONFIG_DIR=${JUPYTER_CONFIG_DIR:-$root/target/jupyter/config}
 export JUPYTER_DATA_DIR=${JUPYTER_DATA_DIR:-$root/target/jupyter/data}

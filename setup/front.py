@@ -1,34 +1,35 @@
-"""A front for evcxr, the Rust kernel of Jupyter: cells show what they do while they run, and an
-interrupt leaves them their variables.
+"""A front for evcxr, the Rust kernel of Jupyter. Cells can show live output, and keep their variables
+after an interrupt.
 
     sys.exit(front.run(connection_file, ["evcxr_jupyter", "--control_file"]))
 
-The front listens where Jupyter's connection file says, starts evcxr with a second such file, and
-passes messages on, both ways, as they are. Both have the same key, so what is passed on stays signed.
+The front listens on the ports of Jupyter's connection file, starts evcxr with a second connection file,
+and forwards messages in both directions without changes. Both files have the same key, so forwarded
+messages stay signed.
 
-Marked lines: evcxr sends each line of a cell's standard output at once, as a message of its own. A
-line of `EVCXR_FRONT ` and a JSON object is read here in place of being shown:
+Marked lines: evcxr sends each line of a cell's standard output immediately, as a separate message. The
+front reads lines that consist of `EVCXR_FRONT ` and a JSON object, instead of showing them:
 
     EVCXR_FRONT {"display": ID, "data": {"text/html": "...", "text/plain": "..."}}
-        an output of the cell; the next one with this ID, in the same run of the cell, replaces it
+        an output of the cell; a later one with this ID, in the same run of the cell, replaces it
     EVCXR_FRONT {"stopping": true}
-        the cell has seen that it should stop, and is finishing its step: it gets a minute
+        the cell has noticed that it should stop and is finishing its step: it gets a minute
     EVCXR_FRONT {"failed": "why"}
-        the cell ends with an error; evcxr itself says "ok" after a panic and after a `?`
+        the cell ends with an error; evcxr itself reports "ok" after a panic and after a `?`
 
-What a `print!` left before the mark is shown first. A line that does not read so is shown as it is.
-Where there is a front, a cell finds `EVCXR_FRONT=1` in its environment.
+Text that a `print!` left before the mark is shown first. A malformed line is shown unchanged. Cells that
+run behind a front have `EVCXR_FRONT=1` in their environment.
 
-Interrupts: evcxr can only kill the process of cells, and their variables with it. So the first
-interrupt creates the file that `EVCXR_FRONT_STOP` names, for long loops to look at and return an
-error; while evcxr still compiles the cell, it ends the compiler. The second, or 5 seconds without
-an end (`EVCXR_FRONT_PATIENCE`), has evcxr kill, and the front says so under the cell.
+Interrupts: evcxr can only kill the process of cells, which loses their variables. So the first interrupt
+creates the file `EVCXR_FRONT_STOP`, which long loops check in order to return an error. While evcxr is
+still compiling the cell, the first interrupt kills the compiler. A second interrupt, or 5 seconds without
+an end (`EVCXR_FRONT_PATIENCE`), makes evcxr kill the process, and the front reports that under the cell.
 
-Order: evcxr gets a request when the cell before has ended. After an error or an interrupt, the cells
-that wait are answered "aborted". Requests that evcxr leaves unanswered are answered here.
+Order: evcxr gets a request when the previous cell has ended. After an error or an interrupt, waiting
+cells are answered with "aborted". Requests that evcxr does not answer are answered here.
 
-End: evcxr and all it starts are one process group. Its leader is a shell that kills it when its
-standard input closes, and the front holds the other end: however it ends, they end with it.
+End: evcxr and its child processes are one process group. Its leader is a shell that kills the group when
+its standard input closes. The front holds the other end, so the group ends whenever the front does.
 """
 
 import ctypes
@@ -55,21 +56,21 @@ from pathlib import Path
 import zmq
 
 MARK = "EVCXR_FRONT "
-LAST_STEP = 60  # seconds, for a cell that says it is stopping
-SETTLE = 0.003  # seconds; the last lines of a cell come after evcxr's "idle"
-SETTLE_STOPPED = 0.1  # the same after an interrupt: its error is sure to come
-GRACE = 2  # seconds for evcxr to shut down in; Jupyter gives the front 2.5
+LAST_STEP = 60  # seconds for a cell that reports it is stopping
+SETTLE = 0.003  # seconds; the last lines of a cell arrive after evcxr's "idle"
+SETTLE_STOPPED = 0.1  # the same after an interrupt, whose error always follows
+GRACE = 2  # seconds for evcxr to shut down; Jupyter gives the front 2.5
 DELIMITER = b"<IDS|MSG>"
 CHANNELS = ["shell", "control", "stdin", "iopub", "hb"]
 ANSWERED_BY_EVCXR = ["execute_request", "complete_request", "inspect_request", "is_complete_request"]
 
 
 class Message:
-    """A message as far as it is read here: identities, a signature, four parts of JSON."""
+    """A message: identities, a signature, four parts of JSON."""
 
     def __init__(self, frames: list[bytes]):
         at = frames.index(DELIMITER)
-        self.frames = frames[: at + 6]  # without buffers, which evcxr takes for signed
+        self.frames = frames[: at + 6]  # without buffers, which evcxr assumes to be signed
         self.identities, self.signature, self.parts = frames[:at], frames[at + 1], self.frames[at + 2 :]
         self.header, self.parent = json.loads(self.parts[0]), json.loads(self.parts[1])
         self.id, self.kind = self.header["msg_id"], str(self.header["msg_type"])
@@ -80,13 +81,13 @@ class Message:
 
 
 class Cell:
-    """A cell that runs."""
+    """A running cell."""
 
     def __init__(self, request: Message):
         self.request = request
-        self.asks, self.failed = False, None  # whether it waits for an input; why it says that it failed
+        self.asks, self.failed = False, None  # whether it waits for input; the error it reported
         self.interrupted, self.killed, self.deadline = False, False, math.inf
-        self.reply, self.idle, self.end = None, None, math.inf  # evcxr's last messages, and when they go out
+        self.reply, self.idle, self.end = None, None, math.inf  # evcxr's last messages, and when to send them
 
 
 def address(connection: dict, channel: str) -> str:
@@ -95,7 +96,7 @@ def address(connection: dict, channel: str) -> str:
 
 
 def beside(connection: dict) -> dict:
-    """The same connection on free ports; evcxr knows TCP alone."""
+    """Returns the same connection on free ports; evcxr only supports TCP."""
     listening = [socket.create_server(("127.0.0.1", 0)) for _ in CHANNELS]
     ports = {f"{channel}_port": each.getsockname()[1] for channel, each in zip(CHANNELS, listening)}
     for each in listening:
@@ -104,7 +105,7 @@ def beside(connection: dict) -> dict:
 
 
 def compilers(evcxr: int) -> set[int]:
-    """The processes below evcxr but for those of cells, where /proc tells: cargo and rustc."""
+    """Returns evcxr's child processes except those of cells, that is, cargo and rustc. Needs /proc."""
     parents = {}
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError, ValueError, IndexError):
@@ -118,7 +119,7 @@ def compilers(evcxr: int) -> set[int]:
 
 
 def safely(do, *arguments) -> None:
-    """Does what must not end the front: one odd message, say."""
+    """Calls `do` and prints exceptions, so that a malformed message does not end the front."""
     try:
         do(*arguments)
     except Exception:
@@ -132,14 +133,14 @@ class Front:
         self.queue, self.cell, self.shown, self.inputs, self.ending = deque(), None, set(), [], False
         self.patience, self.parent = float(os.environ.get("EVCXR_FRONT_PATIENCE", 5)), os.getppid()
         self.stop, self.second = folder / "front.stop", folder / "front.json"
-        self.remove_files()  # of a front that was killed
+        self.remove_files()  # left by a front that was killed
 
         self.signals, waker = socket.socketpair()
         waker.setblocking(False)
         signal.set_wakeup_fd(waker.detach())
         for each in [signal.SIGINT, signal.SIGTERM, signal.SIGCHLD]:
             signal.signal(each, lambda *_: None)
-        if sys.platform == "linux":  # PR_SET_CHILD_SUBREAPER: `end` can wait for the process of cells, too
+        if sys.platform == "linux":  # PR_SET_CHILD_SUBREAPER, so that `end` can also wait for the process of cells
             ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
         self.guard = subprocess.Popen(["sh", "-c", "read x; kill -KILL 0"], stdin=subprocess.PIPE, process_group=0)
 
@@ -160,12 +161,12 @@ class Front:
     def open(self, kind: int) -> zmq.Socket:
         opened = self.context.socket(kind)
         if kind == zmq.ROUTER:
-            opened.router_handover = 1  # for a client that comes back
+            opened.router_handover = 1  # for a client that reconnects
         elif kind == zmq.DEALER:
             opened.sndhwm = 0  # never blocks
-            opened.identity = self.session.encode()  # evcxr asks on stdin whom it knows from shell
+            opened.identity = self.session.encode()  # evcxr's stdin requests go to the identity it knows from shell
         elif kind == zmq.PUB:
-            opened.sndhwm = 100_000  # messages that a slow client may be behind before it loses some
+            opened.sndhwm = 100_000  # messages that a slow client may lag behind before it loses some
         else:
             opened.subscribe(b"")
         return opened
@@ -184,14 +185,14 @@ class Front:
             [*command, str(self.second)],
             env=os.environ | {"EVCXR_FRONT": "1", "EVCXR_FRONT_STOP": str(self.stop)},
             stdin=subprocess.DEVNULL,
-            close_fds=False,  # what the caller made inheritable is evcxr's, too
+            close_fds=False,  # evcxr also gets the files that the caller made inheritable
             process_group=self.guard.pid,
         )
         for channel, connecting in self.behind.items():
             connecting.connect(address(inner, channel))
 
     def serve(self) -> int:
-        """Passes messages on until a request, a signal, evcxr's end or Jupyter's."""
+        """Forwards messages until a shutdown request, a signal, or the end of evcxr or Jupyter."""
         poller = zmq.Poller()
         for each in [*self.receivers, self.signals]:
             poller.register(each, zmq.POLLIN)
@@ -214,14 +215,14 @@ class Front:
             elif self.cell and time.monotonic() >= self.cell.deadline:
                 safely(self.interrupt)
         if not self.ending and self.evcxr.poll() is not None:
-            print(f"front: evcxr has ended with status {self.evcxr.returncode}", file=sys.stderr)
+            print(f"front: evcxr ended with status {self.evcxr.returncode}", file=sys.stderr)
         return 0 if self.ending else 1
 
     def ready(self) -> bool:
         return self.heard and self.info is not None
 
     def orphaned(self) -> bool:
-        """Whether Jupyter has ended, which names itself to the kernels that it starts."""
+        """Whether Jupyter has ended. It passes its process ID to the kernels that it starts."""
         jupyter = int(os.environ.get("JPY_PARENT_PID") or 0)
         return os.getppid() != jupyter if jupyter == self.parent else jupyter > 0 and os.getppid() == 1
 
@@ -235,7 +236,7 @@ class Front:
             each.close(linger=0)
         self.context.destroy(linger=500)
 
-    # Messages of the front's own
+    # The front's own messages
 
     def sign(self, parts: list[bytes]) -> bytes:
         return hmac.new(self.key, b"".join(parts), hashlib.sha256).hexdigest().encode() if self.key else b""
@@ -252,10 +253,10 @@ class Front:
     def ask(self, channel: str, kind: str, content: dict) -> None:
         self.behind[channel].send_multipart(self.made(kind, {}, content))
 
-    # What clients send
+    # Messages from clients
 
     def checked(self, frames: list[bytes]) -> Message | None:
-        """A message that is signed and that evcxr can read: it stops at the first that it cannot."""
+        """Returns a message if it is signed and evcxr can read it. evcxr ends at a message it can't read."""
         try:
             message = Message(frames)
             if not hmac.compare_digest(message.signature, self.sign(message.parts)):
@@ -263,7 +264,7 @@ class Front:
             parts = [json.loads(part.decode()) for part in message.parts]
             if [type(part) for part in parts] != [dict] * 4:
                 raise ValueError("not four objects")
-            json.dumps(parts, ensure_ascii=False, allow_nan=False).encode()  # no NaN, no half a character
+            json.dumps(parts, ensure_ascii=False, allow_nan=False).encode()  # rejects NaN and lone surrogates
             return message
         except Exception as error:
             print(f"front: dropped a message: {str(error)[:200]}", file=sys.stderr, flush=True)
@@ -278,7 +279,7 @@ class Front:
             self.go_on()
 
     def go_on(self) -> None:
-        """Takes from the queue until evcxr has a cell to run."""
+        """Processes the queue until evcxr has a cell to run."""
         while self.queue and self.ready() and not self.cell:
             channel, message = self.queue.popleft()
             if message.kind.endswith("_request") and message.kind not in ANSWERED_BY_EVCXR:
@@ -289,7 +290,7 @@ class Front:
             self.behind["shell"].send_multipart(message.frames)
 
     def answer(self, channel: str, request: Message, content: dict | None = None) -> None:
-        """Answers a request in evcxr's place."""
+        """Answers a request instead of evcxr."""
         try:
             content = content or self.content(request)
         except Exception as error:
@@ -313,7 +314,7 @@ class Front:
             case "shutdown_request":
                 self.shut_down()
                 return {"status": "ok", "restart": request.content.get("restart") is True}
-        raise NotImplementedError(f"evcxr does not know {request.kind}")
+        raise NotImplementedError(f"evcxr does not support {request.kind}")
 
     def history(self, hist_access_type, output=False, n=0, start=0, stop=None, pattern="*", unique=False, **_) -> list:
         found = self.inputs
@@ -326,7 +327,7 @@ class Front:
 
     def shut_down(self) -> None:
         self.ending = True
-        if self.ready() and not self.cell:  # evcxr would first wait for the cell
+        if self.ready() and not self.cell:  # otherwise evcxr would wait for the cell first
             self.ask("control", "shutdown_request", {"restart": False})
             with suppress(subprocess.TimeoutExpired):
                 self.evcxr.wait(GRACE)
@@ -346,17 +347,17 @@ class Front:
         else:
             self.ask("control", "interrupt_request", {})
             cell.killed, cell.deadline = True, math.inf
-            text = "The cell did not stop when interrupted, so its process was killed: all variables are gone.\n"
+            text = "The cell did not stop when interrupted, so its process was killed: all variables are lost.\n"
         if text:
             self.publish("stream", cell.request.header, {"name": "stderr", "text": text})
 
     def input_reply(self, frames: list[bytes]) -> None:
         message = self.checked(frames)
-        if message and self.cell and self.cell.asks:  # evcxr would keep another for the next question
+        if message and self.cell and self.cell.asks:  # evcxr would keep any other for the next question
             self.cell.asks = False
             self.behind["stdin"].send_multipart(message.frames)
 
-    # What evcxr sends
+    # Messages from evcxr
 
     def input_request(self, frames: list[bytes]) -> None:
         self.cell.asks = True
@@ -364,7 +365,7 @@ class Front:
 
     def killed(self, _: list[bytes]) -> None:
         if self.cell and self.cell.asks:
-            self.ask("stdin", "input_reply", {"value": ""})  # evcxr still waits for one
+            self.ask("stdin", "input_reply", {"value": ""})  # evcxr is still waiting for one
 
     def reply(self, frames: list[bytes]) -> None:
         message = Message(frames)
@@ -390,7 +391,7 @@ class Front:
             self.clients["iopub"].send_multipart(frames)
 
     def marked(self, stream: Message) -> bool:
-        """Does what a marked line says; false where it is none."""
+        """Processes a marked line. Returns false if it is malformed."""
         before, _, object = stream.content["text"].partition(MARK)
         shown, cell = None, self.cell
         try:
@@ -418,7 +419,7 @@ class Front:
         return True
 
     def finish(self) -> None:
-        """Ends the cell and goes on to the next."""
+        """Ends the cell and continues with the next."""
         cell, self.cell = self.cell, None
         self.stop.unlink(missing_ok=True)
         request, reply, frames = cell.request.content, cell.reply.content, cell.reply.frames
@@ -440,10 +441,10 @@ class Front:
 
 
 def run(connection_file: str, command: list[str]) -> int:
-    """Serves the clients of a connection file by evcxr, which `command` and such a file start. Returns
-    the exit status when that has ended."""
+    """Serves the clients of a connection file with evcxr, which is started by `command` and another
+    connection file. Returns the exit status."""
     connection = json.loads(Path(connection_file).read_text())
-    own = os.environ.get("EVCXR_TMPDIR")  # no other evcxr's, so that files can have fixed names
+    own = os.environ.get("EVCXR_TMPDIR")  # used by no other evcxr, so files can have fixed names
     with nullcontext(own) if own else tempfile.TemporaryDirectory(prefix="evcxr-front-") as folder:
         front = Front(connection, Path(folder).absolute())
         try:

@@ -1,23 +1,23 @@
 #!/usr/bin/env bash
-# Fuzzes what is read, a target of fuzz/targets.rs after the other, under libFuzzer, which looks for
-# inputs that reach new code. What breaks one is left in target/fuzz/, and so is what it has found.
+# Fuzzes the targets in fuzz/targets.rs one after the other with libFuzzer, which is guided by coverage.
+# Inputs that break a target, and inputs that reach new code, are saved in target/fuzz/.
 #   make fuzz                                 each target for a minute
-#   make fuzz TIME=600 TARGETS="card weights" these for ten minutes each
-#   make fuzz RUNS=published                  as often as docs/reliability.md says; writes fuzz/runs.csv
+#   make fuzz TIME=600 TARGETS="card weights" two targets for ten minutes each
+#   make fuzz RUNS=published                  the runs in docs/reliability.md; writes fuzz/runs.csv
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 targets=$(ls fuzz/corpus)
 for target in ${TARGETS:-}; do
-    [ -d "fuzz/corpus/$target" ] || fail "there is no target $target." "There are: ${targets//$'\n'/ }"
+    [ -d "fuzz/corpus/$target" ] || fail "unknown target $target." "Choose from: ${targets//$'\n'/ }"
 done
 
 [ -z "${TARGETS:-}" ] || [ "${RUNS:-}" != published ] ||
-    fail "RUNS=published is of all targets." "Leave TARGETS out, or choose a TIME."
+    fail "RUNS=published runs all targets." "Remove TARGETS, or use TIME instead of RUNS."
 
-# The dependencies are those that are compiled already; so they must be the same.
+# The same lock file, so that the compiled dependencies can be reused.
 cp Cargo.lock fuzz/Cargo.lock
 host=$(rustc --print host-tuple)
-# cargo's folder has one library of this crate for all builds, as build.sh says: this build's is there
-# while it lasts, and the others' before and after it.
+# All builds share one file for this crate's library. Swap in this build's file while it runs, and the
+# other builds' file afterwards.
 deps=target/$host/debug/deps
 mkdir -p target/fuzz/bin
 exchange() {
@@ -48,7 +48,7 @@ for target in ${TARGETS:-$targets}; do
     rm -rf "$found"
     mkdir -p "$found"
     log=target/fuzz/$target.log
-    # One worker, so that the seed decides what is tried.
+    # One worker, so that the seed determines the inputs.
     if ROR_FUZZ=$target OMP_NUM_THREADS=1 RAYON_NUM_THREADS=1 target/fuzz/bin/ror-fuzz "${limit[@]}" \
         -seed="$seed" -timeout=10 -rss_limit_mb=2048 -max_len=16384 -print_final_stats=1 -verbosity=1 \
         -artifact_prefix="target/fuzz/$target-" "$found" "fuzz/corpus/$target" >"$log" 2>&1; then
@@ -56,11 +56,11 @@ for target in ${TARGETS:-$targets}; do
         edges=$(grep -o 'cov: [0-9]*' "$log" | tail -1)
         seconds=$(sed -n 's/^Done [0-9]* runs in \([0-9]*\) second.*/\1/p' "$log")
         inputs=$(find "$found" -type f | wc -l)
-        say "$target: $(number number_of_executed_units) executions in $seconds s, $edges edges, nothing broke"
+        say "$target: $(number number_of_executed_units) executions in $seconds s, $edges edges, no failures"
         echo "$target,$(number number_of_executed_units),$seconds,$seed,${edges#cov: },$inputs,$(number peak_rss_mb),$(date -u +%F),\"$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), 1 thread\"" >>"$csv"
     else
         status=1
-        say "error: $target broke; its input is above, its words are the last of $log:"
+        say "error: $target failed; its input is in target/fuzz/, and the end of $log says:"
         tail -n 25 "$log" >&2
     fi
 done

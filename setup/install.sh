@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Copies the program and the models to PREFIX, ~/.local where nothing else is said. PyTorch's
-# libraries, up to gigabytes, are not copied: the program uses those of the Python environment.
+# Copies the program and the models to PREFIX, by default ~/.local. PyTorch's libraries, which can be
+# gigabytes, are not copied: the program uses those of the Python environment.
 #   make install PREFIX=~/.local
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 prefix=${1:-$HOME/.local}
 case $prefix in
 /*) ;;
-*) fail "PREFIX must be an absolute path, but is $prefix." ;;
+*) fail "PREFIX is $prefix, but must be an absolute path." ;;
 esac
 program=$prefix/lib/ror
 data=$prefix/share/ror
 
-./ror --version >/dev/null # compiles what has changed
+./ror --version >/dev/null # compiles changes
 rm -rf "$program"
 mkdir -p "$prefix/bin" "$program" "$data/models" "$data/data"
 cp target/bin/* "$program/"
@@ -27,4 +27,4 @@ exec "$program/ror" "\$@"
 END
 chmod +x "$prefix/bin/ror"
 "$prefix/bin/ror" --version
-say "installed: $prefix/bin/ror; it uses PyTorch in $(readlink -f .libtorch), which must stay."
+say "installed $prefix/bin/ror. It uses PyTorch in $(readlink -f .libtorch): keep that folder."

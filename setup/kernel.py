@@ -3,17 +3,17 @@
     python setup/kernel.py CONNECTION_FILE
     python setup/kernel.py --install    # write the kernel.json of this clone
 
-The process stays as the front of the kernel, which front.py describes. Behind it, evcxr compiles
-every cell with cargo, in target/kernel/N/cells, of the first N that no other kernel uses. Nothing but
-cells is compiled there: what they know as `ror` is a crate of two lines that names the shared
-library `cargo build` makes. The library is copied when the kernel starts, so an edit in src/
-reaches the kernel with a restart, and never while its cells run.
+This process becomes the front of the kernel, see front.py. Behind it, evcxr compiles every cell with
+cargo in target/kernel/N/cells, with the first N that no other kernel uses. Only cells are compiled
+there: their crate `ror` is two lines that re-export the shared library made by `cargo build`. The library
+is copied when the kernel starts, so an edit in src/ takes effect after a restart, and never while cells
+run.
 
-To learn the types of variables, evcxr has rust-analyzer read the sources of all dependencies and
-of Rust's library: 240 crates and 140 MB, which is most of a kernel's start. So it is shown only
-the crates whose types cells meet, by manifests and links of our own in target/kernel/N/read. It also
-reads Rust's library twice, for the `42` by which evcxr tries itself and for the prelude, so there is
-none (target/kernel/N/library) until the prelude begins.
+To determine the types of variables, evcxr makes rust-analyzer read the sources of all dependencies and of
+Rust's standard library: 240 crates and 140 MB, which takes most of a kernel's start. Therefore it only
+sees the crates whose types cells use, through manifests and links in target/kernel/N/read. It would also
+read the standard library twice, for evcxr's self-test `42` and for the prelude, so the library
+(target/kernel/N/library) is empty until the prelude starts.
 """
 
 import fcntl
@@ -30,15 +30,15 @@ import front
 ROOT = Path(__file__).resolve().parent.parent
 SLOTS = ROOT / "target" / "kernel"
 
-# What rust-analyzer reads: the crates whose types a `let` in a cell can have.
+# The crates that rust-analyzer reads, because a `let` in a cell can have their types.
 READ = ["anyhow", "image", "plotters", "tch"]
 READ_OWN = ["ror", "ror-lab", "ror-mtcnn", "ror-notebook", "ror-shards", "ror-utils"]
-READ_FAMILY = "polars"  # its types are spread over crates of its own
-# Those that compute, or read files: nothing that cells can name comes from them.
+READ_FAMILY = "polars"  # its types are spread over several crates
+# Crates that compute or read files; cells can't name anything in them.
 UNREAD = ["arrow-format", "expr", "mem-engine", "ooc", "parquet", "parquet-format", "sql", "stream"]
 
 FACADE = {
-    # cargo, which compiles, sees no dependency here; rust-analyzer, which sets the cfg, does.
+    # Only rust-analyzer sees this dependency, because it sets the cfg; cargo does not.
     "Cargo.toml": """\
 [package]
 name = "ror-in-cells"
@@ -55,7 +55,7 @@ notebook = {{ package = "ror-notebook", path = "{slot}/read/ror-notebook" }}
 extern crate notebook;
 pub use notebook::*;
 """,
-    # Where rustc finds the library and what that was compiled and linked with.
+    # Tells rustc where to find the library and its dependencies.
     "build.rs": """\
 fn main() {{
     println!("cargo:rerun-if-changed={slot}/lib/{library}");
@@ -66,8 +66,8 @@ fn main() {{
 """,
 }
 
-# Run by every kernel when it starts, so that the first `let` has rust-analyzer read before the
-# first cell; `{:?}` shows an error with its causes, and `println` tells the front of one behind `?`.
+# Every kernel runs this when it starts. The `let` makes rust-analyzer read the sources before the first
+# cell, `{:?}` shows an error with its causes, and `println` tells the front about an error after `?`.
 PRELUDE = """\
 !ln -sfn read/rust {slot}/library
 :efmt {{:?}}
@@ -80,14 +80,14 @@ let _ready = Ok::<(), std::fmt::Error>(())?;
 
 
 def write(path: Path, content: str) -> None:
-    """Writes a file where it differs, because cargo goes by the time of a file."""
+    """Writes a file only if its content changes, because cargo compares modification times."""
     if not path.is_file() or path.read_text() != content:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
 
 
 def take_slot() -> Path:
-    """Locks the first free slot for the life of this process and of evcxr, which inherits the lock."""
+    """Locks the first free slot until this process and evcxr, which inherits the lock, have ended."""
     number = 0
     while True:
         slot = SLOTS / str(number)
@@ -103,19 +103,19 @@ def take_slot() -> Path:
 
 
 def build(folder: Path) -> tuple[str, list[str]]:
-    """Compiles the crate where src/ has changed, and brings `folder` what cells link.
+    """Compiles the crate and puts the libraries that cells link into `folder`.
 
-    The project's own libraries are copied, for the next build must not reach a running kernel; those
-    they depend on are never written again under the same name, so a link will do. Returns the name of
-    the shared library and where the linker looks.
+    The project's own libraries are copied, because the next build must not affect a running kernel. Their
+    dependencies are linked, because they are never overwritten under the same name. Returns the name of
+    the shared library and the linker's search paths.
     """
     command = ["cargo", "build", "--locked", "--package=ror-notebook", "--message-format=json-render-diagnostics"]
-    # .cargo/config.toml is what counts, as in setup/env.sh.
+    # Only .cargo/config.toml counts, as in setup/env.sh.
     unset = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "LIBTORCH"]
     environment = {name: value for name, value in os.environ.items() if name not in unset}
     done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
-        sys.exit("error: the crate could not be compiled, see above; mend it and start the kernel again")
+        sys.exit("error: the crate could not be compiled: fix the errors above and restart the kernel")
     made, others, search = None, [], [str(folder)]
     for line in done.stdout.splitlines():
         message = json.loads(line)
@@ -145,9 +145,9 @@ def build(folder: Path) -> tuple[str, list[str]]:
 
 
 def write_view(folder: Path) -> None:
-    """Writes what rust-analyzer reads: for each crate in READ a manifest without other dependencies,
-    and Rust's library without what no cell names, such as every instruction of every processor; beside
-    it, as `none`, a library that is empty."""
+    """Writes what rust-analyzer reads: a manifest for each crate in READ without other dependencies, a
+    standard library with only alloc, core and std (not the instructions of every processor), and an
+    empty standard library, `none`."""
     made_from = [path.read_bytes() for path in [*ROOT.glob("crates/*/Cargo.toml"), *(ROOT / n for n in ["Cargo.toml", "Cargo.lock", "setup/kernel.py"])]]
     made_from.append(f"{os.environ.get('CARGO_HOME')} {Path.home()}".encode())
     key = hashlib.sha256(b"".join(made_from))
@@ -190,8 +190,8 @@ def write_view(folder: Path) -> None:
 
 
 def toolchain() -> dict[str, str]:
-    """What has evcxr's cargo, which it calls by its path, and rust-analyzer's, which is rustup's, see
-    the same compiler: cargo asks it what it can whenever that seems another than the last time."""
+    """Returns variables that make evcxr's cargo (called by its path) and rust-analyzer's cargo (rustup's)
+    use the same compiler. Otherwise cargo would query the compiler again at every change."""
     if not shutil.which("rustup"):
         return {}
     rustc = Path(subprocess.check_output(["rustup", "which", "rustc"], cwd=ROOT, text=True).strip())
@@ -200,8 +200,8 @@ def toolchain() -> dict[str, str]:
 
 
 def install() -> None:
-    """Writes the kernel's description into the project, where setup/env.sh has Jupyter look for it:
-    two clones that share a Python environment each have their own."""
+    """Writes the kernel's description to the project, where setup/env.sh makes Jupyter look for it. Two
+    clones that share a Python environment each have their own."""
     spec = {
         "argv": [sys.executable, str(Path(__file__).resolve()), "{connection_file}"],
         "display_name": "Rust (ror)",
@@ -215,14 +215,14 @@ def start(connection_file: str) -> None:
     slot = take_slot()
     library, search = build(slot / "lib")
     write_view(slot / "read")
-    # A notebook's folder may have an evcxr.toml of its own, which goes before the prelude.
+    # A notebook's folder may have its own evcxr.toml, which is read before the prelude.
     (slot / "library").unlink(missing_ok=True)
     (slot / "library").symlink_to("read/rust" if Path("evcxr.toml").exists() else "read/none")
     for name, text in FACADE.items():
         write(slot / "ror" / name, text.format(slot=slot, library=library, search=json.dumps(search)))
     write(slot / "evcxr.toml", f"[evcxr]\nprelude = '''\n{PRELUDE.format(slot=slot)}'''\n")
 
-    # rust-analyzer reads every source below the folder of cells: there is nothing else in it.
+    # rust-analyzer reads every source below this folder, so it only contains cells.
     cells = slot / "cells"
     cells.mkdir(exist_ok=True)
     bin = Path(sys.prefix) / "bin"
@@ -232,15 +232,15 @@ def start(connection_file: str) -> None:
         ROR_HOME=os.environ.get("ROR_HOME", str(ROOT)),
         ROR_PROGRAM=str(ROOT / "ror"),  # workers of a training
         PATH=f"{bin}{os.pathsep}{os.environ.get('PATH', '')}",
-        JUPYTER_PATH=str(slot / "none"),  # keeps evcxr from updating kernels elsewhere
+        JUPYTER_PATH=str(slot / "none"),  # prevents evcxr from updating kernels elsewhere
         LD_LIBRARY_PATH=f"{slot / 'lib'}{os.pathsep}{os.environ.get('LD_LIBRARY_PATH', '')}".rstrip(os.pathsep),
-        MIMALLOC_ALLOW_THP="0",  # evcxr's allocator: clearing huge pages took a tenth of a start
+        MIMALLOC_ALLOW_THP="0",  # evcxr's allocator: zeroing huge pages takes a tenth of the start
         RUST_LIB_BACKTRACE="0",  # an error's message is enough
-        RUST_SRC_PATH=str(slot / "library"),  # of rust-analyzer alone
-        RUSTFLAGS="--cfg rust_analyzer",  # for its `cargo metadata`; evcxr compiles with flags of its own
+        RUST_SRC_PATH=str(slot / "library"),  # only for rust-analyzer
+        RUSTFLAGS="--cfg rust_analyzer",  # for its `cargo metadata`; evcxr compiles with its own flags
     )
     for name in ["CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "RUSTC_WORKSPACE_WRAPPER"]:
-        os.environ.pop(name, None)  # would go before evcxr's own, or lint cells
+        os.environ.pop(name, None)  # would override evcxr's own, or lint cells
     os.environ.update(toolchain())
     kernel = str(bin / "evcxr_jupyter")
     sys.exit(front.run(connection_file, [kernel, "--control_file"]))

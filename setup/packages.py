@@ -1,4 +1,4 @@
-"""Prints the packages of environment.yml that this Python lacks, one a line, as pip wants them."""
+"""Prints the packages of environment.yml that this Python lacks, one per line, in pip's format."""
 
 import re
 from importlib.metadata import PackageNotFoundError, version

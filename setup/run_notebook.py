@@ -2,8 +2,8 @@
 
     python setup/run_notebook.py NOTEBOOK... --to FOLDER
 
-Writes the executed notebook and an HTML page of it into FOLDER. Without a notebook it only
-starts and stops the kernel, which compiles what the kernel needs.
+Writes the executed notebook and an HTML page of it to FOLDER. Without a notebook, only starts and stops
+the kernel, which compiles what it needs.
 """
 
 import argparse
@@ -19,15 +19,15 @@ import nbformat
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
-START = 1200  # seconds; after an edit the kernel first compiles the crate
+START = 1200  # seconds; after an edit, the kernel compiles the crate first
 LATE = 0.1  # seconds
 
 
 def failure(cell) -> str:
-    """What went wrong in an executed cell; empty when nothing did.
+    """Returns the error of an executed cell, or an empty string.
 
-    A compile error is an output. After `?` and after a panic there is only what was written to
-    stderr, so whatever is written there counts, libtorch's warnings excepted.
+    A compile error is an output. After `?` and after a panic there is only text on stderr, so any text
+    there counts as an error, except libtorch's warnings.
     """
     text = []
     for output in cell.get("outputs", []):
@@ -39,20 +39,20 @@ def failure(cell) -> str:
 
 
 def unsaid(cell, said: str, status: str) -> str:
-    """What is wrong with how a cell failed that should fail; empty when nothing is.
+    """Returns what is wrong with the error of a cell that should fail, or an empty string.
 
-    Its metadata's `says` lists what its error must name.
+    `says` in its metadata lists the words that the error must contain.
     """
     if not said:
-        return "(nothing, but this cell should fail)"
+        return "(no error, but this cell should fail)"
     if status != "error":
-        return f"{said}\n\n(and Jupyter is told that the cell is {status}, so Run All would go on)"
+        return f"{said}\n\n(but Jupyter got the status {status}, so Run All would continue)"
     missing = [what for what in cell.metadata.get("says", []) if what not in said]
     return f"{said}\n\n(which lacks: {missing})" if missing else ""
 
 
 def unshown(cell) -> str:
-    """What a cell does not show of what its metadata's `shows` lists; empty when it shows all."""
+    """Returns which words in `shows` of a cell's metadata its output lacks, or an empty string."""
     shown = []
     for output in cell.get("outputs", []):
         shown += [output.get("text", ""), *map(str, output.get("data", {}).values())]
@@ -62,7 +62,7 @@ def unshown(cell) -> str:
 
 async def execute(client: NotebookClient, cell, index: int) -> None:
     await client.async_execute_cell(cell, index)
-    # What a cell writes to stderr may arrive after the kernel has said that it is done.
+    # A cell's stderr may arrive after the kernel's idle message.
     try:
         while message := await client.kc.get_iopub_msg(timeout=LATE):
             client.process_message(message, cell, index)
@@ -79,7 +79,7 @@ async def run(path: Path, folder: Path) -> bool:
         startup_timeout=START,
         allow_errors=True,  # `failure` sees more than nbclient
         on_cell_executed=lambda execute_reply, **_: replies.append(execute_reply["content"]),
-        record_timing=False,  # five lines a cell in each difference
+        record_timing=False,  # otherwise every diff has five lines per cell
         resources={"metadata": {"path": str(path.parent)}},
     )
     print(f"{path.name}: starting the kernel", flush=True)
@@ -107,7 +107,7 @@ async def run(path: Path, folder: Path) -> bool:
     page, _ = HTMLExporter().from_notebook_node(notebook, {"metadata": {"name": path.stem}})
     (folder / path.name).with_suffix(".html").write_text(page, encoding="utf-8")
     if failed:
-        print(f"\n{path.name}: this cell failed:\n\n{cell.source}\n\nand said:\n\n{failed}\n", file=sys.stderr)
+        print(f"\n{path.name}: this cell failed:\n\n{cell.source}\n\nwith:\n\n{failed}\n", file=sys.stderr)
     else:
         shown = os.path.relpath((folder / path.name).with_suffix(".html"))
         print(f"{path.name}: {len(cells)} cells in {time.monotonic() - start:.0f} s, shown in {shown}")
@@ -129,7 +129,7 @@ def main() -> int:
         asyncio.run(start_kernel())
         return 0
     if not options.to:
-        parser.error("--to names the folder for the results")
+        parser.error("--to FOLDER is required")
     return 0 if all(asyncio.run(run(path.resolve(), options.to)) for path in options.notebooks) else 1
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Called by `cargo test --doc` in place of rustdoc: first makes the documentation, warnings denied,
-# from what is compiled already (`cargo doc` would check all dependencies), then runs its examples.
+# `cargo test --doc` calls this instead of rustdoc. It first makes the documentation, with warnings as
+# errors, from the compiled crates (`cargo doc` would check all dependencies), then runs the examples.
 set -euo pipefail
 doc=()
 skip=

@@ -1,4 +1,4 @@
-"""Writes arrays as a safetensors file, whole or not at all."""
+"""Writes arrays as a safetensors file, atomically."""
 
 import json
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def write(path: Path, tensors: dict) -> None:
-    """Writes arrays as f32, in the order of their names."""
+    """Writes arrays as f32, sorted by name."""
     header, data = {}, b""
     for name, array in sorted(tensors.items()):
         raw = array.astype("<f4", order="C").tobytes()

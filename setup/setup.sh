@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
-# Prepares everything: Python environment, Rust kernel, compiled dependencies. Done steps are skipped.
+# Installs the Python environment and the Rust kernel, and compiles the project. Skips finished steps.
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
 evcxr=0.22.0
 
-# at_least 1.91 1.95.0: whether the second version is the first or later
+# at_least 1.91 1.95.0: whether the second version is at least the first
 at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
 
 # --- prerequisites ---
 [ "$(uname -s)" = Linux ] || [ -n "${ROR_UNTESTED:-}" ] ||
-    fail "this is $(uname -s), and the project is tested on Linux alone." \
+    fail "this is $(uname -s), but the project is only tested on Linux." \
         "Elsewhere it may not link PyTorch, load the crate's library into notebooks, or start ./ror." \
-        "Use Linux, also in a container, a virtual machine or WSL 2." \
-        "To try all the same: ROR_UNTESTED=yes make setup"
+        "Use Linux, for example in a container, a virtual machine or WSL 2." \
+        "To try anyway: ROR_UNTESTED=yes make setup"
 case $root in
-*[[:space:]]*) fail "the path of the project has a space: $root" \
-    "The Rust kernel can't load cells from such a path. Move the project to one without." ;;
+*[[:space:]]*) fail "the project's path contains a space: $root" \
+    "The Rust kernel can't load cells from such a path. Move the project to another path." ;;
 esac
 
 command -v cargo >/dev/null && command -v rustc >/dev/null || fail "cargo or rustc was not found." \
@@ -28,13 +28,13 @@ command -v c++ >/dev/null || fail "no C++ compiler was found (c++)." \
     "Debian, Ubuntu: sudo apt install g++" "Fedora: sudo dnf install gcc-c++" \
     "conda: conda install -c conda-forge gxx"
 
-# The kernel reads them to learn the types of variables; without them a `let` in a cell fails.
+# The kernel needs these sources to determine the types of variables. Without them a `let` fails.
 if [ ! -d "$(rustc --print sysroot)/lib/rustlib/src/rust/library" ]; then
     say "installing the sources of Rust's standard library (rust-src) ..."
     rustup component add rust-src >&2 ||
         fail "the sources of Rust's standard library are missing: $(rustc --print sysroot)/lib/rustlib/src/rust/library" \
             "Notebooks can't keep variables without them." "With rustup, when online: rustup component add rust-src" \
-            "Without rustup, install your distribution's package, often named rust-src too."
+            "Without rustup, install your distribution's package, which is often named rust-src."
 fi
 
 if [ ! -x "$python" ]; then
@@ -52,10 +52,10 @@ fi
 # --- Python packages: the list in environment.yml ---
 missing=$("$python" setup/packages.py)
 if [ -n "$missing" ]; then
-    [ "$env" = "$root/.venv" ] || fail "the conda environment $env differs from environment.yml; missing: ${missing//$'\n'/ }" \
-        "Run: conda env update -f environment.yml" "or: conda deactivate, and make setup will create .venv"
+    [ "$env" = "$root/.venv" ] || fail "the conda environment $env lacks packages of environment.yml: ${missing//$'\n'/ }" \
+        "Run: conda env update -f environment.yml" "or: conda deactivate, then make setup, which creates .venv"
     say "installing PyTorch and Jupyter into .venv, 1 to 5 minutes ..."
-    # shellcheck disable=SC2086  # one word a package
+    # shellcheck disable=SC2086  # one word per package
     "$python" -m pip install --quiet --no-cache-dir $missing ||
         fail "pip could not install the packages of environment.yml." "See above; then run make setup again."
 fi
@@ -71,18 +71,18 @@ fi
 
 # --- the kernel ---
 if ! grep -qs "\"evcxr_jupyter $evcxr " "$env/.crates.toml" || [ ! -x "$env/bin/evcxr_jupyter" ]; then
-    # Less optimised it compiles in two thirds of the time, and starts 0.7 s later.
+    # With less optimization it compiles in two thirds of the time and starts 0.7 s later.
     say "compiling the Rust kernel evcxr_jupyter $evcxr, about 5 minutes on 2 cores ..."
-    # Elsewhere, because this project's .cargo/config.toml is not meant for it.
+    # In another folder, because this project's .cargo/config.toml must not apply.
     (cd / && CARGO_PROFILE_RELEASE_OPT_LEVEL=1 cargo install "evcxr_jupyter@$evcxr" --locked --root "$env" --quiet) ||
         fail "evcxr_jupyter could not be compiled." "See above; then run make setup again."
 fi
 "$python" setup/kernel.py --install
 
-# --- compiled dependencies, the crate, which cells link, and the program, which ./ror runs ---
+# --- dependencies, the library that cells link, and the program that ./ror runs ---
 key=$(cat Cargo.toml crates/*/Cargo.toml Cargo.lock .cargo/config.toml <(rustc -vV) <(readlink -f .libtorch) | sha256sum)
 if [ "$(cat target/ready 2>/dev/null)" != "$key" ] || [ ! -x target/bin/ror ]; then
-    say "compiling the crate and what has changed of its dependencies; all takes about 6 minutes on 2 cores ..."
+    say "compiling the project and changed dependencies, at most about 6 minutes on 2 cores ..."
     setup/build.sh
     echo "$key" >target/ready
 fi

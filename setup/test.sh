@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every check of the project. The first that fails ends it.
+# Runs every check of the project and stops at the first failure.
 #   make test                                all of them
 #   make test ONLY=src/plot                  the unit tests of a module (or src/plot/bars.rs)
 #   make test ONLY=tests/training.rs         the tests of a file
@@ -7,13 +7,13 @@
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 step() { say "== $* [$((SECONDS / 60)):$(printf %02d $((SECONDS % 60)))]"; }
 
-# Clippy compiles the tests, in place of rustc, so that all is compiled once and the dependencies not
-# again; `cargo clippy` would check all of them. So with rustdoc, see rustdoc.sh.
+# Clippy replaces rustc when compiling the tests, so that everything is compiled only once; `cargo
+# clippy` would check all dependencies again. The same applies to rustdoc, see rustdoc.sh.
 export RUSTC_WORKSPACE_WRAPPER=clippy-driver
 export CLIPPY_ARGS=-Dwarnings__CLIPPY_HACKERY__
 export RUSTDOC=$root/setup/rustdoc.sh
 
-# A script in a home without a data set, even where data/ holds one.
+# Runs a script without a data set, even if data/ contains one.
 without_data() {
     env -u ROR_DATA ROR_HOME="$root/target/synthetic" ROR_MODELS="${ROR_MODELS:-$root/models}" \
         ROR_CACHE="${ROR_CACHE:-$root/data/cache}" "$python" "$@"
@@ -40,7 +40,7 @@ step "format"
 cargo fmt --all --check
 step "lints (clippy), compiling the tests"
 cargo test --locked --lib --bins --tests --benches --no-run --quiet
-cargo build --locked --examples --quiet # as programs, which tests/examples.rs runs
+cargo build --locked --examples --quiet # tests/examples.rs runs them
 step "unit and integration tests"
 cargo test --locked --quiet --lib --bins --tests
 step "the C++ shim under AddressSanitizer"
@@ -60,13 +60,13 @@ setup/dependent.sh
 own=$(mktemp -d)
 trap 'rm -rf "$own"' EXIT
 
-# Not beside the tests: where sources have changed, this compiles, and replaces the library they run with.
-step "the installed program predicts a photograph"
+# Not at the same time as the tests: if sources have changed, this replaces the library they use.
+step "the installed program predicts a photo"
 setup/install.sh "$own"
 (cd "$own" && env -u ROR_HOME -u ROR_MODELS bin/ror predict "$root/tests/photos/plain.jpg") |
     grep " years (80 %" || fail "the installed program found no face."
 
-# Kernels take the crate from the same build.
+# The kernels use the same build.
 step "notebooks on synthetic data, two kernels at once"
 mkdir -p target/notebooks
 synthetic tests/notebooks/*.ipynb >target/notebooks/second.log 2>&1 &
@@ -75,7 +75,7 @@ synthetic notebooks/*.ipynb
 wait "$second" || { cat target/notebooks/second.log; exit 1; }
 cat target/notebooks/second.log
 
-# With the models just installed, so that it trains: what it loads would not move.
+# With the models just installed, so that it has to train: a loaded model shows no progress.
 step "a training watched and stopped in JupyterLab"
 status=0
 ROR_MODELS=$own/share/ror/models without_data tests/browser/train.py notebooks/project.ipynb || status=$?
@@ -89,7 +89,7 @@ if [ -n "${ROR_DATA:-}" ]; then
     step "the notebooks on $ROR_DATA"
     "$python" setup/run_notebook.py notebooks/*.ipynb --to target/notebooks
 else
-    skipped+="what needs UTKFace (parts of tests/utkface.rs and tests/shipped.rs and tests/protocols.rs, the notebooks on it): ROR_DATA is not set, see data/README.md"
+    skipped+="tests that need UTKFace (parts of tests/utkface.rs, tests/shipped.rs and tests/protocols.rs, the notebooks on it): ROR_DATA is not set, see data/README.md"
 fi
 
 step "done"

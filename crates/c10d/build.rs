@@ -7,7 +7,7 @@ fn main() {
     for file in ["build.rs", "src/shim.cpp", "gloo"] {
         println!("cargo:rerun-if-changed={file}");
     }
-    // What torch-sys was built with.
+    // The libtorch that torch-sys was built with.
     let Some(lib) = env::var_os("DEP_TCH_LIBTORCH_LIB").map(PathBuf::from) else {
         return;
     };
@@ -16,7 +16,7 @@ fn main() {
         .cpp(true)
         .pic(true)
         .warnings(false)
-        .include("gloo/..") // PyTorch's wheel has no headers of Gloo
+        .include("gloo/..") // PyTorch's wheel does not contain Gloo's headers
         .include(include.join("torch/csrc/api/include"))
         .include(include)
         .flag("-std=c++17")
@@ -24,6 +24,6 @@ fn main() {
         .flag("-DUSE_C10D_GLOO")
         .file("src/shim.cpp")
         .compile("ror_c10d");
-    // Tests of this crate find libtorch as the programs of the workspace do.
+    // Lets this crate's tests find libtorch.
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", lib.display());
 }

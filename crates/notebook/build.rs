@@ -1,4 +1,4 @@
-//! Links what uses libtorch so that it finds it when it runs.
+//! Sets the run-time path to libtorch and exports its C symbols.
 
 use std::path::PathBuf;
 use std::{env, fs};
@@ -6,14 +6,14 @@ use std::{env, fs};
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-env-changed=LIBTORCH");
-    // What torch-sys was built with.
+    // The libtorch that torch-sys was built with.
     let Some(lib) = env::var_os("DEP_TCH_LIBTORCH_LIB") else {
         return;
     };
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", PathBuf::from(lib).display());
 
-    // rustc hides the C symbols of a static library inside a dylib. A notebook cell that calls
-    // a generic method of tch needs them, so they are exported again.
+    // rustc hides the C symbols of a static library in a dylib. Notebook cells that call a generic
+    // method of tch need them, so export them again.
     if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux")
         && let Some(out) = env::var_os("OUT_DIR")
     {

@@ -69,7 +69,7 @@ def check_sorting(page: Browser, faces: list[dict]) -> None:
         check(values == sorted(values), f"sorted by {word}: {values}")
         values = [value(faces[number]) for number in click(page, word)]
         check(values == sorted(values, reverse=True), f"sorted by {word}, a second click: {values}")
-    check(click(page, "photograph") == first, "sorted by photograph the tiles are not as they were")
+    check(click(page, "photo") == first, "sorted by photo the tiles are not as they were")
 
 
 def check_width(page: Browser, width: int, phone: bool = False) -> None:

@@ -296,7 +296,7 @@ class Cells(unittest.TestCase):
     def loses_variables(self, id: str, wanted: tuple[float, float], start: float) -> None:
         messages, reply = self.kernel.finish(id)
         self.assertTrue(wanted[0] < messages[-1]["came"] - start < wanted[1], messages[-1]["came"] - start)
-        self.assertIn("all variables are gone", text(messages, "stderr"))
+        self.assertIn("all variables are lost", text(messages, "stderr"))
         self.assertEqual(reply["status"], "error")
         self.assertIn("cannot find value `lost`", str(self.kernel.run("lost")[0]))
         self.assertEqual(result(self.kernel.run("1 + 1")[0]), "2")

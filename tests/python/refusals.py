@@ -21,29 +21,29 @@ def refused(error: type, words: str, call) -> None:
 
 
 place, models = Path(sys.argv[1]), Path(ror.__file__).parents[1] / "models"
-refused(FileNotFoundError, "there are: adults-64px", lambda: Ror.from_pretrained("nobody"))
+refused(FileNotFoundError, "choose from adults-64px", lambda: Ror.from_pretrained("nobody"))
 for name in ("gender-32px.json", "gender-32px.safetensors"):
     shutil.copy(models / name, place / name)
 weights = place / "gender-32px.safetensors"
 whole = weights.read_bytes()
 weights.write_bytes(whole[:-1000])
-refused(ValueError, "is not the file that its card names", lambda: Ror.from_pretrained(place / "gender-32px.json"))
+refused(ValueError, "checksum mismatch", lambda: Ror.from_pretrained(place / "gender-32px.json"))
 refused(ValueError, "cut off?", lambda: ror.read_safetensors(weights))
 weights.unlink()
 refused(FileNotFoundError, "gender-32px.safetensors", lambda: Ror.from_pretrained(place / "gender-32px.json"))
 (place / "config.json").write_text('{"model_type": "another"}')
-refused(ValueError, "config.json does not describe a net of ror.py", lambda: Ror.from_pretrained(place))
+refused(ValueError, "config.json does not describe a network of ror.py", lambda: Ror.from_pretrained(place))
 card = json.loads((models / "gender-32px.json").read_text())
 refused(ValueError, "keras_baseline", lambda: Ror({**card, "net": {**card["net"], "architecture": "keras_baseline"}}))
 
 net, picture = Ror.from_pretrained("gender-32px"), np.zeros((32, 32, 3), dtype=np.uint8)
 assert net.predict([]) == [] and len(net.predict([picture] * 33)) == 33
-refused(TypeError, "a list of pictures", lambda: net.predict("face.jpg"))
+refused(TypeError, "a list of images", lambda: net.predict("face.jpg"))
 refused(ValueError, "uint8 (height, width, 3)", lambda: net.predict([picture.astype(np.float32)]))
 refused(ValueError, "uint8 (height, width, 3)", lambda: net.predict([picture[:, :, 0]]))
 refused(RuntimeError, "eval()", lambda: net.train().predict([picture]))
 if ror.Hub is object:
-    refused(FileNotFoundError, "there is no net somebody/net", lambda: Ror.from_pretrained("somebody/net"))
+    refused(FileNotFoundError, "no network somebody/net", lambda: Ror.from_pretrained("somebody/net"))
 net.eval()
 try:
     import PIL  # noqa: F401
@@ -51,5 +51,5 @@ except ImportError:
     refused(ImportError, "pip install pillow", lambda: net.predict(["face.jpg"]))
 else:
     (place / "face.jpg").write_bytes(b"no picture")
-    refused(OSError, "face.jpg can't be read as a picture", lambda: net.predict([place / "face.jpg"]))
+    refused(OSError, "face.jpg as an image", lambda: net.predict([place / "face.jpg"]))
 print("refused")

@@ -1,5 +1,5 @@
-// What ProcessGroupGloo.hpp names of Gloo. PyTorch's wheel holds Gloo itself, and not its headers;
-// nothing here is called from the shim, it only lets the class be declared.
+// The declarations of Gloo that ProcessGroupGloo.hpp needs. PyTorch's wheel contains Gloo but not its
+// headers. The shim does not call anything declared here.
 #pragma once
 
 #include <chrono>

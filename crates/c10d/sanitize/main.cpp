@@ -1,4 +1,4 @@
-// Calls every function of the shim, as two ranks in two threads, under AddressSanitizer: run.sh.
+// Calls every function of the shim as two ranks in two threads. run.sh runs it under AddressSanitizer.
 
 #include <cstdio>
 #include <cstdlib>
@@ -35,7 +35,7 @@ void good(char* error) {
 }
 
 void bad(char* error) {
-  check(error != nullptr, "no error where one is due");
+  check(error != nullptr, "an error was expected");
   ror_c10d_free(error);
 }
 
@@ -63,7 +63,7 @@ void rank(int number, uint16_t port) try {
   good(ror_c10d_sum_with_gradient(group, &leaf, &sum));
   auto* result = static_cast<at::Tensor*>(sum);
   auto loss = (*result * *result).sum();
-  // The graph outlives what the caller holds of the group.
+  // The autograd graph outlives the caller's reference to the group.
   ror_c10d_group_free(group);
   ror_c10d_store_free(own);
   loss.backward();
@@ -83,13 +83,13 @@ int main() {
   bad(ror_c10d_group(served, "alone", 0, 2, -1, "127.0.0.1", 300, &none));
   bool found = true;
   good(ror_c10d_store_has(served, "key", &found));
-  check(!found, "a key that nobody set");
+  check(!found, "a key that was not set");
   good(ror_c10d_store_set(served, "key"));
   std::thread first(rank, 0, port), second(rank, 1, port);
   first.join();
   second.join();
   int version = 0;
-  char* nccl = ror_c10d_nccl_version(&version); // there or not
+  char* nccl = ror_c10d_nccl_version(&version); // NCCL may be missing
   ror_c10d_free(nccl);
   ror_c10d_store_free(served);
   std::puts("every function was called");

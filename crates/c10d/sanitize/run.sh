@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The shim under AddressSanitizer, which finds what is read or written where it should not be, and what
-# is never freed. Ends with 77 where the compiler has no sanitizer.
+# Runs the shim under AddressSanitizer, which finds invalid reads and writes and memory leaks. Exits
+# with 77 if the compiler has no sanitizer.
 #   crates/c10d/sanitize/run.sh LIBTORCH BINARY
 set -euo pipefail
 torch=$(realpath "$1") binary=$(realpath -m "$2")
@@ -16,7 +16,7 @@ if [ -z "$(find "$binary" -newer src/shim.cpp -newer sanitize/main.cpp 2>/dev/nu
         src/shim.cpp sanitize/main.cpp -o "$binary" -L"$torch/lib" -Wl,-rpath,"$torch/lib" \
         -Wl,--no-as-needed -ltorch -ltorch_cpu -lc10 -ldl -lpthread
 fi
-# Without torch's record of collective calls: of a process, and without a lock, so that two ranks in one
-# process now and then lose 56 bytes in it.
+# Turns off torch's recorder of collective calls. It has no lock, so two ranks in one process
+# sometimes leak 56 bytes in it.
 export TORCH_FR_BUFFER_SIZE=0
 exec "$binary"

@@ -1,8 +1,8 @@
 //! Process groups of PyTorch's [c10d](https://pytorch.org/docs/stable/distributed.html) for `tch`:
-//! several processes that sum and share tensors, by Gloo on CPUs and NCCL on GPUs.
+//! several processes sum and broadcast tensors with Gloo on CPUs and NCCL on GPUs.
 //!
-//! It is the very library that `torch.distributed` calls, so processes that `torchrun` started meet
-//! at its store. All processes of a group call the same functions in the same order.
+//! This is the library behind `torch.distributed`, so processes started by `torchrun` can use
+//! torchrun's store. All processes of a group must call the same functions in the same order.
 //!
 //! ```
 //! use std::time::Duration;
@@ -36,7 +36,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use tch::{Device, Tensor};
-// Its libraries are linked with this crate.
+// Links libtorch.
 use torch_sys as _;
 
 unsafe extern "C" {
@@ -73,49 +73,49 @@ unsafe extern "C" {
     fn ror_c10d_free(text: *mut c_char);
 }
 
-/// The error that the shim returned, if it did.
+/// Converts the shim's return value: null or an error text.
 fn check(error: *mut c_char) -> Result<()> {
     if error.is_null() {
         return Ok(());
     }
-    // SAFETY: not null, so a C string that the shim allocated for us and that nobody else frees.
+    // SAFETY: it is not null, so it is a C string that the shim allocated and only we free.
     let text = unsafe {
         let text = CStr::from_ptr(error).to_string_lossy().into_owned();
         ror_c10d_free(error);
         text
     };
-    // The first line says what happened; the rest is where in torch's sources.
-    bail!("{}", text.lines().next().unwrap_or("an unknown error"))
+    // The first line is the message; the rest is the location in torch's sources.
+    bail!("{}", text.lines().next().unwrap_or("unknown error"))
 }
 
 fn millis(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Where the processes of a group find each other: a `TCPStore`.
+/// A `TCPStore`, through which the processes of a group find each other.
 pub struct Store {
     store: *mut c_void,
     port: u16,
 }
 
-// SAFETY: a TCPStore locks itself, and may be used from any thread.
+// SAFETY: a TCPStore has its own locks and may be used from any thread.
 unsafe impl Send for Store {}
 // SAFETY: as above.
 unsafe impl Sync for Store {}
 
 impl Store {
-    /// Hosts a store for as long as this lives, at `port`, or at any free one where that is 0.
+    /// Hosts a store until it is dropped, at `port`, or at any free port if `port` is 0.
     ///
     /// # Errors
-    /// A port that is taken, or a name that is none of this machine's.
+    /// The port is taken, or `host` is not a name of this machine.
     pub fn serve(host: &str, port: u16, timeout: Duration) -> Result<Self> {
         Self::new(host, port, true, timeout)
     }
 
-    /// Connects to the store at `host` and `port`, and waits for it if need be.
+    /// Connects to the store at `host` and `port`. Waits up to `timeout` for it.
     ///
     /// # Errors
-    /// No store there within `timeout`.
+    /// There is no store after `timeout`.
     pub fn connect(host: &str, port: u16, timeout: Duration) -> Result<Self> {
         Self::new(host, port, false, timeout)
     }
@@ -123,36 +123,36 @@ impl Store {
     fn new(host: &str, port: u16, serves: bool, timeout: Duration) -> Result<Self> {
         let host = CString::new(host)?;
         let (mut store, mut at) = (null_mut(), 0);
-        // SAFETY: `host` is a C string, and both results are ours to write to.
+        // SAFETY: `host` is a C string, and both out-pointers are valid.
         check(unsafe {
             ror_c10d_store(host.as_ptr(), port, serves, millis(timeout), &mut store, &mut at)
         })?;
         Ok(Self { store, port: at })
     }
 
-    /// The port it is at.
+    /// The store's port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Puts a key into it.
+    /// Sets a key.
     ///
     /// # Errors
-    /// The process that hosts it has ended.
+    /// The process that hosts the store has ended.
     pub fn set(&self, key: &str) -> Result<()> {
         let key = CString::new(key)?;
         // SAFETY: the store lives as long as `self`, and `key` is a C string.
         check(unsafe { ror_c10d_store_set(self.store, key.as_ptr()) })
     }
 
-    /// Whether a key is in it.
+    /// Whether a key is set.
     ///
     /// # Errors
-    /// The process that hosts it has ended.
+    /// The process that hosts the store has ended.
     pub fn has(&self, key: &str) -> Result<bool> {
         let key = CString::new(key)?;
         let mut found = false;
-        // SAFETY: the store lives as long as `self`, `key` is a C string, and the result ours.
+        // SAFETY: the store lives as long as `self`, `key` is a C string, the out-pointer is valid.
         check(unsafe { ror_c10d_store_has(self.store, key.as_ptr(), &mut found) })?;
         Ok(found)
     }
@@ -160,7 +160,7 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        // SAFETY: it is ours and not used again; groups hold a reference of their own.
+        // SAFETY: it is not used again; groups hold their own reference.
         unsafe { ror_c10d_store_free(self.store) }
     }
 }
@@ -171,31 +171,30 @@ impl fmt::Debug for Store {
     }
 }
 
-/// Several processes that compute together.
+/// A group of processes that sum and broadcast tensors.
 pub struct Group {
     group: *mut c_void,
     rank: usize,
     size: usize,
 }
 
-// SAFETY: a group may move between threads; it is not Sync, since calls of two threads at once
-// would meet the other processes' calls in any order.
+// SAFETY: a group may move between threads. It is not Sync, because concurrent calls of two threads
+// could be matched with the other processes' calls in the wrong order.
 unsafe impl Send for Group {}
 
 impl Group {
-    /// Joins the group `name` of `size` processes as number `rank`, and waits until all are there.
-    /// Tensors are on `device`: by Gloo on the CPU, by NCCL on a GPU.
+    /// Joins the group `name` of `size` processes as `rank`, and waits for the others. Tensors must
+    /// be on `device`: the CPU (Gloo) or a GPU (NCCL).
     ///
-    /// `host` is a name or address by which the others reach this machine by Gloo; where it is empty,
-    /// Gloo is reached as `torch.distributed` has it: by the interfaces that `GLOO_SOCKET_IFNAME` names,
-    /// or by the machine's own name.
+    /// `host` is the name or address at which other processes reach this one with Gloo. If it is
+    /// empty, Gloo uses the interfaces in `GLOO_SOCKET_IFNAME` or the machine's own name, like
+    /// `torch.distributed`.
     ///
-    /// `timeout` is that of each call by Gloo. NCCL's calls have none of their own, here and in what
-    /// follows: where another process has ended they wait, until whoever started this one ends it, as
-    /// torchrun does.
+    /// `timeout` applies to each Gloo call. NCCL calls have no timeout: if another process has
+    /// ended, they wait until the launcher, such as torchrun, ends this process.
     ///
     /// # Errors
-    /// The others do not come within `timeout`, they can't be reached, or there is no NCCL.
+    /// The other processes do not join within `timeout` or can't be reached, or NCCL is missing.
     pub fn new(
         store: &Store,
         name: &str,
@@ -205,16 +204,16 @@ impl Group {
         host: &str,
         timeout: Duration,
     ) -> Result<Self> {
-        ensure!(rank < size, "rank {rank} of {size}: ranks count from 0");
+        ensure!(rank < size, "rank {rank} of {size} is out of range: ranks are numbered from 0");
         let gpu = match device {
             Device::Cpu => -1,
             Device::Cuda(number) => c_int::try_from(number)?,
-            other => bail!("no process group on {other:?}: only on CPUs and CUDA's GPUs"),
+            other => bail!("process groups do not support {other:?}: use the CPU or a CUDA GPU"),
         };
         let (name, host) = (CString::new(name)?, CString::new(host)?);
         let (own, all) = (c_int::try_from(rank)?, c_int::try_from(size)?);
         let mut group = null_mut();
-        // SAFETY: the store lives, both strings are C strings, and the result is ours to write to.
+        // SAFETY: the store lives, both strings are C strings, and the out-pointer is valid.
         check(unsafe {
             ror_c10d_group(
                 store.store,
@@ -230,44 +229,45 @@ impl Group {
         Ok(Self { group, rank, size })
     }
 
-    /// This process's number, from 0.
+    /// This process's rank, from 0.
     pub fn rank(&self) -> usize {
         self.rank
     }
 
-    /// How many processes there are.
+    /// The number of processes.
     pub fn size(&self) -> usize {
         self.size
     }
 
-    /// Puts into `tensor`, which is contiguous, the sum over all processes: an all-reduce.
+    /// Replaces `tensor` by the sum over all processes (all-reduce).
     ///
     /// # Errors
-    /// Another process has ended, or the shapes differ; by NCCL see [`Group::new`].
+    /// The tensor is not contiguous, the shapes differ, or another process has ended (Gloo only,
+    /// see [`Group::new`]).
     pub fn sum(&self, tensor: &mut Tensor) -> Result<()> {
-        // SAFETY: both live through the call, and the tensor is ours to write to.
+        // SAFETY: both live through the call, and the tensor is borrowed mutably.
         check(unsafe { ror_c10d_sum(self.group, tensor.as_mut_ptr().cast()) })
     }
 
-    /// Puts into `tensor`, which is contiguous, that of process `root`.
+    /// Replaces `tensor` by the tensor of rank `root`.
     ///
     /// # Errors
-    /// Another process has ended, or the shapes differ; by NCCL see [`Group::new`].
+    /// The tensor is not contiguous, the shapes differ, or another process has ended (Gloo only,
+    /// see [`Group::new`]).
     pub fn broadcast(&self, tensor: &mut Tensor, root: usize) -> Result<()> {
         let root = c_int::try_from(root)?;
-        // SAFETY: both live through the call, and the tensor is ours to write to.
+        // SAFETY: both live through the call, and the tensor is borrowed mutably.
         check(unsafe { ror_c10d_broadcast(self.group, tensor.as_mut_ptr().cast(), root) })
     }
 
-    /// The sum over all processes, through which gradients pass back to each: what
-    /// `torch.distributed.nn.functional.all_reduce` is.
+    /// Returns the sum over all processes, through which gradients flow back to each process, like
+    /// `torch.distributed.nn.functional.all_reduce`.
     ///
     /// # Errors
-    /// Another process has ended, or the shapes differ; by NCCL see [`Group::new`].
+    /// The shapes differ, or another process has ended (Gloo only, see [`Group::new`]).
     pub fn sum_with_gradient(&self, tensor: &Tensor) -> Result<Tensor> {
         let mut sum = null_mut();
-        // SAFETY: both live through the call; the result is a new tensor, of which tch becomes the
-        // only owner.
+        // SAFETY: both live through the call; the result is a new tensor that only tch owns.
         unsafe {
             check(ror_c10d_sum_with_gradient(
                 self.group,
@@ -281,7 +281,7 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // SAFETY: it is ours and not used again; a graph of gradients holds its own reference.
+        // SAFETY: it is not used again; an autograd graph holds its own reference.
         unsafe { ror_c10d_group_free(self.group) }
     }
 }
@@ -292,13 +292,13 @@ impl fmt::Debug for Group {
     }
 }
 
-/// NCCL's version, such as 22809 for 2.28.9: it is loaded and answers, which needs no GPU.
+/// Loads NCCL and returns its version, such as 22809 for 2.28.9. Does not need a GPU.
 ///
 /// # Errors
-/// PyTorch came without it, or it is not where the loader looks.
+/// PyTorch was installed without NCCL, or the loader does not find it.
 pub fn nccl_version() -> Result<i32> {
     let mut version = 0;
-    // SAFETY: the result is ours to write to.
+    // SAFETY: the out-pointer is valid.
     check(unsafe { ror_c10d_nccl_version(&mut version) })?;
     Ok(version)
 }
@@ -311,7 +311,7 @@ mod tests {
 
     const WAIT: Duration = Duration::from_secs(60);
 
-    /// Runs `f` as each of `size` processes, here threads, and gives what they return.
+    /// Runs `f` as each of `size` ranks, in threads, and returns the results.
     fn together<T: Send>(size: usize, f: impl Fn(Group) -> T + Sync) -> Vec<T> {
         let store = Store::serve("127.0.0.1", 0, WAIT).unwrap();
         let port = store.port();
@@ -342,8 +342,7 @@ mod tests {
         assert_eq!(found, [(6.0, 2.0); 3]);
     }
 
-    /// Against one process that has both ranks' numbers: y = (a + b)^2 and (a + b)^3, whose sum is
-    /// the loss.
+    /// Compares with one process that has both ranks' numbers; the loss is (a + b)^2 + (a + b)^3.
     #[test]
     fn gradients_pass_through_a_sum() {
         let found = together(2, |group| {
@@ -366,7 +365,7 @@ mod tests {
         let alone = Group::new(&store, "alone", 0, 2, Device::Cpu, "127.0.0.1", short).unwrap_err();
         assert!(alone.to_string().to_lowercase().contains("time"), "{alone}");
         assert!(Group::new(&store, "x", 2, 2, Device::Cpu, "", short).is_err());
-        // One that leaves: the other's next sum fails, and does not wait.
+        // If one rank leaves, the other's next sum fails instead of waiting.
         let failed = together(2, |group| {
             let mut tensor = Tensor::from_slice(&[1f32]);
             group.sum(&mut tensor).unwrap();
@@ -374,7 +373,7 @@ mod tests {
         });
         let gone = |error: &String| error.contains("closed") || error.contains("reset");
         assert!(failed[0].as_ref().is_some_and(gone), "{failed:?}");
-        // Tensors that aren't one piece of memory.
+        // A tensor that is not contiguous.
         together(1, |group| {
             let mut turned = Tensor::zeros([2, 3], (Kind::Float, Device::Cpu)).tr();
             assert!(group.sum(&mut turned).unwrap_err().to_string().contains("contiguous"));
@@ -387,7 +386,7 @@ mod tests {
         let other = Store::connect("127.0.0.1", store.port(), WAIT).unwrap();
         assert!(!store.has("here").unwrap());
         other.set("here").unwrap();
-        // It is on its way.
+        // The key may still be on its way.
         let arrived = (0..500).any(|_| {
             thread::sleep(Duration::from_millis(10));
             store.has("here").unwrap()

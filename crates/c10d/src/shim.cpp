@@ -1,6 +1,6 @@
-// The part of torch's c10d that a training on several processes needs, as C functions.
+// The parts of torch's c10d that distributed training needs, as C functions.
 //
-// Each gives null, or what went wrong as text that the caller frees: no exception leaves this file.
+// Each function returns null, or an error text that the caller frees. No exception leaves this file.
 
 #include <dlfcn.h>
 
@@ -31,12 +31,12 @@ char* caught(F&& body) noexcept {
   } catch (const std::exception& error) {
     return strdup(error.what());
   } catch (...) {
-    return strdup("an exception of unknown type");
+    return strdup("unknown exception");
   }
 }
 
-// NCCL by the names of its nccl.h: part of what torch's CUDA library is linked with, loaded only
-// where it is asked for, so that machines without a GPU never map it.
+// NCCL's functions, as declared in nccl.h. torch's CUDA library links NCCL; here it is loaded on
+// demand, so that machines without a GPU never load it.
 struct Nccl {
   struct UniqueId {
     char internal[128];
@@ -66,7 +66,7 @@ struct Nccl {
       case at::kFloat: return 7;
       case at::kDouble: return 8;
       case at::kBFloat16: return 9;
-      default: TORCH_CHECK(false, "NCCL sends no ", type);
+      default: TORCH_CHECK(false, "NCCL does not support the type ", type);
     }
   }
 
@@ -89,7 +89,7 @@ struct Nccl {
   }
 };
 
-// Several processes that compute together: by Gloo on CPUs, by NCCL on GPUs.
+// A group of processes that use Gloo on CPUs and NCCL on GPUs.
 class Group : public torch::CustomClassHolder {
  public:
   Group(StorePtr store, int rank, int size, int gpu, const std::string& host, Millis timeout)
@@ -113,7 +113,7 @@ class Group : public torch::CustomClassHolder {
   }
 
   void sum(at::Tensor tensor) {
-    TORCH_CHECK(tensor.is_contiguous(), "only contiguous tensors are summed");
+    TORCH_CHECK(tensor.is_contiguous(), "cannot sum a tensor that is not contiguous");
     if (comm_) {
       return on_gpu(tensor, "ncclAllReduce", [&](const Nccl& nccl, void* data, int type) {
         return nccl.all_reduce(data, data, tensor.numel(), type, 0, comm_, nullptr);
@@ -124,7 +124,7 @@ class Group : public torch::CustomClassHolder {
   }
 
   void broadcast(at::Tensor tensor, int root) {
-    TORCH_CHECK(tensor.is_contiguous(), "only contiguous tensors are sent");
+    TORCH_CHECK(tensor.is_contiguous(), "cannot broadcast a tensor that is not contiguous");
     if (comm_) {
       return on_gpu(tensor, "ncclBroadcast", [&](const Nccl& nccl, void* data, int type) {
         return nccl.broadcast(data, data, tensor.numel(), type, root, comm_, nullptr);
@@ -146,17 +146,17 @@ class Group : public torch::CustomClassHolder {
       store_->set("nccl", std::vector<uint8_t>(id.internal, id.internal + sizeof id.internal));
     }
     auto bytes = store_->get("nccl");
-    TORCH_CHECK(bytes.size() == sizeof id.internal, "the store's id for NCCL is no id");
+    TORCH_CHECK(bytes.size() == sizeof id.internal, "the NCCL ID in the store is malformed");
     std::memcpy(id.internal, bytes.data(), bytes.size());
     nccl.check(nccl.comm_init_rank(&comm_, size, id, rank), "ncclCommInitRank");
   }
 
-  // Work on the default stream, in order with torch's own.
+  // Runs on the default stream, in order with torch's own work.
   template <typename F>
   void on_gpu(const at::Tensor& tensor, const char* what, F&& call) {
     c10::DeviceGuard guard(tensor.device());
     auto stream = c10::impl::VirtualGuardImpl(at::kCUDA).getStream(tensor.device());
-    TORCH_CHECK(stream.id() == 0, "NCCL runs on the default stream alone");
+    TORCH_CHECK(stream.id() == 0, "NCCL only runs on the default stream");
     const Nccl& nccl = Nccl::get();
     nccl.check(call(nccl, tensor.data_ptr(), Nccl::type(tensor.scalar_type())), what);
   }
@@ -168,8 +168,8 @@ class Group : public torch::CustomClassHolder {
 
 using GroupPtr = c10::intrusive_ptr<Group>;
 
-// The sum over all processes, through which gradients pass: what each process's loss owes to a
-// summand is the sum of what all of them owe to the sum.
+// The sum over all processes, with gradients: the gradient of a summand is the sum of the gradients
+// of all processes.
 struct SumWithGradient : torch::autograd::Function<SumWithGradient> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, at::Tensor x, const GroupPtr& group) {
     context->saved_data["group"] = c10::IValue::make_capsule(group);
@@ -191,7 +191,7 @@ struct SumWithGradient : torch::autograd::Function<SumWithGradient> {
 
 extern "C" {
 
-// A store that this process hosts, at any free port where `port` is 0, or one of another process.
+// Hosts a store, at any free port if `port` is 0, or connects to one.
 char* ror_c10d_store(const char* host, uint16_t port, bool serves, int64_t millis, void** out, uint16_t* at) {
   return caught([&] {
     c10d::TCPStoreOptions options;
@@ -218,7 +218,7 @@ void ror_c10d_store_free(void* store) {
   free(error);
 }
 
-// `gpu` is its number, or -1 for the CPU; `host` names this machine to the others, or is empty.
+// `gpu` is the GPU's number, or -1 for the CPU. `host` is this machine's name or address, or empty.
 char* ror_c10d_group(
     void* store, const char* prefix, int rank, int size, int gpu, const char* host, int64_t millis, void** out) {
   return caught([&] {
@@ -247,7 +247,7 @@ char* ror_c10d_sum_with_gradient(void* group, void* tensor, void** out) {
   });
 }
 
-// NCCL's version, such as 22809: that it is there and can be called, which needs no GPU.
+// Loads NCCL and returns its version, such as 22809. Does not need a GPU.
 char* ror_c10d_nccl_version(int* out) {
   return caught([&] {
     const Nccl& nccl = Nccl::get();

@@ -1,4 +1,4 @@
-// Sorts the faces of the page by a button's field; a second click turns the order around.
+// Sorts the faces by a button's field. A second click reverses the order.
 const main = document.querySelector("main");
 const faces = [...main.children];
 faces.forEach((face, place) => { face.dataset.place = place; });

@@ -1,4 +1,4 @@
-//! Faces of many photographs on one HTML page.
+//! An HTML page with the faces of many photos.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -11,7 +11,7 @@ use utils::files;
 use utils::html::{data_url, escape};
 use utils::progress::thousands;
 
-/// Side of a face on the page, pixels.
+/// Side of a face on the page in pixels.
 const SIDE: u32 = 112;
 const SCRIPT: &str = include_str!("gallery.js");
 const STYLE: &str = "body{font:14px sans-serif;margin:24px;color:#212931}\
@@ -21,10 +21,9 @@ const STYLE: &str = "body{font:14px sans-serif;margin:24px;color:#212931}\
     button{margin:0 6px 6px 0;cursor:pointer}button[aria-pressed=true]{font-weight:bold}\
     button::after{content:attr(data-order);margin-left:4px}";
 
-/// A page of faces, sortable by age, gender and how sure the prediction is: one file, without
-/// anything from elsewhere.
+/// A self-contained page of faces that can be sorted by age, gender and confidence.
 ///
-/// Photographs are added one by one, each with its picture, of which only small faces are kept.
+/// Photos are added one by one, and only their small face crops are kept.
 #[derive(Debug, Default)]
 pub struct Gallery {
     faces: Vec<String>,
@@ -33,32 +32,32 @@ pub struct Gallery {
 }
 
 impl Gallery {
-    /// Adds the faces of a photograph, as [`Gallery::tiles`] made them.
+    /// Adds the faces of a photo, made by [`Gallery::tiles`].
     pub fn add(&mut self, tiles: Vec<String>) {
         self.photos += 1;
         self.faces.extend(tiles);
     }
 
-    /// Names a file that is no photograph, and why.
+    /// Adds a file that could not be read, with its error.
     pub fn add_unread(&mut self, path: &Path, error: &anyhow::Error) {
         self.unread.push(format!("{}: {error:#}", path.display()));
     }
 
-    /// The faces of a photograph as HTML, while its picture is there.
+    /// Formats the faces of a photo as HTML. The photo must still have its image.
     ///
     /// # Errors
-    /// A photograph without its picture.
+    /// The photo does not have its image.
     pub fn tiles(photo: &Photo) -> Result<Vec<String>> {
         (0..photo.faces.len()).map(|face| tile(photo, face)).collect()
     }
 
-    /// The page.
+    /// Returns the page.
     pub fn html(&self) -> String {
         let mut html = format!(
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
              <meta name=\"viewport\" content=\"width=device-width\"><title>Faces</title>\
-             <style>{STYLE}</style></head><body>\n<h1>Faces</h1>\n<p>{} faces in {} photographs. \
-             Sort by <button data-by=\"place\" aria-pressed=\"true\" data-order=\"\u{25b2}\">photograph</button><button data-by=\"age\">age</button>\
+             <style>{STYLE}</style></head><body>\n<h1>Faces</h1>\n<p>{} faces in {} photos. \
+             Sort by <button data-by=\"place\" aria-pressed=\"true\" data-order=\"\u{25b2}\">photo</button><button data-by=\"age\">age</button>\
              <button data-by=\"female\">gender</button><button data-by=\"sure\">confidence</button></p>\n\
              <main>\n{}\n</main>\n",
             thousands(self.faces.len()),
@@ -66,7 +65,7 @@ impl Gallery {
             self.faces.join("\n")
         );
         if !self.unread.is_empty() {
-            html += "<h2>Not read</h2>\n<ul>";
+            html += "<h2>Files that could not be read</h2>\n<ul>";
             for line in &self.unread {
                 html += &format!("<li>{}</li>", escape(line));
             }
@@ -75,10 +74,10 @@ impl Gallery {
         html + "<script>" + SCRIPT + "</script></body></html>\n"
     }
 
-    /// Writes the page, whole or not at all.
+    /// Writes the page atomically.
     ///
     /// # Errors
-    /// A path that can't be written.
+    /// The path can't be written.
     pub fn write(&self, path: &Path) -> Result<()> {
         files::write_bytes(path, self.html().as_bytes())
     }

@@ -1,4 +1,4 @@
-//! The command line: thin, every command a few calls into the library.
+//! The command-line program. Each command makes a few calls to the library.
 
 #[macro_use]
 mod commands;
@@ -23,34 +23,34 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Say what the data set holds: duplicates, pictures by gender, splits.
+    /// Summarize the data set: duplicates, genders, splits.
     Data,
-    /// Say how each protocol splits the data set.
+    /// Show how each protocol splits the data set.
     Protocols(protocols::Args),
-    /// Train a net, or fine-tune one on faces of your own.
+    /// Train a network, or fine-tune one on your own faces.
     Train(train::Args),
-    /// Train variants of an experiment by several seeds, and say what each is worth.
+    /// Train variants of an experiment with several seeds and compare them.
     Ablate(ablate::Args),
-    /// Measure a saved net on a folder or archive of pictures with UTKFace's names.
+    /// Measure a network on a test set, or on any folder or archive with UTKFace file names.
     Evaluate(evaluate::Args),
-    /// Predict gender and age of picture files, or of the picture at an index of the data set.
+    /// Predict gender and age in photos, aligned crops, tar shards or images of the data set.
     Predict(predict::Args),
-    /// Write a net as a folder for Python: for Hugging Face's loader, or as ONNX.
+    /// Export a network to a folder for Python: for Hugging Face's loader, or as ONNX.
     Export(export::Args),
-    /// Say what each net that ships has seen: of published test and validation parts, nothing.
+    /// Check the shipped networks for train/test leakage.
     Lineage,
-    /// Print the published results as a table; with --write, put it into README.md.
+    /// Print the published results; with --write, update the CSV file, docs and figures.
     Results(results::Args),
-    /// One of the processes that train --workers starts.
+    /// Run a process that train --workers starts.
     #[command(hide = true)]
     Worker(worker::Args),
-    /// Write one picture a layer with all its channels, and the patterns that excite its filters.
+    /// Write one PNG per layer with all its channels, and the patterns that maximize its filters.
     Visualize(visualize::Args),
 }
 
 fn main() -> ExitCode {
-    // SAFETY: sets the default action, before any other thread runs: `ror data | head` ends
-    // quietly, where Rust would panic on the closed pipe.
+    // SAFETY: sets the default action before any other thread runs. `ror data | head` then ends
+    // quietly; otherwise Rust would panic on the closed pipe.
     #[cfg(unix)]
     unsafe {
         libc::signal(libc::SIGPIPE, libc::SIG_DFL);
@@ -58,8 +58,7 @@ fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // The causes in one line; a backtrace says nothing to who uses the program. Of every rank,
-            // also of one that is quiet.
+            // One line with all causes and no backtrace. Quiet ranks print it too.
             utils::progress::to_stderr(&format!("error: {error:#}"));
             ExitCode::FAILURE
         }

@@ -1,4 +1,4 @@
-//! Bad input: each kind gives a clear message that names what is wrong, never an abort.
+//! Bad input: each kind has a clear error that names the cause, and the program never aborts.
 
 #[path = "../../../tests/common/mod.rs"]
 mod common;
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// The whole chain of an error's messages.
+/// Returns an error with all its causes.
 fn message<T: std::fmt::Debug>(result: anyhow::Result<T>) -> String {
     format!("{:#}", result.expect_err("this must be refused"))
 }
@@ -30,7 +30,7 @@ fn assert_says(message: &str, parts: &[&str]) {
     }
 }
 
-/// An archive of a folder of synthetic faces; `name` makes each member's name.
+/// Writes an archive of synthetic faces; `name` makes each member's name.
 fn archive(path: &Path, n: usize, name: impl Fn(&str) -> String) {
     let folder = faces_folder(n);
     let mut tar =
@@ -40,7 +40,7 @@ fn archive(path: &Path, n: usize, name: impl Fn(&str) -> String) {
         let bytes = fs::read(entry.path()).unwrap();
         let mut header = tar::Header::new_gnu();
         let name = name(&entry.file_name().to_string_lossy());
-        // Written raw: the library refuses to make a name that climbs.
+        // Written raw, because the library rejects names with `..`.
         header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
         header.set_size(bytes.len() as u64);
         header.set_mode(0o644);
@@ -204,7 +204,7 @@ fn weights_of_another_shape_cut_off_or_missing() {
     );
 }
 
-/// The net that ships, its card changed.
+/// Copies the default model and changes its card.
 fn changed_card(change: impl FnOnce(&mut Value)) -> (TempDir, std::path::PathBuf) {
     let folder = TempDir::new().unwrap();
     let shipped = Path::new(common::ROOT).join("models");
@@ -245,7 +245,7 @@ fn a_card_that_no_net_can_have() {
     }
 }
 
-/// A net of four terabytes, of which a file says that it is one number.
+/// A network of four terabytes, whose file contains a single number.
 #[derive(Debug, Serialize, Deserialize)]
 struct Vast;
 
@@ -328,7 +328,7 @@ fn a_net_is_found_under_the_name_that_it_was_saved_by() {
     assert_says(&nameless, &["does not name a card", "models/NAME.json"]);
 }
 
-/// What never ends is not read. On a failure `timeout` ends the program, with another message.
+/// Pipes and devices are not read. If they were, `timeout` would end the program without the error.
 #[test]
 #[cfg(unix)]
 fn weights_and_cards_that_are_pipes_or_devices() {
@@ -351,7 +351,7 @@ fn weights_and_cards_that_are_pipes_or_devices() {
     fs::remove_file(folder.path().join(weights)).unwrap();
     symlink("/dev/zero", folder.path().join(weights)).unwrap();
     assert_says(&load(&card), &["not a file", weights]);
-    // Beside the others in a store, where every card is read.
+    // In a store, where every card is read.
     let models = folder.path().join("models");
     fs::create_dir(&models).unwrap();
     fifo(&models.join("pipe.json"));
@@ -364,7 +364,7 @@ fn weights_and_cards_that_are_pipes_or_devices() {
 fn a_cache_that_cannot_be_written() {
     let folder = faces_folder(150);
     let place = TempDir::new().unwrap();
-    // A file where the cache's folder should be: nobody can write below it, root neither.
+    // A file in place of the cache folder: not even root can write below it.
     File::create(place.path().join("cache")).unwrap().write_all(b"not a folder").unwrap();
     let output = program(place.path(), folder.path()).arg("data").output().unwrap();
     assert!(output.status.success(), "{}", words(&output));
@@ -385,7 +385,7 @@ fn a_disk_that_is_full() {
 
     let folder = faces_folder(400);
     let place = TempDir::new().unwrap();
-    // No file may grow beyond 64 blocks: writing on fails as it does on a full disk.
+    // No file may exceed 64 blocks, so that writes fail like on a full disk.
     let mut limited = Command::new("bash");
     limited.arg0("bash").args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$@\"", "bash"]);
     limited

@@ -1,5 +1,5 @@
-//! Pages as a browser shows them: the page of faces, and the notebooks in JupyterLab before they are
-//! trusted. Where there is no Chromium it says what is skipped.
+//! Pages in a browser: the page of faces, and the notebooks in JupyterLab before they are trusted.
+//! The tests are reported as skipped without Chromium.
 
 #[path = "../../../tests/common/mod.rs"]
 mod common;
@@ -14,7 +14,7 @@ fn project() -> &'static Path {
     Path::new(common::ROOT)
 }
 
-/// What a script in `tests/browser/` says of files; nothing without Chromium.
+/// Runs a script in `tests/browser/` on files. Returns `None` without Chromium.
 fn look(script: &str, files: &[PathBuf]) -> Option<String> {
     let install = "apt-get install chromium, or set CHROMIUM to one";
     run_python(OWN_PYTHON, &project().join("tests/browser").join(script), files, install)

@@ -1,4 +1,4 @@
-//! The command line: what its JSON holds, and how it fails.
+//! The command line: its JSON output, and how it fails.
 
 #[path = "../../../tests/common/mod.rs"]
 mod common;
@@ -14,14 +14,14 @@ use parquet::record::RowAccessor;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The program with the models that ship.
+/// The program with the shipped models.
 fn with_models(place: &TempDir, data: &TempDir) -> Command {
     let mut program = program(place.path(), data.path());
     program.env("ROR_MODELS", PathBuf::from(common::ROOT).join("models"));
     program
 }
 
-/// What `--json` prints, an object a line.
+/// Parses the output of `--json`, one object per line.
 fn objects(output: &Output) -> Vec<Value> {
     let text = std::str::from_utf8(&output.stdout).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -49,7 +49,7 @@ fn evaluate_measures_any_folder_and_prints_json() {
     }
     assert!(heads[1]["mae"]["value"].is_number() && heads[0]["mae"].is_null());
 
-    // The test part is of the data that the net was trained on.
+    // The test set needs the data set that the network was trained on.
     let output = with_models(&place, &data).args(["evaluate", "--part", "test"]).output().unwrap();
     assert!(!output.status.success());
     assert!(words(&output).contains("--part all"), "{}", words(&output));
@@ -65,8 +65,8 @@ fn evaluate_measures_corrupted_pictures() {
         .unwrap();
     assert!(output.status.success(), "{}", words(&output));
     let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains("clean, of 12 pictures") && said.contains("| tighter | "), "{said}");
-    // A line for each, with three severities; and the mean of all.
+    assert!(said.contains("clean (12 images)") && said.contains("| tighter | "), "{said}");
+    // One line per corruption with three severities, and the mean.
     assert_eq!(said.lines().filter(|line| line.matches(", ").count() == 4).count(), 11, "{said}");
 }
 
@@ -141,7 +141,7 @@ fn predict_takes_files_and_folders_and_names_what_it_cannot_read() {
         assert_eq!(line["groups"].as_array().unwrap().len(), 24);
     }
     assert!(lines[5]["error"].as_str().unwrap().contains("JPEG"));
-    assert!(words(&output).contains("1 of 6 pictures"));
+    assert!(words(&output).contains("1 of 6 images"));
     let table = fs::read_to_string(place.path().join("chips.csv")).unwrap();
     assert!(table.starts_with("path,gender,female,age,age_low,age_high,age_group\n"), "{table}");
     assert_eq!(table.lines().count(), 6, "what could not be read has no row");
@@ -153,7 +153,7 @@ fn predict_takes_files_and_folders_and_names_what_it_cannot_read() {
     assert!(text.contains(" years (") && text.contains("%), "), "{text}");
 }
 
-/// Each entry that names no picture is an error of its own, and the others are answered.
+/// Each path that is not an image has its own error, and the others are predicted.
 #[test]
 #[cfg(unix)]
 fn predict_answers_the_rest_beside_entries_that_name_nothing() {
@@ -170,7 +170,7 @@ fn predict_answers_the_rest_beside_entries_that_name_nothing() {
     symlink("/no/such/picture", at(b"dangling.jpg")).unwrap();
     let odd = at(b"odd \xff\xfe.jpg");
     fs::copy(&first, &odd).unwrap();
-    // A list of names as they are on the disk.
+    // A list with file names as raw bytes.
     fs::write(at(b"list.txt"), [odd.as_os_str().as_bytes(), b"\n\xf0.jpg\n"].concat()).unwrap();
     let bad = [&b"empty"[..], b"folder.jpg", b"missing.txt", b"some.tar", b"dangling.jpg"];
     for form in ["--aligned", "--recursive"] {
@@ -181,7 +181,7 @@ fn predict_answers_the_rest_beside_entries_that_name_nothing() {
         let lines = objects(&output);
         let (wrong, right): (Vec<_>, Vec<_>) =
             lines.iter().partition(|line| line["error"].is_string());
-        // Of what is named twice, too; the list has one that is missing.
+        // A file that is named twice counts twice, and the list has a missing file.
         assert_eq!((wrong.len(), right.len()), (7, 3), "{}", words(&output));
         let says = |path: &str, part: &str| {
             let mut errors =
@@ -189,17 +189,17 @@ fn predict_answers_the_rest_beside_entries_that_name_nothing() {
             errors.any(|line| line["error"].as_str().unwrap().contains(part))
         };
         for (path, part) in [
-            ("empty", "there are no JPEG"),
-            ("folder.jpg", "there are no JPEG"),
+            ("empty", "no JPEG"),
+            ("folder.jpg", "no JPEG"),
             ("missing.txt", "cannot be read"),
             ("some.tar", "--to FOLDER"),
             ("dangling.jpg", "cannot be read"),
             ("\u{fffd}.jpg", "cannot be read"),
-            ("7", "an index of the data set goes without paths"),
+            ("7", "data set indices can't be combined with paths"),
         ] {
             assert!(says(path, part), "{path}: {}", words(&output));
         }
-        assert!(words(&output).contains("7 of 10 pictures could not be predicted"));
+        assert!(words(&output).contains("7 of 10 images could not be predicted"));
     }
 }
 
@@ -216,8 +216,8 @@ fn predict_takes_several_indices_of_the_data_set() {
     assert!(wrong["error"].as_str().unwrap().contains("no picture 99") && wrong["path"] == "99");
     assert!(run(["5", "7", "6"]).status.success());
     let refused = run(["5", "--csv", "faces.csv"]);
-    assert!(!refused.status.success() && words(&refused).contains("not for indices"));
-    // What is wrong with the set is said once, not of each index.
+    assert!(!refused.status.success() && words(&refused).contains("not with data set indices"));
+    // An error of the data set is printed once, not once per index.
     let mut predict = with_models(&place, &data);
     predict.env("ROR_DATA", "/no/such/folder").args(["predict", "5", "6"]);
     let said = words(&predict.output().unwrap());
@@ -244,13 +244,13 @@ fn a_full_standard_output_is_an_error() {
             said.contains("cannot write to standard output") && !said.contains("panicked"),
             "{said}"
         );
-        // Where not even that can be said, the status does.
+        // If standard error is full too, there is still the exit status.
         let output = predict.stderr(full()).output().unwrap();
         assert_eq!(output.status.code(), Some(1));
     }
 }
 
-/// As `ror lineage | head -0` has it.
+/// Like `ror lineage | head -0`.
 #[test]
 #[cfg(unix)]
 fn a_closed_pipe_ends_the_program_without_a_word() {
@@ -266,14 +266,14 @@ fn a_closed_pipe_ends_the_program_without_a_word() {
     assert_eq!(words(&output), "");
 }
 
-/// Bytes of memory that a program has at most, and whether it succeeds.
+/// Runs a program and returns its peak memory in bytes and whether it succeeded.
 #[cfg(target_os = "linux")]
 #[allow(clippy::zombie_processes)] // wait4 waits for it
 fn peak_memory(command: &mut Command) -> (u64, bool) {
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let child = command.spawn().unwrap();
     let (mut status, mut usage) = (0, std::mem::MaybeUninit::<libc::rusage>::zeroed());
-    // SAFETY: both are written by the call, and zeros are a value of either.
+    // SAFETY: the call writes both, and zeros are valid for both.
     let usage = unsafe {
         assert!(libc::wait4(child.id() as i32, &mut status, 0, usage.as_mut_ptr()) > 0);
         usage.assume_init()
@@ -281,7 +281,7 @@ fn peak_memory(command: &mut Command) -> (u64, bool) {
     (1024 * usage.ru_maxrss as u64, status == 0)
 }
 
-/// 24 pictures of 48 MB, and one of 200 MB on each of two threads: they are not in memory at once.
+/// 24 images of 48 MB, or two images of 200 MB on two threads, are not in memory at the same time.
 #[test]
 #[cfg(target_os = "linux")]
 fn large_pictures_are_not_held_together() {
@@ -330,7 +330,7 @@ fn an_experiment_is_trained_from_its_file_and_an_ablation_writes_its_trials() {
     assert_eq!(csv.lines().count(), 1 + 4, "{csv}");
     assert!(words(&output).contains("no root shortcut"));
 
-    // As an experiment it knows neither seeds nor variants.
+    // An experiment has neither seeds nor variants.
     let output = run(&["train"]);
     assert!(!output.status.success());
     assert!(words(&output).contains("seeds"), "{}", words(&output));
@@ -340,7 +340,7 @@ fn an_experiment_is_trained_from_its_file_and_an_ablation_writes_its_trials() {
     assert!(output.status.success(), "{}", words(&output));
     assert!(words(&output).contains("validation, gender"), "{}", words(&output));
     assert!(words(&output).contains("MAE"), "{}", words(&output));
-    // Saved later, it says which command did that.
+    // Saving it later records the new command.
     let saved = place.path().join("models/saved.json");
     let output = run(&["train", "--save", saved.to_str().unwrap()]);
     assert!(output.status.success(), "{}", words(&output));
@@ -352,7 +352,7 @@ fn an_experiment_is_trained_from_its_file_and_an_ablation_writes_its_trials() {
 #[test]
 fn a_pretrained_net_is_fine_tuned_on_a_folder_with_its_own_labels() {
     let (place, folder) = (TempDir::new().unwrap(), faces_folder(260));
-    // The same pictures under other names, and a table of labels.
+    // The same images under other names, with a table of labels.
     let own = TempDir::new().unwrap();
     let mut labels = "file,age,gender,photographer\n".to_owned();
     for (i, entry) in fs::read_dir(folder.path()).unwrap().enumerate() {
@@ -365,7 +365,7 @@ fn a_pretrained_net_is_fine_tuned_on_a_folder_with_its_own_labels() {
         labels += &format!("img{i}.jpg,{age},{gender},anna\n");
     }
     fs::write(own.path().join("labels.csv"), labels).unwrap();
-    // Runs go beside copies of the pretrained nets.
+    // Runs are written next to copies of the pretrained networks.
     let models = place.path().join("models");
     copied(&["models", "models/lineage"], place.path());
     let run = |words: &[&str]| {
@@ -384,12 +384,12 @@ fn a_pretrained_net_is_fine_tuned_on_a_folder_with_its_own_labels() {
     assert_eq!(card["task"], "both");
     assert_eq!(card["data"]["pictures"], 260);
     assert!(card["start"].is_string() && card["protocol"].is_null());
-    // What it was trained on is listed beside it.
+    // A list next to it names what it was trained on.
     let list = fs::read_to_string(models.join("mine.contents.txt")).unwrap();
     assert!(list.contains("\nvalidation "), "{list}");
 
-    // Pictures that the start was trained on are found by their content, whatever their names: a
-    // part of the set is split otherwise.
+    // Images that the start was trained on are found by their hash, under any name. A subset of the
+    // data set is split differently.
     let part = TempDir::new().unwrap();
     for (i, entry) in fs::read_dir(folder.path()).unwrap().enumerate() {
         let path = entry.unwrap().path();
@@ -410,7 +410,7 @@ fn a_pretrained_net_is_fine_tuned_on_a_folder_with_its_own_labels() {
     );
 }
 
-/// Files of a megabyte that say they are a gigabyte: a PNG's colour profile, and a name in a tar file.
+/// Files of a megabyte that expand to a gigabyte: a PNG's color profile, and a name in a tar file.
 #[test]
 #[cfg(target_os = "linux")]
 fn what_inflates_to_a_gigabyte_does_not_take_it() {
@@ -427,7 +427,7 @@ fn what_inflates_to_a_gigabyte_does_not_take_it() {
     let mut crc = flate2::Crc::new();
     crc.update(&profile);
     let length = (profile.len() as u32 - 4).to_be_bytes();
-    // Behind the header.
+    // After the header.
     png.splice(33..33, [&length[..], &profile, &crc.sum().to_be_bytes()].concat());
     fs::write(at("profile.png"), &png).unwrap();
     common::zeros(&at("name.tar.gz"), b'L', "././@LongLink", GIGABYTE, &[]);

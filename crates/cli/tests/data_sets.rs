@@ -1,5 +1,5 @@
-//! Data sets, their archives and what is cached of them: whatever is wrong is mended or said, and
-//! what is right is read to its last picture.
+//! Data sets, archives and caches: damage is repaired or reported, and valid data is read
+//! completely.
 
 #[path = "../../../tests/common/mod.rs"]
 mod common;
@@ -14,14 +14,14 @@ use common::{
 use ror::data::Faces;
 use tempfile::TempDir;
 
-/// What `data` says of a data set, with a cache in `place`; it must succeed.
+/// Runs `data` on a data set with a cache in `place`, and returns its output. It must succeed.
 fn data(place: &Path, set: &Path) -> String {
     let output = program(place, set).arg("data").output().unwrap();
     assert!(output.status.success(), "{}", words(&output));
     words(&output)
 }
 
-/// The only entry of the cache whose name begins so.
+/// The only entry of the cache whose name starts with `begin`.
 fn cached(place: &Path, begin: &str) -> PathBuf {
     let entries = fs::read_dir(place.join("cache")).unwrap().map(|e| e.unwrap().path());
     let named = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with(begin);
@@ -65,14 +65,14 @@ fn cached_pictures_with_other_bytes_are_made_anew() {
         assert!(note.contains(&cache.display().to_string()), "{what}: {note}");
         assert_eq!(fs::read(&cache).unwrap(), good, "{what}");
     }
-    // The cut-off one was always found; none is made where nothing is wrong.
+    // A truncated cache is made again, and an intact one is not.
     fs::write(&cache, &good[..good.len() / 2]).unwrap();
     assert!(evaluate().1.contains("anew"));
     assert_eq!(evaluate().0, right);
     assert!(!evaluate().1.contains("anew"));
 }
 
-/// The pictures of one set under the name of another's cache: same number, same size.
+/// Puts one data set's images under the name of another's cache: same number, same size.
 #[test]
 fn cached_pictures_of_another_set_are_not_taken() {
     let place = place();
@@ -126,13 +126,13 @@ fn an_unpacked_folder_that_has_changed_is_unpacked_anew() {
         assert!(said.contains("damaged") && said.contains("anew"), "{what}: {said}");
         assert_eq!(data(place.path(), &archive), right, "{what}");
     }
-    // What is put there besides is not of the archive, and so not of the set.
+    // A file added to the unpacked folder is not in the archive, so it is not in the data set.
     let jpeg = jpegs()[0].clone();
     fs::copy(&jpeg, jpeg.with_file_name("26_1_2_20170116184024662.jpg.chip.jpg")).unwrap();
     assert_eq!(data(place.path(), &archive), right);
 }
 
-/// What decides the labels counts as the pictures do.
+/// The file with the labels is checked like the images.
 #[test]
 fn labels_that_were_changed_in_the_unpacked_folder_come_back() {
     let (place, folder) = (TempDir::new().unwrap(), TempDir::new().unwrap());
@@ -156,13 +156,13 @@ fn labels_that_were_changed_in_the_unpacked_folder_come_back() {
     assert!(data(place.path(), &archive).contains("0 male, 2 female"));
 }
 
-/// The message of an archive that can't be read.
+/// Returns the error for an archive that can't be read.
 fn refused(archive: &Path) -> String {
     place();
     format!("{:#}", Faces::at(archive).expect_err("this must be refused"))
 }
 
-/// A file of these bytes in a folder of its own.
+/// Writes a file to a new folder.
 fn written(name: &str, bytes: &[u8]) -> (TempDir, PathBuf) {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join(name);
@@ -170,7 +170,7 @@ fn written(name: &str, bytes: &[u8]) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// How many pictures an archive of these bytes has.
+/// Counts the images in an archive.
 fn pictures_in(bytes: &[u8]) -> usize {
     place();
     let (_folder, path) = written("own.tar.gz", bytes);
@@ -183,10 +183,10 @@ fn every_member_of_a_gzip_file_and_every_tar_in_it_is_read() {
     let [a, b] =
         [tar(&files("UTKFace/", &pictures[..10])), tar(&files("UTKFace/", &pictures[10..]))];
     let whole = tar(&files("UTKFace/", &pictures));
-    // As parallel compressors write one file: cut in the middle of a picture.
+    // Two gzip members, split in the middle of an image, as parallel compressors write them.
     let (start, end) = whole.split_at(whole.len() / 2 + 7);
     assert_eq!(pictures_in(&[gz(start), gz(end)].concat()), 30);
-    // As `cat a.tar.gz b.tar.gz` does, and `cat a.tar b.tar | gzip`.
+    // Like `cat a.tar.gz b.tar.gz` and `cat a.tar b.tar | gzip`.
     assert_eq!(pictures_in(&[gz(&a), gz(&b)].concat()), 30);
     assert_eq!(pictures_in(&gz(&[a, b].concat())), 30);
     let (_folder, path) = written("cut.tar.gz", &gz(start));
@@ -201,7 +201,7 @@ fn a_plain_tar_file_is_read_and_other_forms_are_refused_by_name() {
     assert_eq!(Faces::at(&path).unwrap().len(), 12);
     let (_folder, path) = written("cut.tar", &whole[..whole.len() / 2]);
     assert!(refused(&path).contains("cut off or damaged"));
-    // Cut between two members.
+    // Cut off between two members.
     let ends = whole.len() - 1024;
     let (_folder, path) = written("cut.tar", &whole[..ends]);
     assert!(refused(&path).contains("the zeros at its end are missing"));
@@ -230,7 +230,7 @@ fn links_and_sparse_files_in_an_archive_are_read_or_refused_by_name() {
         let all = [files("all/", &five[..2]), more.to_vec()].concat();
         written("own.tar.gz", &gz(&tar(&all)))
     };
-    // A link may stand before what it leads to, and lead to another link.
+    // A link may come before its target, and its target may be another link.
     let (_folder, path) = with(&[
         link(b'2', &format!("all/{}", names[2]), &format!("../more/{}", names[3])),
         link(b'2', &format!("more/{}", names[3]), &format!("../all/./{}", names[0])),
@@ -257,7 +257,7 @@ fn links_and_sparse_files_in_an_archive_are_read_or_refused_by_name() {
         assert!(message.contains(to) && message.contains("name the folder"), "{message}");
     }
 
-    // What GNU tar writes of a file with a hole, in both of its forms.
+    // A sparse file in both formats of GNU tar.
     let sparse = TempDir::new().unwrap();
     let at = |name: &str| sparse.path().join(name);
     fs::create_dir(at("own")).unwrap();
@@ -286,7 +286,7 @@ fn links_and_sparse_files_in_an_archive_are_read_or_refused_by_name() {
     assert!(message.contains("sparse") && message.contains(&names[1]), "{message}");
 }
 
-/// Each link leads to the next, and the last one to a picture.
+/// Each link points to the next, and the last one to an image.
 #[test]
 fn a_long_chain_of_links_is_followed_once() {
     const LINKS: usize = 20_000;
@@ -296,7 +296,7 @@ fn a_long_chain_of_links_is_followed_once() {
     let picture = pictures(1).remove(0).1;
     members.push((b'0', name(LINKS), picture));
     assert_eq!(pictures_in(&gz(&tar(&members))), LINKS + 1);
-    // Of a ring, and of one that ends nowhere, the last one is named.
+    // For a cycle and for a broken chain, the error names the last link.
     for end in [name(5), "nowhere".to_owned()] {
         let mut members: Vec<Member> = (0..9).map(link).collect();
         members[8].2 = end.clone().into_bytes();
@@ -306,7 +306,7 @@ fn a_long_chain_of_links_is_followed_once() {
     }
 }
 
-/// One picture that is too large, as in a folder, costs nothing but itself.
+/// An image that is too large is left out, as in a folder, and the others are read.
 #[test]
 fn a_picture_of_an_archive_that_is_too_large_is_left_out_by_name() {
     let (place, folder) = (TempDir::new().unwrap(), TempDir::new().unwrap());
@@ -320,7 +320,7 @@ fn a_picture_of_an_archive_that_is_too_large_is_left_out_by_name() {
         said
     };
     run();
-    // With another time it has the same bytes.
+    // A new modification time alone does not change the data set.
     let unpacked = below(&cached(place.path(), "unpacked-"));
     let large = unpacked.iter().find(|path| path.ends_with(name)).unwrap();
     fs::File::options().write(true).open(large).unwrap().set_modified(UNIX_EPOCH).unwrap();
@@ -349,7 +349,7 @@ fn the_pictures_of_all_folders_are_read() {
     assert_eq!((faces.len(), faces.contents()), (30, 30));
     assert!(faces.record(0).unwrap().file.starts_with("part1/"));
     assert_eq!(faces.folder(), Some(&*folder.path().join("deep/er")));
-    // Two tables contradict each other, or add up: nobody but their author knows.
+    // With two tables it is ambiguous which one counts.
     for part in &parts[..2] {
         fs::write(folder.path().join("deep/er").join(part).join("labels.csv"), "file").unwrap();
     }
@@ -357,7 +357,7 @@ fn the_pictures_of_all_folders_are_read() {
     assert!(message.contains("part1/labels.csv and") && message.contains("part2/"), "{message}");
 }
 
-/// A name with a newline once wrote a line of its own into the index of hashes.
+/// A file name with a newline must not add a line to the index of hashes.
 #[test]
 fn a_file_name_cannot_speak_for_another_file() {
     use ror::{Gender, Label};
@@ -377,7 +377,7 @@ fn a_file_name_cannot_speak_for_another_file() {
     let right = content(&open());
     let index = cached_index(place, "victim.jpg");
     let text = fs::read(&index).unwrap();
-    // The line of the victim, whatever its form, with another hash.
+    // The victim's line with another hash.
     let line = text.split(|b| *b == b'\n' || *b == 0).find(|line| line.ends_with(b"victim.jpg"));
     let line = String::from_utf8(line.unwrap().to_vec()).unwrap();
     let forged = line.replace(&right, &"0".repeat(64));
@@ -387,13 +387,13 @@ fn a_file_name_cannot_speak_for_another_file() {
     assert_eq!(open().len(), 4);
     assert_eq!(content(&open()), right);
     assert_eq!(open().contents(), 2);
-    // An index that was written to is not believed either.
+    // A modified index is not trusted either.
     let text = String::from_utf8(fs::read(&index).unwrap()).unwrap();
     fs::write(&index, text.replace(&right, &"0".repeat(64))).unwrap();
     assert_eq!(content(&open()), right);
 }
 
-/// The file of hashes that speaks of a name.
+/// The index of hashes that contains a name.
 fn cached_index(place: &Path, name: &str) -> PathBuf {
     let speaks = |path: &PathBuf| {
         let bytes = fs::read(path).unwrap();
@@ -404,7 +404,7 @@ fn cached_index(place: &Path, name: &str) -> PathBuf {
     indices.find(speaks).unwrap()
 }
 
-/// A file that is changed in a way that its size and time do not show.
+/// Changes a file but keeps its size and time.
 #[test]
 fn a_picture_with_other_bytes_than_its_hash_is_not_used() {
     place();
@@ -450,7 +450,7 @@ fn an_archive_that_unpacks_to_too_much_is_refused() {
     assert!(!done && said.contains("more than 10,000,000 bytes"), "{said}");
     assert!(said.contains("set ROR_UNPACK_BYTES to more"), "{said}");
     cache_is_clean();
-    // A long name, of which libraries make memory, counts too; and a link is a copy.
+    // A long name counts too, because libraries allocate it, and so does a link, which is a copy.
     let long = [(b'L', "././@LongLink".to_owned(), vec![]), (b'0', name.clone(), vec![])];
     let mut bytes = tar(&long);
     let mut header = tar::Header::from_byte_slice(&bytes[..512]).clone();
@@ -478,7 +478,7 @@ fn an_archive_that_unpacks_to_too_much_is_refused() {
     assert!(done && said.contains("12 pictures"), "{said}");
 }
 
-/// What an archive takes besides its files.
+/// The names, folders and headers of an archive.
 #[test]
 fn names_folders_and_headers_of_an_archive_have_limits() {
     let (place, folder) = (TempDir::new().unwrap(), TempDir::new().unwrap());
@@ -499,7 +499,7 @@ fn names_folders_and_headers_of_an_archive_have_limits() {
     assert!(done && said.contains("1 pictures"), "{said}");
     let (done, said) = in_folders(33);
     assert!(!done && said.contains("too many folders") && said.contains("d/d/d"), "{said}");
-    // 256 bytes a member.
+    // At most 256 bytes of names per member.
     let mut long = tar::Builder::new(vec![]);
     let mut header = tar::Header::new_gnu();
     header.set_entry_type(tar::EntryType::Symlink);
@@ -519,7 +519,7 @@ fn names_folders_and_headers_of_an_archive_have_limits() {
     assert!(done && said.contains("1 pictures"), "{said}");
 }
 
-/// What never ends is not waited for: pipes and devices, as the set or in it.
+/// Pipes and devices, as the data set or in it, are not read, because they may never end.
 #[test]
 #[cfg(unix)]
 fn pipes_and_devices_are_refused_or_left_out() {
@@ -529,7 +529,7 @@ fn pipes_and_devices_are_refused_or_left_out() {
     let fifo = |path: &Path| {
         assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
     };
-    // By their ends, 12 pictures, of which some are none.
+    // Two more entries with the extension of an image.
     fifo(&at("30_1_0_20170116184024662.jpg.chip.jpg"));
     symlink("/dev/zero", at("31_1_0_20170116184024662.jpg.chip.jpg")).unwrap();
     let run = |set: &Path| {
@@ -557,7 +557,7 @@ fn pipes_and_devices_are_refused_or_left_out() {
         let line = said.lines().find(|line| line.contains(name)).unwrap();
         assert!(line.contains("2 files are left out") && line.contains("not a file"), "{said}");
     }
-    // A table that is none does not keep the names from being read.
+    // If labels.csv is a pipe, the labels are read from the file names.
     fifo(&at("labels.csv"));
     let (done, said) = run(folder.path());
     assert!(
@@ -576,7 +576,7 @@ fn pipes_and_devices_are_refused_or_left_out() {
     }
 }
 
-/// One entry that is no picture costs nothing but itself.
+/// An entry that can't be read is left out, and the others are read.
 #[test]
 #[cfg(unix)]
 fn an_entry_that_cannot_be_read_is_left_out_by_name() {
@@ -594,7 +594,7 @@ fn an_entry_that_cannot_be_read_is_left_out_by_name() {
     let latin = OsStr::from_bytes(b"35_1_0_20170116184024662_\xE9.jpg");
     fs::write(folder.path().join(latin), b"x").unwrap();
     let large = fs::File::create(at("36_1_0_20170116184024662.jpg.chip.jpg")).unwrap();
-    large.set_len(300 << 20).unwrap(); // without a byte on the disk
+    large.set_len(300 << 20).unwrap(); // a sparse file
     let said = data(place.path(), folder.path());
     fs::set_permissions(at("locked"), fs::Permissions::from_mode(0o755)).unwrap();
     assert!(said.contains("12 pictures"), "{said}");
@@ -607,7 +607,7 @@ fn an_entry_that_cannot_be_read_is_left_out_by_name() {
         let line = said.lines().find(|line| line.contains(name));
         assert!(line.is_some_and(|line| line.contains(why)), "{name}: {said}");
     }
-    // Where nothing else is there, they are named.
+    // If there are no other files, the error names them.
     let alone = TempDir::new().unwrap();
     symlink("nowhere", alone.path().join("33_1_0_20170116184024662.jpg.chip.jpg")).unwrap();
     let message = refused(alone.path());
@@ -631,7 +631,7 @@ fn a_full_disk_is_not_said_to_be_a_damaged_archive() {
     let name = "26_1_2_20170116184024662.jpg".to_owned();
     fs::write(&path, gz(&tar(&[(b'0', name.clone(), vec![0; 1_000_000])]))).unwrap();
     let mut limited = std::process::Command::new("bash");
-    // No file may grow beyond 64 blocks: writing on fails as it does on a full disk.
+    // No file may exceed 64 blocks, so that writes fail like on a full disk.
     limited.args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$@\"", "bash"]);
     let own = program(place.path(), &path);
     limited.arg(own.get_program()).arg("data");

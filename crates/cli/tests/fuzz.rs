@@ -1,6 +1,5 @@
-//! What is fuzzed, on its corpus and on seeded mutations of it: no panic, no hang, no memory without
-//! end. Mutations here do not look at what they reach; `make fuzz` runs the same targets under
-//! libFuzzer, which does.
+//! Runs the fuzz targets on their corpus and on seeded mutations of it: no panics, no hangs,
+//! bounded memory. `make fuzz` runs the same targets under libFuzzer, which is guided by coverage.
 
 #[path = "../../../fuzz/targets.rs"]
 mod targets;
@@ -15,17 +14,17 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Mutations a target, where `$ROR_FUZZ_RUNS` does not say another number.
+/// Default number of mutations per target; `$ROR_FUZZ_RUNS` overrides it.
 const RUNS: u64 = 10_000;
 const SEED: u64 = 1;
-/// Who takes longer hangs.
+/// An input that takes longer counts as a hang.
 const LONGEST: Duration = Duration::from_secs(10);
-/// The most memory that this process may ever have, bytes.
+/// Maximum peak memory of this process in bytes.
 const MOST_MEMORY: u64 = 2 << 30;
-/// What mutations write over numbers.
+/// Values that mutations write over numbers.
 const NUMBERS: [u64; 8] = [0, 1, 0x7F, 0xFF, 0x7FFF_FFFF, 0xFFFF_FFFF, 1 << 40, u64::MAX];
 
-/// Random numbers by a seed (splitmix64).
+/// A seeded random generator (splitmix64).
 struct Random(u64);
 
 impl Random {
@@ -42,7 +41,7 @@ impl Random {
     }
 }
 
-/// One of the inputs, changed in a few places.
+/// Returns a random input of the corpus with a few changes.
 fn mutated(corpus: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     let mut bytes = corpus[random.below(corpus.len())].clone();
     for _ in 0..=random.below(4) {
@@ -63,7 +62,7 @@ fn mutated(corpus: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
                 bytes[at..at + width].copy_from_slice(&number[..width]);
             }
             6 => {
-                // Digits are what text breaks at.
+                // Values that often break parsers of text.
                 let words: [&[u8]; 6] =
                     [b"-1", b"1e999", b"99999999999999999999", b"null", b"\"", b"[["];
                 bytes.splice(at..end.max(at), words[random.below(words.len())].iter().copied());
@@ -79,7 +78,7 @@ fn mutated(corpus: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     bytes
 }
 
-/// Keeps an input that broke something, and says where.
+/// Saves an input that broke a target and returns its path.
 fn kept(target: &str, input: &[u8]) -> PathBuf {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("target/fuzz");
     fs::create_dir_all(&folder).unwrap();
@@ -88,17 +87,17 @@ fn kept(target: &str, input: &[u8]) -> PathBuf {
     path
 }
 
-/// The most memory that this process has had, bytes; unknown elsewhere than on Linux.
+/// Returns the peak memory of this process in bytes; `None` except on Linux.
 fn peak_memory() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(1024 * line.trim().trim_end_matches(" kB").parse::<u64>().ok()?)
 }
 
-/// What runs now, since when.
+/// The current target and input, with the start time.
 type Now = Arc<Mutex<Option<(&'static str, Vec<u8>, Instant)>>>;
 
-/// Ends the process where an input hangs: nothing else can end it.
+/// Ends the process if an input hangs.
 fn watch(now: &Now) {
     let now = Arc::clone(now);
     thread::spawn(move || {
@@ -108,7 +107,7 @@ fn watch(now: &Now) {
                 && since.elapsed() > LONGEST
             {
                 let line = format!("{target} hangs on {}\n", kept(target, input).display());
-                // Not eprintln, which a test that ends the process does not show.
+                // Not `eprintln!`, which is not shown when a test ends the process.
                 let _ = stderr().write_all(line.as_bytes());
                 process::exit(1);
             }
@@ -116,7 +115,7 @@ fn watch(now: &Now) {
     });
 }
 
-/// Mutates the corpus of a target, and runs it on each input.
+/// Runs a target on its corpus and on mutations of it.
 fn fuzz(target: &'static str, run: fn(&[u8]), runs: u64, now: &Now) {
     let folder =
         Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("fuzz/corpus").join(target);
@@ -130,11 +129,11 @@ fn fuzz(target: &'static str, run: fn(&[u8]), runs: u64, now: &Now) {
     let start = Instant::now();
     for input in corpus.iter().cloned().chain(mutations) {
         *now.lock().unwrap() = Some((target, input, Instant::now()));
-        // Not held while it runs.
+        // Do not hold the lock while it runs.
         let input = now.lock().unwrap().as_ref().map(|(_, input, _)| input.clone()).unwrap();
         if catch_unwind(AssertUnwindSafe(|| run(&input))).is_err() {
             let path = kept(target, &input);
-            panic!("{target} panicked: mend it, and put {} into its corpus", path.display());
+            panic!("{target} panicked: fix it, and add {} to its corpus", path.display());
         }
     }
     *now.lock().unwrap() = None;
@@ -143,7 +142,7 @@ fn fuzz(target: &'static str, run: fn(&[u8]), runs: u64, now: &Now) {
     assert!(peak.is_none_or(|bytes| bytes < MOST_MEMORY), "{target}: {peak:?} bytes");
 }
 
-/// Two targets at a time, each in a place of its own.
+/// Runs two targets at a time.
 #[test]
 fn nothing_breaks_what_is_read() {
     targets::place();

@@ -1,8 +1,8 @@
-//! What is killed goes on as if nothing had been, and the store stays readable: trainings, unpacking,
-//! caching; on a disk that is full, and beside another program that does the same.
+//! Killed trainings, unpacking and caching resume, and the store stays readable. Also with a full
+//! disk, and with two programs at the same time.
 //!
-//! `ROR_KILLS=100` kills so often in each test that kills at random, and has two programs race ten
-//! times in each test of that.
+//! `ROR_KILLS=100` sets the number of kills per test with random kills, and makes two programs race
+//! ten times per test.
 
 #[path = "../../../tests/common/mod.rs"]
 mod common;
@@ -30,7 +30,7 @@ fn json(path: &Path) -> Option<Value> {
     serde_json::from_str(&fs::read_to_string(path).ok()?).ok()
 }
 
-/// Epochs in the checkpoint of the only run in a place.
+/// Number of epochs in the checkpoint of the only run in a place.
 fn epochs(place: &Path) -> usize {
     let note = run_folder(place).and_then(|run| json(&run.join("checkpoint.json")));
     note.and_then(|note| note["history"]["epochs"].as_array().map(Vec::len)).unwrap_or(0)
@@ -41,17 +41,17 @@ fn history(place: &Path) -> Vec<Value> {
     card["history"]["epochs"].as_array().unwrap().clone()
 }
 
-/// `$ROR_KILLS`, or else so many as take seconds.
+/// Returns `$ROR_KILLS`, or `usual`, which takes seconds.
 fn kills(usual: usize) -> usize {
     std::env::var("ROR_KILLS").map_or(usual, |kills| kills.parse().expect("a number"))
 }
 
-/// How often two programs race.
+/// Number of races between two programs.
 fn rounds() -> usize {
     if std::env::var_os("ROR_KILLS").is_some() { 10 } else { 2 }
 }
 
-/// A fixed stream of numbers that look random.
+/// A fixed stream of pseudorandom numbers.
 struct Random(u64);
 
 impl Random {
@@ -60,7 +60,7 @@ impl Random {
         (self.0 >> 33) % end
     }
 
-    /// Kills a program within so many milliseconds; false where it has ended before.
+    /// Kills a program within `within` milliseconds. Returns false if it ended before.
     fn kill(&mut self, mut child: Child, within: u64) -> bool {
         std::thread::sleep(Duration::from_millis(self.below(within)));
         let killed = child.try_wait().unwrap().is_none();
@@ -70,7 +70,7 @@ impl Random {
     }
 }
 
-/// No file of a temporary name is in a folder, or below it.
+/// Asserts that there are no temporary files in a folder or below it.
 fn assert_no_litter(folder: &Path) {
     let hidden = |path: &PathBuf| path.to_string_lossy().contains("/.");
     let inside = |path: PathBuf| path.strip_prefix(folder).map(|p| Path::new("/").join(p)).unwrap();
@@ -109,7 +109,7 @@ fn a_training_killed_in_an_epoch_goes_on_from_the_last_whole_one() {
     let says = format!("continuing after epoch {done} of");
     assert!(words(&resumed).contains(&says), "{}", words(&resumed));
 
-    // What can be looked at meanwhile holds each epoch once, also after the interruption.
+    // The history and the log contain each epoch once, also after the interruption.
     let run = run_folder(killed.path()).unwrap();
     let rows = fs::read_to_string(run.join("history.csv")).unwrap();
     assert_eq!(rows.lines().count(), 1 + 6);
@@ -127,20 +127,21 @@ fn a_training_killed_in_an_epoch_goes_on_from_the_last_whole_one() {
     for (i, (a, b)) in a.iter().zip(&b).enumerate() {
         assert_eq!(b["epoch"], i + 1, "a hole in the history");
         for value in ["train_loss", "validation_loss"] {
-            // Two threads may add in another order: src/train/fit.rs compares bytes on one.
+            // Two threads may add in another order. src/train/fit.rs compares bytes with one
+            // thread.
             let (a, b) = (a[value].as_f64().unwrap(), b[value].as_f64().unwrap());
             assert!((a - b).abs() < 0.05 * a, "epoch {}: {value} {a}, resumed {b}", i + 1);
         }
     }
-    // Nothing is left half-written, nor a checkpoint of what has finished.
+    // There are no partial files, and no checkpoint of the finished training.
     let mut left: Vec<String> = names().filter(|name| !name.contains("tfevents")).collect();
     left.sort();
     assert_eq!(left, ["card.contents.txt", "card.json", "card.safetensors", "history.csv", "lock"]);
     Trained::load(&run.join("card.json"), Device::Cpu).unwrap();
 }
 
-/// Kills at moments that a fixed stream of numbers draws, over trainings that finish and begin anew:
-/// whatever a card names can be loaded, and a checkpoint loses no whole epoch.
+/// Kills trainings at pseudorandom moments, while some finish and others start over. Every card's
+/// weights can be loaded, and a checkpoint never loses a complete epoch.
 #[test]
 fn the_store_is_readable_after_every_kill() {
     let folder = faces_folder(260);
@@ -152,7 +153,7 @@ fn the_store_is_readable_after_every_kill() {
     let mut random = Random(7);
     let (mut killed, mut cards) = (0, 0);
     while killed < kills(6) {
-        // Every third run begins anew, over what is there.
+        // Every third run trains again although the model exists.
         let anew = killed % 3 == 0;
         let extra: &[&str] = if anew { &["--retrain"] } else { &["--seed", "1"] };
         let before = epochs_of_seed(path, anew);
@@ -166,7 +167,7 @@ fn the_store_is_readable_after_every_kill() {
         }
         if !anew && !finished {
             let after = epochs_of_seed(path, anew);
-            // Killed between the end of its training and its own: the card has taken over.
+            // If it was killed after its training, there is a card instead of the checkpoint.
             let trained = ModelStore::at(path.join("models")).find(|card| card.recipe.seed == 1);
             assert!(
                 after >= before || trained.is_some(),
@@ -174,7 +175,7 @@ fn the_store_is_readable_after_every_kill() {
             );
         }
         if finished && !anew {
-            // Its net is there: the next one of this seed would only load it.
+            // The network exists, so the next run with this seed would only load it.
             fs::remove_dir_all(path.join("models").join("runs")).unwrap();
         }
     }
@@ -186,7 +187,7 @@ fn the_store_is_readable_after_every_kill() {
     assert!(output.status.success(), "{}", words(&output));
 }
 
-/// Epochs in the checkpoint of the run that is not the first one.
+/// Number of epochs in the checkpoint of the first run (`anew`) or of the other run.
 fn epochs_of_seed(place: &Path, anew: bool) -> usize {
     let Ok(runs) = fs::read_dir(place.join("models").join("runs")) else {
         return 0;
@@ -198,7 +199,8 @@ fn epochs_of_seed(place: &Path, anew: bool) -> usize {
     notes.filter_map(|note| note["history"]["epochs"].as_array().map(Vec::len)).max().unwrap_or(0)
 }
 
-/// The weights of a training that was killed many times are those of one that never was, to the bit.
+/// A training that was killed many times ends with the same weights, bit for bit, as one that was
+/// not.
 #[test]
 fn a_training_killed_again_and_again_ends_with_the_same_weights() {
     let folder = faces_folder(260);
@@ -221,7 +223,7 @@ fn a_training_killed_again_and_again_ends_with_the_same_weights() {
     let right = train_to_end(&whole);
     let (mut random, mut killed, mut since, mut resumed) = (Random(11), 0, 0, 0);
     while killed < kills(6) {
-        // Somewhere in the first epoch, or after one or two more than there are.
+        // In the first epoch, or after up to two more epochs.
         let goal = epochs(place.path()) + random.below(3) as usize;
         let mut child = start(place.path(), folder.path(), &train);
         while epochs(place.path()) < goal && child.try_wait().unwrap().is_none() {
@@ -232,7 +234,7 @@ fn a_training_killed_again_and_again_ends_with_the_same_weights() {
             since += 1;
             resumed += usize::from(epochs(place.path()) > 0);
         }
-        // Some are killed once, some five times before they may finish.
+        // They are killed one to five times before they may finish.
         if since > killed % 5 {
             assert!(train_to_end(&place) == right, "other weights after {since} kills");
             fs::remove_dir_all(place.path().join("models/runs")).unwrap();
@@ -243,8 +245,8 @@ fn a_training_killed_again_and_again_ends_with_the_same_weights() {
     assert!(resumed > 0, "none was killed after its first epoch");
 }
 
-/// What `evaluate` says of an archive: it unpacks it, hashes and resizes its pictures, and keeps all
-/// that in the cache.
+/// Runs `evaluate` on an archive. It unpacks the archive and hashes and resizes its images, and
+/// caches all of that.
 fn evaluate(place: &Path, archive: &Path) -> std::process::Command {
     let mut program = program(place, archive);
     program.env("ROR_MODELS", Path::new(common::ROOT).join("models"));
@@ -252,7 +254,7 @@ fn evaluate(place: &Path, archive: &Path) -> std::process::Command {
     program
 }
 
-/// An archive in a folder of its own, and what is right about it.
+/// Makes an archive, and the correct output of `evaluate`.
 fn archive(n: usize) -> (TempDir, PathBuf, String) {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("UTKFace.tar.gz");
@@ -273,8 +275,8 @@ fn the_cache_is_right_and_clean_after_every_kill() {
         names.filter(|name| name.as_encoded_bytes().starts_with(b".")).count()
     };
     while killed < kills(6) {
-        // Every other time from nothing, as soon as something is being written; or at any moment,
-        // going on from what the last kill left.
+        // Either start with an empty cache and kill as soon as something is written, or continue
+        // from the last kill and kill at any moment.
         let from_nothing = killed % 2 == 0;
         if from_nothing && cache.exists() {
             fs::remove_dir_all(&cache).unwrap();
@@ -288,7 +290,7 @@ fn the_cache_is_right_and_clean_after_every_kill() {
             std::thread::sleep(Duration::from_millis(1));
         }
         if !random.kill(child, if from_nothing { 30 } else { within }) {
-            // This machine is faster: the moments should be those of the work.
+            // It had finished: kill earlier.
             within = (within * 9 / 10).max(50);
             continue;
         }
@@ -302,7 +304,7 @@ fn the_cache_is_right_and_clean_after_every_kill() {
     assert!(dirty > 0, "no kill came while something was written");
 }
 
-/// A small disk in memory; none, which is said aloud, where it can't be mounted.
+/// A small disk in memory. If it can't be mounted, the test is reported as skipped.
 struct Disk(TempDir);
 
 impl Disk {
@@ -332,8 +334,9 @@ impl Drop for Disk {
     }
 }
 
-/// Disks that are full ever later: in unpacking, at the index, at the pictures. Each time it is said,
-/// nothing half-written stays, and with room all is right.
+/// Disks of growing sizes that get full while unpacking, while writing the index, or while writing
+/// the images. Each time it is reported, there are no partial files, and it works once there is
+/// space.
 #[test]
 fn a_cache_on_a_full_disk_is_right_once_there_is_room() {
     let test = "a_cache_on_a_full_disk_is_right_once_there_is_room";
@@ -361,7 +364,7 @@ fn a_cache_on_a_full_disk_is_right_once_there_is_room() {
     assert!(failed > 2 && not_kept > 0, "{failed} failed, {not_kept} went on without a cache");
 }
 
-/// The same for a training: its checkpoints, its card and weights.
+/// The same for a training's checkpoints, card and weights.
 #[test]
 fn a_training_on_a_full_disk_goes_on_once_there_is_room() {
     let test = "a_training_on_a_full_disk_goes_on_once_there_is_room";
@@ -377,7 +380,7 @@ fn a_training_on_a_full_disk_goes_on_once_there_is_room() {
     let weights =
         |place: &Path| fs::read(run_folder(place).unwrap().join("card.safetensors")).unwrap();
     let right = weights(whole.path());
-    // A checkpoint holds six times as much as the weights.
+    // A checkpoint is six times as large as the weights.
     let kib = right.len() / 1024;
     let mut failed = 0;
     for size in [8, 3 * kib, 6 * kib + 40, 7 * kib, 13 * kib] {
@@ -402,7 +405,7 @@ fn a_training_on_a_full_disk_goes_on_once_there_is_room() {
     assert!(failed > 2, "{failed} failed");
 }
 
-/// Both ends of two programs that begin at once.
+/// Runs two programs at the same time and returns both outputs.
 fn both(one: &mut std::process::Command, other: &mut std::process::Command) -> [Output; 2] {
     let start = |command: &mut std::process::Command| {
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
@@ -420,7 +423,7 @@ fn two_programs_share_one_cache() {
             assert!(output.status.success(), "round {round}: {}", words(&output));
             assert_eq!(String::from_utf8(output.stdout).unwrap(), right, "round {round}");
         }
-        // What one of them has damaged, both find: one mends it, the other waits.
+        // Both find the damage: one repairs it and the other waits.
         let is_picture = |path: &PathBuf| path.to_string_lossy().ends_with("jpg");
         let pictures = below(&place.path().join("cache")).into_iter().filter(is_picture);
         pictures.step_by(3).for_each(|path| fs::remove_file(path).unwrap());
@@ -432,8 +435,8 @@ fn two_programs_share_one_cache() {
     }
 }
 
-/// Two trainings into one store both end there; of one and the same, one trains, and the other says
-/// so or loads what it has made.
+/// Two different trainings can write to one store. If two programs start the same training, one
+/// trains, and the other fails with an error or loads the result.
 #[test]
 fn two_programs_share_one_store_and_not_one_run() {
     let folder = faces_folder(260);

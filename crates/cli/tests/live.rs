@@ -1,5 +1,5 @@
-//! What a cell shows while it runs, where the kernel has a front: one output that moves, and a stop
-//! that keeps what was done. (`tests/kernel/front.py` has the front itself.)
+//! Live output of a cell whose kernel has a front: one output that is updated, and a stop that
+//! keeps the finished work. (`tests/kernel/front.py` tests the front itself.)
 
 #[path = "../../../tests/common/mod.rs"]
 mod common;
@@ -14,17 +14,17 @@ use common::{faces_folder, program, words};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The program as the process of a notebook's cells, behind a front.
+/// The program with the environment of a notebook cell behind a front.
 fn in_cell(place: &Path, data: &Path) -> Command {
     let mut command = program(place, data);
     command.env("EVCXR_IS_RUNTIME", "1").env("EVCXR_FRONT", "1");
     command.env("EVCXR_FRONT_STOP", place.join("stop"));
     command.args(["train", "both", "--net", "small", "--epochs", "12", "--batch", "8"]);
-    command.args(["--threads", "1"]); // as fast beside other work
+    command.args(["--threads", "1"]); // the speed then depends less on other tests
     command
 }
 
-/// The message for the front in a line, if it is one.
+/// Parses a message for the front in a line, if there is one.
 fn message(line: &str) -> Option<Value> {
     Some(serde_json::from_str(line.strip_prefix("EVCXR_FRONT ")?).unwrap())
 }
@@ -49,7 +49,7 @@ fn a_training_is_one_output_that_moves() {
         updates.iter().filter(|update| update.2["display"] == *training).collect();
     assert!(updates.len() >= 4, "{updates:?}");
     let text = |update: &Value| update["data"]["text/plain"].as_str().unwrap().to_owned();
-    // The bar moves: epoch and step are named, and the time left.
+    // The bar is updated with epoch and step.
     assert!(updates.iter().any(|update| {
         let text = text(&update.2);
         text.contains(" of 12, step ") && text.contains(", loss ")

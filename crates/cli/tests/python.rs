@@ -1,5 +1,5 @@
-//! The nets in Python: ror.py, ONNX and exported folders beside the crate, the README's lines and the
-//! examples. What needs packages that the Python here lacks says what it skips.
+//! The networks in Python: compares ror.py, ONNX and exported folders with the crate, and runs the
+//! README's example and the other examples. Tests are reported as skipped if a package is missing.
 
 #[path = "../../../tests/common/mod.rs"]
 mod common;
@@ -35,7 +35,7 @@ fn open(name: &str) -> Trained {
     store().open_on(name, Device::Cpu).unwrap()
 }
 
-/// A script of `tests/python/`.
+/// Runs a script in `tests/python/`.
 fn script(name: &str, args: &[PathBuf]) -> Option<String> {
     run_python(CHOSEN_PYTHON, &root().join("tests/python").join(name), args, INSTALL)
 }
@@ -47,12 +47,12 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Not println, which a test that passes does not show.
+/// Not `println!`, which is not shown for a test that passes.
 fn say(line: &str) {
     stderr().write_all(line.as_bytes()).unwrap();
 }
 
-/// Files of UTKFace where it is at hand, or else of synthetic faces.
+/// Returns files of UTKFace if it is available, otherwise synthetic faces.
 fn jpegs(test: &str, n: usize) -> Vec<Vec<u8>> {
     let faces = match common::utkface(&format!("{test}, in part")) {
         Some(path) => Faces::at(path).unwrap(),
@@ -66,7 +66,7 @@ fn pictures(test: &str, n: usize) -> Vec<RgbImage> {
     jpegs(test, n).iter().map(|jpeg| decode(jpeg).unwrap()).collect()
 }
 
-/// Writes pictures, in the size of the net's input, and what the crate says of them in f32.
+/// Writes images in the network's input size, and the crate's predictions for them in f32.
 fn give(place: &Path, name: &str, pictures: &[RgbImage]) {
     let (trained, folder) = (open(name), place.join(name));
     let side = trained.net.config().input();
@@ -101,7 +101,7 @@ fn give(place: &Path, name: &str, pictures: &[RgbImage]) {
         .unwrap();
 }
 
-/// `ror export`, by the Python that the tests use; nothing where that lacks what ONNX needs.
+/// Runs `ror export` with the tests' Python. Returns `None` if it lacks packages for ONNX.
 fn exported(name: &str, to: &Path, format: &str) -> Option<()> {
     let output = program(to, Path::new("/none"))
         .env("ROR_MODELS", root().join("models"))
@@ -144,7 +144,7 @@ fn ror_py_has_the_logits_and_predictions_of_every_net() {
 #[test]
 fn ror_py_reads_predictions_as_predict_aligned_does() {
     let given = TempDir::new().unwrap();
-    // Chips of the net's own size as PNG: no decoder and no resize between the two.
+    // PNG files in the network's input size, so that decoding and resizing make no difference.
     let (pictures, folder) = (
         pictures("ror_py_reads_predictions_as_predict_aligned_does", 30),
         given.path().join("both"),
@@ -166,7 +166,7 @@ fn ror_py_reads_predictions_as_predict_aligned_does() {
     assert_eq!(said.expect("it needs torch and numpy alone").trim(), "30 lines");
 }
 
-/// Pillow's decoder and Lanczos round otherwise than the crate's.
+/// Pillow's decoder and Lanczos filter round differently from the crate's.
 #[test]
 fn files_read_by_pillow_are_predicted_alike() {
     let given = TempDir::new().unwrap();
@@ -188,7 +188,7 @@ fn files_read_by_pillow_are_predicted_alike() {
 fn onnxruntime_has_the_logits_and_both_heads() {
     let given = TempDir::new().unwrap();
     let all = pictures("onnxruntime_has_the_logits_and_both_heads", 500);
-    // A net with both heads, and one with each.
+    // A network with both heads, and one with each head.
     for (name, n) in [(DEFAULT_MODEL, 500), ("gender-32px", 50), ("age-32px", 50)] {
         let to = given.path().join(format!("{name}-onnx"));
         if exported(name, &to, "onnx").is_none() {
@@ -213,7 +213,7 @@ fn an_exported_folder_is_what_hugging_face_loads() {
     for name in ["both-64px", "age-32px"] {
         let to = given.path().join(name);
         exported(name, &to, "hf").unwrap();
-        // The weights, bit for bit, and the metadata that loaders ask for.
+        // The weights are equal bit for bit, and the metadata for loaders is there.
         let weights = fs::read(to.join("model.safetensors")).unwrap();
         let length = u64::from_le_bytes(weights[..8].try_into().unwrap()) as usize;
         let header: Value = serde_json::from_slice(&weights[8..8 + length]).unwrap();
@@ -228,12 +228,12 @@ fn an_exported_folder_is_what_hugging_face_loads() {
             assert_eq!((name, value.kind()), (same, copy.kind()));
             assert!(value.equal(copy), "{name}");
         }
-        // What ror.py works out from the task, the crate wrote.
+        // The crate writes the same age groups that ror.py derives from the task.
         let config: Value =
             serde_json::from_str(&fs::read_to_string(to.join("config.json")).unwrap()).unwrap();
         let task = if name == "both-64px" { Task::Years } else { Task::age() };
         assert_eq!(config["age_groups"], json!(task.classes()));
-        // The card says the numbers with their intervals, and on whose terms.
+        // The model card has the results with their intervals, and the license.
         let text = fs::read_to_string(to.join("README.md")).unwrap();
         let docs = fs::read_to_string(root().join("docs/accuracy.md")).unwrap();
         let rows: Vec<&str> =
@@ -241,9 +241,9 @@ fn an_exported_folder_is_what_hugging_face_loads() {
         assert!(rows.len() >= 5 && rows.iter().all(|row| text.contains(row)), "{text}");
         assert!(text.contains("license: other\n") && text.contains("non-commercial research"));
         assert!(text.contains("| male |") && text.contains("Not for decisions about a person"));
-        // A second time it is refused, and what is there stays.
+        // A second export is refused, and the folder stays.
         let again = export(&open(name), &to, Format::HuggingFace).unwrap_err();
-        assert!(format!("{again:#}").contains("is there already"), "{again:#}");
+        assert!(format!("{again:#}").contains("already exists"), "{again:#}");
         if let Some(said) = script("hub.py", &[to, name.into()]) {
             assert!(said.ends_with(" numbers\n"), "{said}");
         }
@@ -281,7 +281,7 @@ fn ror_py_says_what_is_wrong() {
     assert_eq!(said.expect("it needs torch and numpy alone").trim(), "refused");
 }
 
-/// The lines of README.md, in a folder with a face.jpg.
+/// Runs the Python example in README.md in a folder with a face.jpg.
 #[test]
 fn the_lines_of_the_readme_run() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
@@ -298,7 +298,7 @@ fn the_lines_of_the_readme_run() {
     }
 }
 
-/// An example where the module is installed that it needs.
+/// Runs an example if the module it needs is installed.
 fn example(name: &str, needs: &str, args: &[PathBuf]) -> Option<String> {
     let path = root().join("examples/python").join(name);
     script("example.py", &[vec![needs.into(), path], args.to_vec()].concat())
@@ -328,7 +328,7 @@ fn the_examples_predict_alike(onnx: &Path) {
     }
 }
 
-/// Ten lines of code or so.
+/// At most 20 lines each.
 #[test]
 fn the_examples_in_python_are_short() {
     let mut found = 0;

@@ -1,4 +1,4 @@
-//! Trainings on several processes: they take the steps of one, and outlive a rank's death.
+//! Distributed training: it takes the same steps as one process, and survives the death of a rank.
 
 #[path = "../../../tests/common/mod.rs"]
 mod common;
@@ -14,7 +14,7 @@ use ror::tch::Tensor;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Ten steps an epoch, of which nothing is drawn at random but the order.
+/// Ten steps per epoch; only the order of images is random.
 const EXPERIMENT: &str = r#"
 protocol = "random-80-10-10"
 task = "both"
@@ -40,7 +40,7 @@ fn experiment(place: &Path, more: &str) -> PathBuf {
     path
 }
 
-/// The program on one thread, without what torchrun may have said to these tests themselves.
+/// The program on one thread, without torchrun's variables, which these tests may have inherited.
 fn train(place: &Path, data: &Path, config: &Path) -> Command {
     let mut command = program(place, data);
     command.env("OMP_NUM_THREADS", "1");
@@ -51,7 +51,7 @@ fn train(place: &Path, data: &Path, config: &Path) -> Command {
     command
 }
 
-/// The project's folder, and PyTorch's launcher in its Python environment.
+/// Returns the project's folder, and torchrun in its Python environment.
 fn launcher() -> (&'static Path, PathBuf) {
     let root = Path::new(common::ROOT);
     let python = ["-c", "source setup/env.sh && printf %s \"$python\""];
@@ -61,14 +61,14 @@ fn launcher() -> (&'static Path, PathBuf) {
     (root, python.with_file_name("torchrun"))
 }
 
-/// The same by torchrun on this machine.
+/// The same training, started by torchrun on this machine.
 fn torchrun(place: &Path, data: &Path, config: &Path, options: &[&str]) -> Command {
     let mut command = Command::new(launcher().1);
     command.args(["--standalone", "--no-python", "--nproc-per-node", "2"]).args(options);
     starting(command, &train(place, data, config))
 }
 
-/// A launcher with the program that it starts.
+/// Adds the program and its environment to a launcher's command.
 fn starting(mut command: Command, program: &Command) -> Command {
     command.arg(program.get_program()).args(program.get_args());
     for (name, value) in program.get_envs() {
@@ -80,7 +80,7 @@ fn starting(mut command: Command, program: &Command) -> Command {
     command
 }
 
-/// A program that workers are started as: a script of the shell, for which `$ROR` is the real one.
+/// Makes workers run a shell script, in which `$ROR` is the real program.
 fn workers_as(place: &Path, command: &mut Command, script: &str) {
     let path = place.join("program");
     fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -106,7 +106,7 @@ fn card(place: &Path) -> Value {
     serde_json::from_str(&fs::read_to_string(run(place).join("card.json")).unwrap()).unwrap()
 }
 
-/// A history without its times.
+/// A training history without times.
 fn history(place: &Path) -> Vec<Value> {
     let mut epochs = card(place)["history"]["epochs"].as_array().unwrap().clone();
     for epoch in &mut epochs {
@@ -119,8 +119,8 @@ fn weights(place: &Path) -> Vec<(String, Tensor)> {
     Tensor::read_safetensors(run(place).join("card.safetensors")).unwrap()
 }
 
-/// The largest difference between two nets' weights. Their running statistics, of which some are
-/// in the hundreds, show in the validation loss.
+/// Returns the largest difference between two networks' weights. Running statistics can be in the
+/// hundreds; the validation loss covers them.
 fn apart(a: &Path, b: &Path) -> f64 {
     let b = weights(b);
     let trained = weights(a).into_iter().filter(|(name, _)| !name.contains("running"));
@@ -131,7 +131,7 @@ fn apart(a: &Path, b: &Path) -> f64 {
     apart.fold(0.0, f64::max)
 }
 
-/// Twenty steps by one process, by torchrun's two, and by a worker beside the first.
+/// Takes twenty steps with one process, with two ranks of torchrun, and with one worker.
 #[test]
 fn two_ranks_take_the_steps_of_one() {
     let faces = faces_folder(400);
@@ -143,7 +143,8 @@ fn two_ranks_take_the_steps_of_one() {
     assert_eq!(said.matches("epoch   train loss").count(), 1, "one rank speaks: {said}");
     let mut command = train(workers.path(), faces.path(), &config);
     command.args(["--workers", "2"]);
-    // As within torchrun, and where others meet at an interface; the worker finds pictures decoded.
+    // Like within torchrun, and with a network interface that does not exist. The script checks
+    // that the worker finds decoded images.
     command.env("TORCHELASTIC_RESTART_COUNT", "1").env("GLOO_SOCKET_IFNAME", "none0");
     let decoded = "ls \"$ROR_CACHE\"/pictures-* >&2 && exec \"$ROR\" \"$@\"";
     workers_as(workers.path(), &mut command, decoded);
@@ -162,17 +163,17 @@ fn two_ranks_take_the_steps_of_one() {
             assert_eq!(a["train_accuracy"], b["train_accuracy"]);
         }
     }
-    // That it could be otherwise: each rank normalises its own half.
+    // Without `synchronised`, each rank normalizes its own half, and the weights differ.
     let config = experiment(own.path(), &format!("epochs = 2\n{PLAIN}"));
     succeeds(torchrun(own.path(), faces.path(), &config, &[]));
     assert!(apart(one.path(), own.path()) > 1e-3);
-    // A net that is there is loaded by all.
+    // All ranks load a network that exists.
     let said =
         succeeds(torchrun(two.path(), faces.path(), &experiment(two.path(), &synchronised), &[]));
     assert!(said.contains("loaded the net"), "{said}");
 }
 
-/// As [`two_ranks_take_the_steps_of_one`], on two hosts.
+/// Like [`two_ranks_take_the_steps_of_one`], on two hosts.
 #[test]
 fn two_hosts_take_the_steps_of_one() {
     let faces = faces_folder(400);
@@ -191,7 +192,7 @@ fn two_hosts_take_the_steps_of_one() {
     assert!(apart < 1e-5, "{apart}");
 }
 
-/// The processes that a command started, by the rank in their environment.
+/// Returns the process with this rank that a command started.
 fn rank_of(parent: &Child, rank: usize) -> Option<i32> {
     let said = format!("RANK={rank}").into_bytes();
     let of = |pid: i32| -> Option<bool> {
@@ -213,7 +214,7 @@ fn epochs_done(place: &Path) -> usize {
     note.and_then(|note| note["history"]["epochs"].as_array().map(Vec::len)).unwrap_or(0)
 }
 
-/// Waits until more than `done` epochs are, and gives how many, and the rank, which runs.
+/// Waits until more than `done` epochs are complete. Returns their number and the rank's process.
 fn under_way(place: &Path, child: &mut Child, rank: usize, done: usize) -> (usize, i32) {
     let begin = Instant::now();
     loop {
@@ -228,14 +229,14 @@ fn under_way(place: &Path, child: &mut Child, rank: usize, done: usize) -> (usiz
     }
 }
 
-/// Whether the signal reached it, that no program survives.
+/// Sends SIGKILL and returns whether it reached the process.
 fn kill(pid: i32) -> bool {
     // SAFETY: sends a signal to a process that this test started.
     unsafe { libc::kill(pid, libc::SIGKILL) == 0 }
 }
 
-/// A rank is killed five times, at moments that a fixed stream of numbers draws: torchrun starts all
-/// anew, and the training ends as the undisturbed one does, to the last digit.
+/// Kills a rank five times at pseudorandom moments. torchrun restarts all ranks, and the result is
+/// exactly that of an undisturbed training.
 #[test]
 fn a_rank_may_die() {
     let faces = faces_folder(1_000);
@@ -247,13 +248,13 @@ fn a_rank_may_die() {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let (mut random, mut done, mut kills) = (11u64, 0, 0);
     while kills < 5 {
-        // Each in an epoch of its own, so that each attempt gets somewhere.
+        // Each kill is in a different epoch, so that each attempt makes progress.
         let (epochs, pid) = under_way(killed.path(), &mut child, kills % 2, done);
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         std::thread::sleep(Duration::from_millis((random >> 33) % 200));
         let both = [0, 1].map(|rank| rank_of(&child, rank));
         if both[kills % 2] == Some(pid) && kill(pid) {
-            // All of this attempt are gone before the next is looked at.
+            // Wait until all processes of this attempt have ended.
             while (0..2).any(|rank| both[rank].is_some() && rank_of(&child, rank) == both[rank]) {
                 std::thread::sleep(Duration::from_millis(5));
             }
@@ -267,7 +268,7 @@ fn a_rank_may_die() {
     assert_eq!(apart(whole.path(), killed.path()), 0.0);
 }
 
-/// A worker is killed: that is said, and the same command ends as the undisturbed one does.
+/// Kills a worker. This is reported, and the same command then resumes and gives the same result.
 #[test]
 fn a_worker_may_die() {
     let faces = faces_folder(1_000);
@@ -284,7 +285,7 @@ fn a_worker_may_die() {
     assert!(kill(under_way(killed.path(), &mut child, 1, 0).1));
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", words(&output));
-    for says in ["a worker was lost; run the same again", "worker 1 ended (signal: 9"] {
+    for says in ["a worker was lost: run the same again", "worker 1 ended (signal: 9"] {
         assert!(words(&output).contains(says), "{}", words(&output));
     }
     let said = succeeds(workers(&killed));
@@ -293,7 +294,7 @@ fn a_worker_may_die() {
     assert_eq!(apart(whole.path(), killed.path()), 0.0);
 }
 
-/// The program of the workers is gone while they are being started.
+/// Deletes the workers' program while they are being started.
 #[test]
 fn workers_end_where_another_can_not_start() {
     let faces = faces_folder(300);
@@ -333,23 +334,24 @@ fn what_goes_wrong_among_ranks_is_said() {
         command.envs(variables.iter().copied());
         command
     };
-    fails(&mut with(&[("RANK", "0"), ("WORLD_SIZE", "2")]), "MASTER_PORT, where the ranks meet");
-    // Others than the first say why they fail, and nothing else, such as what is left out.
+    fails(&mut with(&[("RANK", "0"), ("WORLD_SIZE", "2")]), "MASTER_PORT is not set");
+    // Ranks other than the first print their error and nothing else, such as notes on left-out
+    // files.
     symlink("nowhere", faces.path().join("30_1_0_2017.jpg")).unwrap();
     let said =
-        fails(&mut with(&[("RANK", "1"), ("WORLD_SIZE", "2")]), "error: WORLD_SIZE is 2, and");
+        fails(&mut with(&[("RANK", "1"), ("WORLD_SIZE", "2")]), "error: WORLD_SIZE is 2 but");
     assert_eq!(said.lines().count(), 1, "{said}");
-    fails(&mut with(&[("RANK", "1")]), "RANK is set, and WORLD_SIZE is not");
+    fails(&mut with(&[("RANK", "1")]), "RANK is set but WORLD_SIZE is not");
     fails(train(place.path(), faces.path(), &config).args(["--workers", "0"]), "choose 1 to 1024");
-    // An error of all is each one's own, and none is lost.
+    // An error that all ranks have is reported as such, not as a lost rank.
     let mut many = train(place.path(), faces.path(), &config);
     many.args(["--batch", "2", "--workers", "3"]);
     let said = fails(&mut many, "error: a batch of 2 pictures does not share among 3 ranks");
     assert!(!said.contains("lost"), "{said}");
-    // A worker's own words arrive.
+    // A worker's own error is shown.
     let mut none = train(place.path(), faces.path(), &config);
     workers_as(place.path(), &mut none, "MASTER_PORT=none exec \"$ROR\" \"$@\"");
-    let says = "worker 1 ended (exit status: 1): error: MASTER_PORT is none, no port";
+    let says = "worker 1 ended (exit status: 1): error: MASTER_PORT is none, which is not a port";
     fails(none.args(["--workers", "2"]), says);
     fails(program(place.path(), faces.path()).args(["worker", "--threads", "1"]), "--workers 2");
 }

@@ -1,4 +1,5 @@
-//! Shards: every picture answered exactly once, whatever is killed, damaged, or there already.
+//! Shards: every image is answered exactly once, also after kills and damage and with existing
+//! answers.
 
 #[path = "../../../tests/common/mod.rs"]
 mod common;
@@ -20,7 +21,7 @@ fn project() -> &'static Path {
     Path::new(common::ROOT)
 }
 
-/// `ror predict` with the nets that ship, on one core.
+/// `ror predict` with the shipped models, on one core.
 fn predict(place: &Path) -> Command {
     let mut command = program(place, Path::new("/no/data"));
     command.env("ROR_MODELS", project().join("models")).env("OMP_NUM_THREADS", "1");
@@ -51,7 +52,7 @@ fn says(said: &str, parts: &[&str]) {
     parts.iter().for_each(|part| assert!(said.contains(part), "{part:?} is not in: {said}"));
 }
 
-/// A tar file of members, ended as it should be.
+/// Writes a complete tar file.
 fn tar(path: &Path, members: &[(&str, Vec<u8>)]) {
     let mut tar = tar::Builder::new(File::create(path).unwrap());
     for (name, bytes) in members {
@@ -63,7 +64,7 @@ fn tar(path: &Path, members: &[(&str, Vec<u8>)]) {
     tar.finish().unwrap();
 }
 
-/// Shards `000`, `001`, ... of so many synthetic faces each, in a folder; with the names in them.
+/// Writes shards `000`, `001`, ... with `faces` synthetic faces each, and returns their members.
 fn shards(folder: &Path, n: usize, faces: usize) -> BTreeMap<String, Vec<String>> {
     fs::create_dir_all(folder).unwrap();
     let people = population(n * faces, 3);
@@ -79,7 +80,7 @@ fn shards(folder: &Path, n: usize, faces: usize) -> BTreeMap<String, Vec<String>
     people.chunks(faces).enumerate().map(shard).collect()
 }
 
-/// The rows of a file of answers.
+/// Reads the rows of a file of answers.
 fn rows(path: &Path) -> Vec<Row> {
     let reader = SerializedFileReader::new(File::open(path).unwrap()).unwrap();
     reader.get_row_iter(None).unwrap().collect::<Result<_, _>>().unwrap()
@@ -106,8 +107,8 @@ fn number(row: &Row, name: &str) -> Option<f64> {
     }
 }
 
-/// The pictures in a file of answers, in order: each once, by its number. A row is of a face, or says
-/// that there is none, or why.
+/// Returns the images in a file of answers, in order. Asserts that each is there once and that each
+/// row has a face, no face, or an error.
 fn answered(path: &Path) -> Vec<String> {
     let mut paths = vec![];
     let mut last_face = None;
@@ -118,7 +119,7 @@ fn answered(path: &Path) -> Vec<String> {
         assert_eq!(face.is_some(), age.is_some());
         if picture < paths.len() {
             assert_eq!(picture + 1, paths.len(), "out of order");
-            // Another face of the same photograph.
+            // Another face in the same photo.
             assert_eq!(face, last_face.map(|last| last + 1.0));
         } else {
             assert_eq!(picture, paths.len(), "a picture is missing");
@@ -131,7 +132,7 @@ fn answered(path: &Path) -> Vec<String> {
     paths
 }
 
-/// Whether the answers are those of every picture of every shard, once, and nothing else is there.
+/// Asserts that every image of every shard is answered once, and that there are no other files.
 fn all_answered(to: &Path, shards: &BTreeMap<String, Vec<String>>) {
     let mut names: Vec<String> =
         fs::read_dir(to).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
@@ -143,7 +144,7 @@ fn all_answered(to: &Path, shards: &BTreeMap<String, Vec<String>>) {
     }
 }
 
-/// What is in a folder of answers with the time of its last change.
+/// Returns the files of answers in a folder with their modification times.
 fn times(to: &Path) -> BTreeMap<PathBuf, SystemTime> {
     let Ok(entries) = fs::read_dir(to) else { return BTreeMap::new() };
     let paths = entries.map(|entry| entry.unwrap().path());
@@ -159,7 +160,7 @@ fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// Another moment in every run of the tests.
+/// A different number in every run of the tests.
 fn random(below: u64) -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     u64::from(now.subsec_micros()) % below
@@ -180,7 +181,7 @@ fn every_picture_is_answered_once_though_a_worker_is_killed_twice() {
     let mut killed = start(1);
     let mut before = BTreeMap::new();
     for round in 0..2 {
-        // In one of the next shards, somewhere.
+        // Somewhere in one of the next shards.
         let (done, after) = (own() + random(2) as usize, random(150));
         wait_until("a worker", || own() >= done);
         std::thread::sleep(Duration::from_millis(after));
@@ -199,17 +200,17 @@ fn every_picture_is_answered_once_though_a_worker_is_killed_twice() {
     let after = times(&to);
     unchanged(&before, &after);
     let again = succeeds(predict(place.path()).arg(&from).arg("--to").arg(&to));
-    says(&again, &["shards: 0 answered, 20 there before"]);
+    says(&again, &["shards: 0 answered, 20 already done"]);
     assert_eq!(times(&to), after);
     opens_in_python(&to, "240 pictures, ");
 }
 
-/// What was answered before a kill is not answered again.
+/// Asserts that shards answered before a kill are not answered again.
 fn unchanged(before: &BTreeMap<PathBuf, SystemTime>, after: &BTreeMap<PathBuf, SystemTime>) {
     before.iter().for_each(|(path, time)| assert_eq!(after[path], *time, "{}", path.display()));
 }
 
-/// Which of three workers a file of answers is of.
+/// Which of three workers made a file of answers.
 fn share_of(answers: &Path) -> usize {
     answers.file_stem().unwrap().to_string_lossy().parse::<usize>().unwrap() % 3
 }
@@ -229,7 +230,7 @@ fn answers_are_those_of_predict_on_the_same_files() {
     let csv = at("plain.csv");
     fails(predict(place.path()).arg(at("photos")).arg("--csv").arg(&csv));
 
-    // As a folder, as a list, and as a tar file with what else a shard may hold; of two cores.
+    // As a folder, as a list, and as a tar file with other members, on two cores.
     let list = fs::read_dir(at("photos")).unwrap().map(|e| e.unwrap().path().display().to_string());
     let mut list: Vec<String> = list.collect();
     list.sort();
@@ -255,7 +256,7 @@ fn answers_are_those_of_predict_on_the_same_files() {
             .arg(&to)
             .env("OMP_NUM_THREADS", "2"),
     );
-    says(&said, &["shards: 3 answered", "4 not read", "broken.jpg: ", "pictures a second"]);
+    says(&said, &["shards: 3 answered", "4 unreadable", "broken.jpg: ", "images per second"]);
 
     let mut plain = csv::Reader::from_path(&csv).unwrap();
     let plain: Vec<BTreeMap<String, String>> = plain.deserialize().map(Result::unwrap).collect();
@@ -272,7 +273,7 @@ fn answers_are_those_of_predict_on_the_same_files() {
             for exact in ["face", "x", "y", "width", "height", "score"] {
                 assert_eq!(number(row, exact).unwrap(), plain[exact].parse::<f64>().unwrap());
             }
-            // In bf16, of another batch.
+            // bf16 and another batch, so not exactly equal.
             let (age, other) = (number(row, "age").unwrap(), plain["age"].parse::<f64>().unwrap());
             assert!((age - other).abs() < 0.5, "{age}, {other}");
             assert_eq!(text(row, "notes").unwrap(), plain["notes"]);
@@ -285,7 +286,7 @@ fn answers_are_those_of_predict_on_the_same_files() {
         }
     }
 
-    // Without --to, a list names pictures; a tar file is none.
+    // Without --to, a list is a list of images, and a tar file is an error.
     let lines = run(predict(place.path()).arg(at("list.txt")));
     assert_eq!(String::from_utf8(lines.stdout).unwrap().lines().count(), 9);
     says(&fails(predict(place.path()).arg(at("tar.tar"))), &["tar.tar", "--to FOLDER"]);
@@ -302,7 +303,7 @@ fn a_damaged_shard_is_named_and_the_others_go_on() {
         change(&mut bytes);
         fs::write(at(name), bytes).unwrap();
     };
-    // Cut off in a picture; between two members; with a byte of a header changed; no tar file at all.
+    // Cut off in an image; cut off between two members; a changed header; not a tar file.
     change("001.tar", &|bytes| bytes.truncate(bytes.len() / 2));
     change("002.tar", &|bytes| {
         let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() / 512 * 512 + 512;
@@ -310,14 +311,14 @@ fn a_damaged_shard_is_named_and_the_others_go_on() {
     });
     change("003.tar", &|bytes| bytes[3] ^= 1);
     fs::write(at("004.tar"), "no tar file").unwrap();
-    // Two behind one another are one.
+    // Two concatenated tar files are one shard.
     change("005.tar", &|bytes| bytes.extend(fs::read(at("000.tar")).unwrap()));
     let first = shards["000"].clone();
     shards.get_mut("005").unwrap().extend(first);
     let mut command = predict(place.path());
     command.arg("--aligned").arg(&from).arg(at("none.tar")).arg("--to").arg(&to);
     let said = fails(&mut command);
-    says(&said, &["shards: 2 answered, 5 failed", "5 of 7 shards could not be answered"]);
+    says(&said, &["shards: 2 answered, 5 failed", "5 of 7 shards failed"]);
     for name in ["001", "002", "003", "004", "none"] {
         says(&said, &[&format!("error: {}: ", at(&format!("{name}.tar")).display())]);
         shards.remove(name);
@@ -328,10 +329,10 @@ fn a_damaged_shard_is_named_and_the_others_go_on() {
     assert_eq!(times(&to).len(), 2);
     assert_eq!(fs::read_dir(&to).unwrap().count(), 2, "a part was left");
 
-    // Brought again.
+    // Replaced by an intact file.
     let bytes = fs::read(at("000.tar")).unwrap();
     fs::write(at("001.tar"), bytes).unwrap();
-    says(&fails(&mut command), &["shards: 1 answered, 2 there before, 4 failed"]);
+    says(&fails(&mut command), &["shards: 1 answered, 2 already done, 4 failed"]);
 }
 
 #[test]
@@ -350,16 +351,16 @@ fn answers_that_are_there_are_taken_made_again_or_refused() {
     let bytes = fs::read(&answers).unwrap();
     for length in [bytes.len() / 2, bytes.len() - 1, 2, 0] {
         fs::write(&answers, &bytes[..length]).unwrap();
-        says(&succeeds(&mut command(&[])), &["shards: 1 answered, 2 there before"]);
+        says(&succeeds(&mut command(&[])), &["shards: 1 answered, 2 already done"]);
         assert!(fs::read(&answers).unwrap() == bytes, "other answers than before");
     }
-    // What a killed process has left goes, and what is being written stays.
+    // Partial files of killed processes are removed; a file that is being written stays.
     let [left, written, other] = ["001.parquet-a1B2c3", "002.parquet-a1B2c3", "009.parquet-a1B2c3"]
         .map(|name| to.join(format!(".{name}")));
     [&left, &other].iter().for_each(|path| fs::write(path, "half").unwrap());
     let locked = File::create(&written).unwrap();
     locked.lock().unwrap();
-    says(&succeeds(&mut command(&[])), &["shards: 0 answered, 3 there before"]);
+    says(&succeeds(&mut command(&[])), &["shards: 0 answered, 3 already done"]);
     assert!(!left.exists() && written.exists() && other.exists());
     drop(locked);
     fs::remove_file(other).unwrap();
@@ -369,21 +370,21 @@ fn answers_that_are_there_are_taken_made_again_or_refused() {
     let person = &population(1, 9)[0];
     let picture = (names[0].as_str(), person.jpeg().unwrap());
     tar(&from.join("000.tar"), &[picture]);
-    says(&succeeds(&mut command(&[])), &["shards: 1 answered, 2 there before"]);
+    says(&succeeds(&mut command(&[])), &["shards: 1 answered, 2 already done"]);
     assert_eq!(rows(&to.join("000.parquet")).len(), 1);
     let after = times(&to);
     assert_eq!(after.iter().filter(|(path, time)| whole[*path] == **time).count(), 1);
 
-    // Answers of other nets, or of photographs, are not mixed with these.
+    // Answers of other networks, or of photos, are not mixed with these.
     let small = ["--model", "gender-32px", "--model", "age-32px"];
-    says(&fails(&mut command(&small)), &["000.parquet holds the answers of other nets", "--to"]);
+    says(&fails(&mut command(&small)), &["000.parquet contains answers of other networks", "--to"]);
     let mut photographs = predict(place.path());
     photographs.arg(&from).arg("--to").arg(&to);
     says(&fails(&mut photographs), &["another --aligned"]);
-    // What is someone else's stays, and is named before anything is answered.
+    // A foreign file stays, and is reported before anything is answered.
     for (foreign, why) in [
         (bytes.replace(b"\x03ror", b"\x03roz"), "not made by this program"),
-        (b"a letter".to_vec(), "no Parquet"),
+        (b"a letter".to_vec(), "not a Parquet"),
     ] {
         fs::write(&answers, &foreign).unwrap();
         fs::remove_file(to.join("002.parquet")).ok();
@@ -392,7 +393,7 @@ fn answers_that_are_there_are_taken_made_again_or_refused() {
     }
 }
 
-/// Bytes with one part in place of another.
+/// Replaces a part of some bytes.
 trait Replace {
     fn replace(&self, part: &[u8], by: &[u8]) -> Vec<u8>;
 }
@@ -426,7 +427,7 @@ fn torchrun_and_slurm_say_which_share_is_whose() {
     for (name, variables) in [("torchrun", torchrun), ("array", array), ("srun", srun)] {
         let to = place.path().join(name);
         for (worker, share) in [2, 2, 1].into_iter().enumerate() {
-            // As a user of Slurm does.
+            // Start it like a user of Slurm.
             let mut command = match name {
                 "array" => {
                     let mut script = Command::new("bash");
@@ -460,11 +461,11 @@ fn torchrun_and_slurm_say_which_share_is_whose() {
     says(&fails(command.env("RANK", "3").env("WORLD_SIZE", "3")), &["share 3 of 3", "from 0"]);
     let output = run(command.args(["--shard", "3/3"]));
     assert!(!output.status.success());
-    says(&words(&output), &["shares have numbers from 0"]);
+    says(&words(&output), &["shares are numbered from 0"]);
 }
 
-/// torchrun ends all its workers for one that fails, and starts them again: a damaged shard must not
-/// keep the others from being answered.
+/// If one worker fails, torchrun ends and restarts all of them. A damaged shard must not prevent
+/// the other shards from being answered.
 #[test]
 fn torchrun_goes_on_beside_a_damaged_shard() {
     let place = TempDir::new().unwrap();
@@ -488,7 +489,7 @@ fn torchrun_goes_on_beside_a_damaged_shard() {
     }
     says(
         &said,
-        &["000.tar: it is cut off or damaged", "shards: 0 answered, 6 there before, 1 failed"],
+        &["000.tar: it is cut off or damaged", "shards: 0 answered, 6 already done, 1 failed"],
     );
     assert_eq!(times(&to).len(), 6);
     let rows = shards.keys().map(|shard| rows(&to.join(format!("{shard}.parquet"))).len());
@@ -498,12 +499,12 @@ fn torchrun_goes_on_beside_a_damaged_shard() {
 const INSTALL: &str =
     "set ROR_PYTHON=$(setup/python.sh), or install what examples/scale/requirements.txt lists";
 
-/// What a script of `tests/scale/` says; nothing where it lacks a package.
+/// Runs a script in `tests/scale/`. Returns `None` if a package is missing.
 fn script(name: &str, arguments: &[PathBuf]) -> Option<String> {
     run_python(CHOSEN_PYTHON, &project().join("tests/scale").join(name), arguments, INSTALL)
 }
 
-/// Whether polars and pyarrow read the answers, and count so many pictures.
+/// Asserts that polars and pyarrow read the answers and count this many images.
 fn opens_in_python(to: &Path, pictures: &str) {
     if let Some(said) = script("answers.py", &[to.to_owned()]) {
         says(&said, &[pictures, " 0 not read"]);
@@ -542,7 +543,7 @@ fn ray_hands_out_shards_and_tries_again_what_is_killed() {
     opens_in_python(&to, "240 pictures, ");
 }
 
-/// The id of a process that answers into a folder.
+/// Returns the ID of a process that writes answers to a folder.
 fn answering(to: &Path) -> Option<String> {
     let to = to.as_os_str().as_encoded_bytes();
     fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {

@@ -1,5 +1,5 @@
-//! The models that ship: whole, repeatable, as PyTorch computes them, unseen where they are
-//! measured, and as good as their cards say.
+//! The shipped models: complete, reproducible, equal to PyTorch, free of train/test leakage, and as
+//! accurate as their cards say.
 
 #[path = "../../../tests/common/mod.rs"]
 mod common;
@@ -44,7 +44,7 @@ fn models() -> Vec<Model> {
     models
 }
 
-/// The nets that ship and those they come from, starts and teachers first.
+/// The shipped networks and their starts and teachers, which come first.
 fn all() -> Vec<Model> {
     let mut all = models();
     all.extend(store().ancestors());
@@ -54,14 +54,14 @@ fn all() -> Vec<Model> {
     all
 }
 
-/// How many nets a net comes from, one after the other.
+/// The length of the longest chain of starts and teachers.
 fn depth(cards: &HashMap<String, Card>, card: &Card) -> usize {
     let before = card.start.iter().chain(&card.teachers);
     before.map(|key| 1 + depth(cards, &cards[key])).max().unwrap_or(0)
 }
 
-/// The net of a name by its card alone, as far as a training's key needs it: what it comes from
-/// may not ship.
+/// Returns a network with the card of this name, which is enough for a training's key. Its weights
+/// may not be shipped.
 fn by_card(all: &[Model], name: &str) -> Trained {
     let model = all.iter().find(|model| model.name == name).unwrap_or_else(|| panic!("no {name}"));
     let mut any = store().open(DEFAULT_MODEL).unwrap();
@@ -76,7 +76,7 @@ fn load(model: &Model) -> Trained {
 #[test]
 fn cards_are_complete_and_weights_are_those_they_name() {
     for model in models() {
-        let trained = load(&model); // compares the weights' SHA-256
+        let trained = load(&model); // checks the SHA-256 of the weights
         let card = &trained.card;
         let weights = model.path.with_file_name(&card.weights);
         assert!(fs::metadata(&weights).unwrap().len() < 100 << 20);
@@ -90,7 +90,7 @@ fn cards_are_complete_and_weights_are_those_they_name() {
     }
 }
 
-/// The command of a card is the program's own, and names the experiment that made it.
+/// A card's command runs this program with the experiment that made the network.
 #[test]
 fn every_card_repeats_its_training() {
     let faces = common::utkface("every_card_repeats_its_training, in part").map(Faces::at);
@@ -130,7 +130,7 @@ fn every_card_repeats_its_training() {
     }
 }
 
-/// As written, but for one epoch on a few synthetic faces and a store of its own.
+/// Runs each card's command with a tiny network on a few synthetic faces, in its own store.
 #[test]
 fn every_cards_command_runs() {
     let (place, data) = (TempDir::new().unwrap(), faces_folder(320));
@@ -144,7 +144,7 @@ fn every_cards_command_runs() {
             .collect();
         let experiment = root().join("experiments").join(format!("{}.toml", model.name));
         let text = fs::read_to_string(experiment).unwrap();
-        // A tiny net and one epoch of each size: the rest as it stands.
+        // A tiny network and two epochs; everything else stays.
         let mut tiny: toml::Table = toml::from_str(&text).unwrap();
         let mut table = |name: &str, changes: &str| {
             let table = tiny.entry(name).or_insert(toml::Table::new().into());
@@ -166,8 +166,8 @@ fn every_cards_command_runs() {
     }
 }
 
-/// No content of a published test part, nor of the validation part that a net was selected on,
-/// was trained on (or, by a net of another split, selected on) by the net or any it started from.
+/// No image of a published test set, or of a network's own validation set, was used to train or
+/// (with another split) select the network or any network it started from.
 #[test]
 fn no_net_has_seen_what_it_is_measured_on() {
     let (mut checked, mut lineages) = (0, BTreeSet::new());
@@ -183,7 +183,7 @@ fn no_net_has_seen_what_it_is_measured_on() {
             assert_eq!(overlap, Overlap::default(), "{} and {protocol}", model.name);
             checked += list.part(part).len();
         }
-        // The check can fail: its own training part is known to the last content.
+        // The check works: it finds every image of the network's own training set.
         let list = protocol.list().unwrap();
         let known = lineage.overlap(Part::Test, "", list.part(Part::Train));
         assert_eq!(known.trained, list.train.len());
@@ -286,7 +286,7 @@ fn shipped_models_measure_as_their_cards_say() {
                 assert_eq!(measured.pictures, published.pictures);
                 let pairs = measured.values().into_iter().zip(published.values());
                 for ((metric, now, _), (_, then, _)) in pairs {
-                    // Another processor may round otherwise: a few pictures on the edge, no more.
+                    // Another processor may round differently, which only affects a few images.
                     let reach = if metric == Metric::Mae { 0.01 } else { 0.0015 };
                     assert!(
                         (now.value - then.value).abs() < reach,

@@ -1,4 +1,4 @@
-//! The processes that torchrun or a training has started, which meet at a store.
+//! Joining the processes started by torchrun or by a training, through a shared store.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,10 +9,10 @@ use ror::{ProcessGroup, Ranks};
 use tch::{Device, Tensor};
 use utils::launcher::{RANK, numbered, variable};
 
-/// How long a rank waits for the others: as long as `torch.distributed` does with Gloo.
+/// How long a rank waits for the others, the same as `torch.distributed` with Gloo.
 const WAIT: Duration = Duration::from_secs(30 * 60);
 
-/// This machine, to itself.
+/// The loopback address.
 pub(crate) const LOCAL: &str = "127.0.0.1";
 
 /// A group of PyTorch's c10d, used by one thread at a time.
@@ -47,18 +47,18 @@ impl ProcessGroup for C10d {
     }
 }
 
-/// What torchrun says of a rank, and who starts workers too.
+/// The environment of a rank, set by torchrun or by a training that starts workers.
 #[derive(Debug, PartialEq, Eq)]
 struct Said {
     rank: usize,
     size: usize,
     address: String,
     port: u16,
-    /// Whether this process hosts the store; torchrun's agent does as a rule.
+    /// Whether this process hosts the store. Usually torchrun's agent does.
     serves: bool,
-    /// All ranks are on this machine.
+    /// Whether all ranks are on this machine.
     local: bool,
-    /// Keys of an attempt that failed stay in the store.
+    /// Number of the attempt, because keys of failed attempts stay in the store.
     attempt: String,
 }
 
@@ -67,17 +67,18 @@ impl Said {
         let Some((rank, size @ 2..)) = numbered(&get, RANK)? else {
             return Ok(None);
         };
-        ensure!(rank < size, "RANK is {rank} and WORLD_SIZE {size}: ranks count from 0");
+        ensure!(rank < size, "RANK is {rank} but WORLD_SIZE is {size}: ranks are numbered from 0");
         let needed = |name: &str| {
             get(name).with_context(|| {
                 format!(
-                    "WORLD_SIZE is {size}, and {name}, where the ranks meet, is not set: start them by \
-                     torchrun, or unset WORLD_SIZE to train alone"
+                    "WORLD_SIZE is {size} but {name} is not set: start the program with torchrun, or \
+                     unset WORLD_SIZE to train with one process"
                 )
             })
         };
         let port = needed("MASTER_PORT")?;
-        let port = port.parse().with_context(|| format!("MASTER_PORT is {port}, no port"))?;
+        let port =
+            port.parse().with_context(|| format!("MASTER_PORT is {port}, which is not a port"))?;
         Ok(Some(Self {
             rank,
             size,
@@ -90,11 +91,11 @@ impl Said {
     }
 }
 
-/// The ranks that torchrun has started, which meet when this is first called; without torchrun,
-/// this process alone.
+/// Returns the ranks started by torchrun and joins them at the first call. Without torchrun,
+/// returns this process alone.
 ///
 /// # Errors
-/// Variables that contradict each other, or ranks that do not come or can't be reached.
+/// The environment variables contradict each other, or other ranks do not join or can't be reached.
 pub fn ranks(device: Device) -> Result<Ranks> {
     static JOINED: Mutex<Option<Ranks>> = Mutex::new(None);
     let Some(said) = Said::by(variable)? else {
@@ -104,7 +105,7 @@ pub fn ranks(device: Device) -> Result<Ranks> {
     if let Some(ranks) = &*joined {
         ensure!(
             ranks.device() == device,
-            "the ranks met to compute on {:?}, and now {device:?} is asked for",
+            "the ranks have joined on {:?}, so {device:?} can't be used",
             ranks.device()
         );
         return Ok(ranks.clone());
@@ -114,19 +115,19 @@ pub fn ranks(device: Device) -> Result<Ranks> {
         true => Store::serve(address, port, WAIT),
         false => Store::connect(address, port, WAIT),
     };
-    let store = store.with_context(|| format!("no store for the ranks at {address}:{port}"))?;
+    let store = store.with_context(|| format!("cannot reach the store at {address}:{port}"))?;
     store.set(&ready(said.rank))?;
     let host = if said.local { LOCAL } else { "" };
     let ranks = join(&store, &said.attempt, said.rank, said.size, device, host)?;
     Ok(joined.insert(ranks).clone())
 }
 
-/// The key by which a rank says that it is there.
+/// Returns the key that a rank sets when it has started.
 pub(crate) fn ready(rank: usize) -> String {
     format!("ready/{rank}")
 }
 
-/// Joins the ranks that meet at a store, and waits for them.
+/// Joins the ranks at a store and waits for them.
 pub(crate) fn join(
     store: &Store,
     attempt: &str,
@@ -137,16 +138,17 @@ pub(crate) fn join(
 ) -> Result<Ranks> {
     let name = format!("ror/{attempt}");
     let group = Group::new(store, &name, number, size, device, host, WAIT)
-        .with_context(|| format!("rank {number} of {size} can't reach the others"))?;
+        .with_context(|| format!("rank {number} of {size} cannot reach the other ranks"))?;
     Ok(Ranks::new(C10d(Mutex::new(group)), device))
 }
 
-/// A store of this process, at which ranks of this machine meet.
+/// Hosts a store for the ranks on this machine.
 pub(crate) fn local_store() -> Result<Store> {
-    Store::serve(LOCAL, 0, WAIT).map_err(|error| anyhow!("no store for the ranks: {error:#}"))
+    Store::serve(LOCAL, 0, WAIT)
+        .map_err(|error| anyhow!("cannot host a store for the ranks: {error:#}"))
 }
 
-/// What `f` gives as two ranks, here threads.
+/// Runs `f` as two ranks, in threads, and returns the results.
 #[cfg(test)]
 pub(crate) fn two<T: Send>(f: impl Fn(Ranks) -> T + Sync) -> Vec<T> {
     let store = local_store().unwrap();
@@ -191,11 +193,11 @@ mod tests {
         let said = by(&[&SAID[..], &agent].concat()).unwrap().unwrap();
         assert!(!said.serves && said.local && said.attempt == "3", "{said:?}");
         for (wrong, says) in [
-            (&SAID[..3], "MASTER_PORT, where the ranks meet, is not set"),
+            (&SAID[..3], "MASTER_PORT is not set"),
             (&SAID[..1], "WORLD_SIZE is not"),
-            (&[("RANK", "2"), SAID[1], SAID[2], SAID[3]], "count from 0"),
+            (&[("RANK", "2"), SAID[1], SAID[2], SAID[3]], "numbered from 0"),
             (&[("RANK", "x"), SAID[1], SAID[2], SAID[3]], "RANK is x"),
-            (&[SAID[0], SAID[1], SAID[2], ("MASTER_PORT", "no")], "no port"),
+            (&[SAID[0], SAID[1], SAID[2], ("MASTER_PORT", "no")], "not a port"),
         ] {
             let error = format!("{:#}", by(wrong).unwrap_err());
             assert!(error.contains(says), "{error}");
@@ -238,7 +240,7 @@ mod tests {
         }
     }
 
-    /// What a machine with a GPU would load: it loads without one, too, but for a CPU-only PyTorch.
+    /// The CUDA libraries also load without a GPU, except with a CPU-only PyTorch.
     #[test]
     fn the_cuda_half_of_pytorch_loads_and_nccl_answers() {
         match utils::device::load_cuda() {

@@ -1,8 +1,8 @@
-//! Trainings on several processes: those of torchrun, on any number of machines and GPUs, or worker
-//! processes of this machine.
+//! Distributed training: with torchrun, on any number of machines and GPUs, or with worker
+//! processes on this machine.
 //!
-//! The processes meet through PyTorch's own process groups (crates/c10d), which plug into the library
-//! by [`ror::ProcessGroup`].
+//! The processes communicate through PyTorch's process groups (crates/c10d), which implement
+//! [`ror::ProcessGroup`].
 
 mod group;
 mod workers;

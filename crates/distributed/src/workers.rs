@@ -1,5 +1,4 @@
-//! A training on several processes of this machine, started by the one that asks for it; torchrun
-//! does the same for many machines.
+//! Training with worker processes on this machine. For several machines, use torchrun.
 
 use std::env;
 use std::fs::{self, File};
@@ -24,10 +23,10 @@ use utils::progress::{outside_notebook, quiet};
 
 use crate::group::{LOCAL, join, local_store, ranks, ready};
 
-/// What a worker is told of a training. All numbers of the net come by the ranks themselves.
+/// The description of a training that is sent to workers. Weights are sent by the ranks themselves.
 #[derive(Serialize, Deserialize)]
 struct Plan {
-    /// Where the pictures are; none for synthetic ones.
+    /// The folder of the images; `None` for what [`Faces::open`] opens.
     folder: Option<PathBuf>,
     fingerprint: String,
     task: Task,
@@ -37,17 +36,17 @@ struct Plan {
     precision: Precision,
 }
 
-/// Processes that train on the CPU together with this one; they end with this.
+/// Worker processes that train on the CPU together with this one. They end when this is dropped.
 struct Workers {
     ranks: Ranks,
     running: Vec<Child>,
-    /// Threads of this process before it shared them.
+    /// Number of threads of this process before it started workers.
     threads: i32,
-    /// What they say goes to files here.
+    /// The folder of the files with their standard error.
     folder: TempDir,
 }
 
-/// The program that runs a worker: what a kernel says, this one, or that of the project.
+/// Returns the program that runs workers: `$ROR_PROGRAM`, this program, or the clone's program.
 fn program() -> Result<PathBuf> {
     if let Some(said) = env::var_os("ROR_PROGRAM") {
         return Ok(said.into());
@@ -58,25 +57,21 @@ fn program() -> Result<PathBuf> {
         return Ok(own);
     }
     let clone = paths::clone()
-        .context("workers are processes of the program `ror`: set ROR_PROGRAM to its path")?;
+        .context("cannot find the program `ror`, which workers run: set ROR_PROGRAM to its path")?;
     let built = clone.join("target").join("bin").join("ror");
-    ensure!(
-        built.is_file(),
-        "workers are processes of the program, which is not at {}: run make setup",
-        built.display()
-    );
+    ensure!(built.is_file(), "cannot find {}, which workers run: run make setup", built.display());
     Ok(built)
 }
 
 impl Workers {
-    /// Starts all but the first of `size` ranks, and waits until they are there.
+    /// Starts all ranks but the first and waits for them.
     fn start(size: usize) -> Result<Self> {
         let program = program()?;
         let store = local_store()?;
         let all = tch::get_num_threads();
         let threads = (all / size as i32).max(1);
-        let folder = tempfile::tempdir().context("no temporary folder for workers")?;
-        // Those that run end with it where another can't be started.
+        let folder = tempfile::tempdir().context("cannot create a temporary folder for workers")?;
+        // If a worker can't be started, dropping this ends the others.
         let ranks = Ranks::alone(Device::Cpu);
         let mut workers = Self { ranks, running: vec![], threads: all, folder };
         for rank in 1..size {
@@ -94,7 +89,7 @@ impl Workers {
                 command.env(name, value.to_string());
             }
             command.env("MASTER_ADDR", LOCAL).env("TORCHELASTIC_USE_AGENT_STORE", "True");
-            // Of a torchrun around all this: the workers have an attempt of their own.
+            // It would be the attempt of a surrounding torchrun.
             command.env_remove("TORCHELASTIC_RESTART_COUNT");
             outside_notebook(&mut command);
             let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said).spawn();
@@ -113,7 +108,7 @@ impl Workers {
         Ok(workers)
     }
 
-    /// Tells the workers what to train.
+    /// Sends the plan to the workers.
     fn tell(&self, training: &Training) -> Result<()> {
         let faces = training.faces();
         let plan = Plan {
@@ -130,7 +125,7 @@ impl Workers {
         Ok(())
     }
 
-    /// An error where a worker has ended without success, with what it said last.
+    /// Returns an error with a worker's last line if a worker has failed.
     fn check(&mut self) -> Result<()> {
         for (i, child) in self.running.iter_mut().enumerate() {
             if let Some(status) = child.try_wait()?
@@ -138,22 +133,22 @@ impl Workers {
             {
                 let text = fs::read_to_string(said(self.folder.path(), i + 1)).unwrap_or_default();
                 let last = text.lines().rfind(|line| !line.trim().is_empty());
-                bail!("worker {} ended ({status}): {}", i + 1, last.unwrap_or("without a word"));
+                bail!("worker {} ended ({status}): {}", i + 1, last.unwrap_or("no output"));
             }
         }
         Ok(())
     }
 
-    /// An error of this process, or what a worker said last where it was lost.
+    /// Replaces an error caused by a lost worker with that worker's own error.
     fn explained(&mut self, error: anyhow::Error) -> anyhow::Error {
         if !error.is::<Lost>() {
             return error;
         }
-        // One that is being killed takes a moment to be gone.
+        // A killed worker takes a moment to end.
         for _ in 0..20 {
             if let Err(ended) = self.check() {
                 return ended.context(
-                    "a worker was lost; run the same again to go on from the last whole epoch",
+                    "a worker was lost: run the same again to resume from the last complete epoch",
                 );
             }
             std::thread::sleep(Duration::from_millis(50));
@@ -165,7 +160,7 @@ impl Workers {
 impl Drop for Workers {
     fn drop(&mut self) {
         for child in &mut self.running {
-            // They write nothing, so nothing is lost.
+            // Workers do not write files, so nothing is lost.
             let _ = child.kill();
             let _ = child.wait();
         }
@@ -177,20 +172,20 @@ fn said(folder: &Path, rank: usize) -> PathBuf {
     folder.join(format!("worker-{rank}.txt"))
 }
 
-/// What the training that started this worker says of itself.
+/// Receives the plan from the training that started this worker.
 fn told(ranks: &Ranks) -> Result<Plan> {
-    // First, since another version may say all else otherwise.
+    // The version comes first, because another version may use another format for the rest.
     let version = ranks.first_says(VERSION)?;
     ensure!(
         version == VERSION,
-        "a worker's program trains by version {VERSION} of the training code, and what started it by \
-         version {version}: restart the notebook's kernel, or compile the program (./ror --version)"
+        "the worker has version {VERSION} of the training code, but the program that started it has \
+         version {version}: restart the notebook's kernel or compile the program (./ror --version)"
     );
     let plan: Option<Plan> = ranks.first_says(None)?;
-    plan.context("the training that started this worker said nothing")
+    plan.context("the worker received no training plan")
 }
 
-/// The images of a training, opened again: those in a folder, or what [`Faces::open`] opens.
+/// Opens the images of a training again: those in a folder, or what [`Faces::open`] opens.
 fn opened(folder: Option<&Path>, fingerprint: &str) -> Result<Faces> {
     let faces = match folder {
         Some(folder) => Faces::at(folder)?,
@@ -198,24 +193,24 @@ fn opened(folder: Option<&Path>, fingerprint: &str) -> Result<Faces> {
     };
     ensure!(
         faces.fingerprint() == fingerprint,
-        "a worker opens the data set again, and would find other images: workers train on what \
-         Faces::open or Faces::at opens"
+        "a worker opens the data set again and would find other images: use a data set from \
+         Faces::open or Faces::at"
     );
     Ok(faces)
 }
 
-/// Refuses what workers can't do, since they are other processes and meet on the CPU.
+/// Rejects what workers can't do, because they are other processes and use the CPU.
 fn check(training: &Training, workers: usize) -> Result<()> {
-    ensure!((1..=1024).contains(&workers), "{workers} workers: choose 1 to 1024");
+    ensure!((1..=1024).contains(&workers), "cannot train with {workers} workers: choose 1 to 1024");
     ensure!(
         !training.device_used().is_cuda(),
-        "workers train on the CPU: choose it, or start the program by torchrun, which gives each \
-         process a GPU: torchrun --standalone --no-python --nproc-per-node {workers} ./ror train ..."
+        "workers only train on the CPU: choose the CPU or start the program with torchrun, which \
+         gives each process a GPU: torchrun --standalone --no-python --nproc-per-node {workers} ./ror train ..."
     );
     ensure!(
         training.is_plain(),
-        "teachers, and a custom network, loss or augmentation, can't be sent to workers: train in \
-         one process, or start the program by torchrun"
+        "teachers and a custom network, loss or augmentation can't be sent to workers: train in \
+         one process or start the program with torchrun"
     );
     if training.faces().folder().is_none() {
         opened(None, training.faces().fingerprint())?;
@@ -223,16 +218,15 @@ fn check(training: &Training, workers: usize) -> Result<()> {
     Ok(())
 }
 
-/// Trains on so many processes of this machine, which share every batch and the cores of the CPU, or
-/// loads what was trained before.
+/// Trains with `workers` processes on this machine, which share each batch and the CPU cores, or
+/// loads the model if it was trained before.
 ///
-/// A single process with all threads is usually as fast (docs/ranks.md). Each process normalizes its
-/// own share of a batch, unless [`Recipe::synchronised`].
+/// A single process with all threads is usually as fast (docs/ranks.md). Each process normalizes
+/// its own share of a batch, unless [`Recipe::synchronised`].
 ///
 /// # Errors
-/// A GPU, teachers, or a custom network, loss or augmentation, which workers can't have; images other
-/// than those [`Faces::open`] or [`Faces::at`] opens; a worker that ends; or what [`Training::train`]
-/// returns.
+/// The training uses a GPU, teachers, or a custom network, loss or augmentation; its images are not
+/// from [`Faces::open`] or [`Faces::at`]; a worker ends; or an error of [`Training::train`].
 pub fn train_or_load(training: Training, workers: usize) -> Result<Trained> {
     if workers == 1 {
         return training.train_or_load();
@@ -257,7 +251,7 @@ pub fn train(training: Training, workers: usize) -> Result<Trained> {
 }
 
 fn on_workers(training: Training, workers: usize) -> Result<Trained> {
-    // Decoded here, and not by each of them; those of the first epoch stay in memory.
+    // Decode here instead of in each worker. The images of the first epoch stay in memory.
     let stages = training.recipe_used().progressive.iter().map(|stage| stage.size);
     for size in stages.chain([training.net_config().input()]).rev() {
         training.faces().pictures(size)?;
@@ -268,14 +262,14 @@ fn on_workers(training: Training, workers: usize) -> Result<Trained> {
     training.train().map_err(|error| running.explained(error))
 }
 
-/// Runs one worker of [`train`], which the hidden command `worker` starts.
+/// Runs one worker of [`train`]. The hidden command `worker` calls this.
 ///
 /// # Errors
-/// No training that started this process, other images than it has, or what [`Training::train`] returns.
+/// No training started this process, its images differ, or an error of [`Training::train`].
 pub fn worker() -> Result<()> {
     ensure!(
         utils::launcher::rank() > 0,
-        "a worker is started by a training that asks for it: train --workers 2"
+        "workers are started by a training: use train --workers 2"
     );
     quiet();
     let ranks = ranks(Device::Cpu)?;
@@ -307,8 +301,8 @@ mod tests {
         assert!(found[1].contains("restart the notebook's kernel"), "{found:?}");
     }
 
-    /// In a synchronized step the gradient passes through sums over all ranks; one whose loss fails
-    /// there leaves, and the others say so.
+    /// In a synchronized step the gradient passes through sums over all ranks. If one rank's loss
+    /// fails there, the other ranks report it as lost.
     #[test]
     fn a_rank_that_leaves_in_a_step_is_lost() {
         #[derive(Debug)]

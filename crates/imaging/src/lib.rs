@@ -1,8 +1,7 @@
-//! Decoding and resizing of pictures.
+//! Decoding, encoding and resizing of images.
 //!
-//! A crate of its own, compiled in one piece at the highest level of optimisation: the decoders are
-//! generic, so their loops are compiled where they are used, and the crate that edits are made in
-//! must compile quickly.
+//! The decoders are generic, so their loops are compiled in the crate that uses them. This crate is
+//! compiled with full optimization, so that crates that are edited often can compile quickly.
 
 use std::io::{BufRead, Cursor, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,35 +18,36 @@ use image_webp::WebPDecoder;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::{colorspace::ColorSpace, options::DecoderOptions};
 
-/// Which pixels [`decode`] and [`resize`] give: count it up where they come to give others, an update
-/// of the libraries included, so that pictures cached before are made anew.
+/// Version of the pixels that [`decode`] and [`resize`] return. Increment it whenever they change,
+/// also through an update of a library, so that cached images are made again.
 pub const VERSION: u32 = 1;
 
-/// The most pixels that a picture may declare.
+/// Maximum number of pixels in an image's header.
 const MOST_PIXELS: u64 = 120_000_000;
-/// The most bytes that decoding a picture may take.
+/// Maximum number of bytes to decode an image.
 const MOST_MEMORY: u64 = 7 * MOST_PIXELS;
-/// The most bytes that a PNG's colour profile and texts may take: a file may have a thousandth of them.
+/// Maximum number of bytes of a PNG's color profile and texts. They can expand a thousandfold.
 const MOST_METADATA: u64 = 64 << 20;
 
-/// How a JPEG begins, and how a WebP does.
+/// The first bytes of a JPEG and of a WebP.
 const JPEG: [u8; 2] = [0xFF, 0xD8];
 const WEBP: &[u8] = b"RIFF";
-const NO_PICTURE: &str = "not a JPEG, PNG or WebP picture";
+const NO_PICTURE: &str = "not a JPEG, PNG or WebP image";
 
-/// What decoders do with a picture: one on which they panic must not end the work on others.
+/// Runs a decoder and turns a panic into an error, so that one image can't end the work on others.
 ///
 /// # Errors
-/// What `work` returns, or that it panicked.
+/// An error of `work`, or a panic in it.
 pub fn without_panic<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| bail!("the decoder panicked on it"))
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| bail!("the decoder panicked on this image"))
 }
 
-/// The bytes that decoding a picture takes, beside those of its file, by what its header declares: at
-/// most 840 MB. A PNG's metadata may take 64 MiB more.
+/// Returns the number of bytes needed to decode an image according to its header, excluding the
+/// file itself: at most 840 MB. A PNG's metadata may take 64 MiB more.
 ///
 /// # Errors
-/// What is not a picture, or declares no pixels, more than 120 megapixels or ones that take more
+/// The input is not an image, or it has no pixels, has more than 120 megapixels or needs more
 /// memory.
 pub fn memory(mut picture: impl BufRead + Seek) -> Result<u64> {
     let (width, height, each) = without_panic(|| {
@@ -60,39 +60,39 @@ pub fn memory(mut picture: impl BufRead + Seek) -> Result<u64> {
             png_header(picture)
         }
     })?;
-    ensure!(width > 0 && height > 0, "a picture of {width} x {height} pixels");
+    ensure!(width > 0 && height > 0, "empty image ({width} x {height} pixels)");
     let pixels = u64::from(width) * u64::from(height);
     ensure!(
         pixels <= MOST_PIXELS,
-        "a picture of {width} x {height} pixels: at most {} million are taken",
+        "image too large ({width} x {height} pixels): at most {} million pixels are supported",
         MOST_PIXELS / 1_000_000
     );
     ensure!(
         each * pixels <= MOST_MEMORY,
-        "a picture of {width} x {height} pixels that takes {} MB to decode: at most {} are taken; \
-         save it with 8 bits a channel, or as a JPEG that is not progressive",
+        "image needs too much memory ({width} x {height} pixels, {} MB to decode): at most {} MB \
+         are supported; save it with 8 bits per channel or as a non-progressive JPEG",
         each * pixels / 1_000_000,
         MOST_MEMORY / 1_000_000
     );
     Ok(each * pixels)
 }
 
-/// Width, height, and the bytes that each pixel takes.
+/// Width, height, and bytes per pixel while decoding.
 type Header = (u32, u32, u64);
 
 fn jpeg_header(mut picture: impl BufRead + Seek) -> Result<Header> {
     let mut decoder = JpegDecoder::new_with_options(&mut picture, jpeg_options());
     decoder.decode_headers().map_err(damaged_jpeg)?;
-    let header = decoder.info().context("a JPEG without dimensions")?;
-    // The reader stands behind the first scan's header, whose length is by its number of components.
+    let header = decoder.info().context("the JPEG has no dimensions")?;
+    // The reader is after the first scan's header, whose length depends on its component count.
     let mut end = [0; 16];
     picture.seek_relative(-(end.len() as i64))?;
     picture.read_exact(&mut end)?;
     let is_of = |n: u8| end[usize::from(8 - 2 * n)..].starts_with(&[0xFF, 0xDA, 0, 6 + 2 * n, n]);
     let several = header.sof.is_progressive() || (1..header.components.min(4)).any(is_of);
-    // Of several scans all coefficients are kept until the last, 2 bytes each.
+    // With several scans, all coefficients (2 bytes each) are kept until the last one.
     let coefficients = if several { 2 * u64::from(header.components) } else { 0 };
-    // Decoded, and then turned upright.
+    // The decoded image, and its copy rotated upright.
     Ok((header.width.into(), header.height.into(), (3 + coefficients).max(3 + 3)))
 }
 
@@ -101,13 +101,13 @@ fn webp_header(picture: impl BufRead + Seek) -> Result<Header> {
     let (width, height) = decoder.dimensions();
     let alpha = u64::from(decoder.has_alpha());
     let each = match (decoder.is_animated(), decoder.is_lossy()) {
-        // The picture, the canvas and a frame, both RGBA.
+        // The image, and canvas and frame in RGBA.
         (true, _) => 3 + alpha + 4 + 4,
-        // RGBA, and then RGB of it.
+        // RGBA, then converted.
         (false, false) => 4 + 3 + alpha,
-        // The picture; the planes of its colours, 1.5; of alpha an RGBA picture and its plane.
+        // The image, its color planes (1.5, rounded up), an RGBA image for alpha, the alpha plane.
         (false, true) if alpha > 0 => 4 + 2 + 4 + 1,
-        // Decoded, and then turned upright.
+        // The decoded image, and its copy rotated upright.
         (false, true) => 3 + 3,
     };
     Ok((width, height, each))
@@ -116,7 +116,7 @@ fn webp_header(picture: impl BufRead + Seek) -> Result<Header> {
 fn png_header(picture: impl BufRead + Seek) -> Result<Header> {
     let decoder = decoder(picture)?;
     let (width, height) = decoder.dimensions();
-    // Decoded, and then made RGB, or RGBA where it has an alpha channel.
+    // The decoded image, then converted to RGB, or to RGBA if it has an alpha channel.
     let each = match decoder.color_type() {
         ColorType::Rgb8 => 3 + 3,
         color => u64::from(color.bytes_per_pixel()) + 3 + u64::from(color.has_alpha()),
@@ -124,14 +124,14 @@ fn png_header(picture: impl BufRead + Seek) -> Result<Header> {
     Ok((width, height, each))
 }
 
-/// Decodes a JPEG (or PNG or WebP) picture to RGB.
+/// Decodes a JPEG, PNG or WebP image to RGB.
 ///
 /// # Errors
-/// Bytes that are not such a picture or are cut off, or a picture that [`memory`] refuses.
+/// The bytes are not such an image or are truncated, or [`memory`] rejects the image.
 pub fn decode(bytes: &[u8]) -> Result<RgbImage> {
     memory(Cursor::new(bytes))?;
     without_panic(|| match bytes.starts_with(&JPEG) {
-        // Strict: a picture that is cut off is an error, not half a face above grey.
+        // Strict mode: a truncated image is an error, not half a face above gray.
         true => Ok(decode_jpeg(bytes, jpeg_options().set_strict_mode(true))?.0),
         false => {
             let picture = DynamicImage::from_decoder(decoder(Cursor::new(bytes))?);
@@ -140,11 +140,11 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage> {
     })
 }
 
-/// Decodes a photograph as people have them (JPEG, PNG or WebP; grey, CMYK, 16 bit, with an alpha
-/// channel) to RGB: upright by its EXIF orientation, and over white where it is transparent.
+/// Decodes a photo (JPEG, PNG or WebP; also grayscale, CMYK, 16-bit or with an alpha channel) to
+/// RGB. Applies its EXIF orientation and puts transparent pixels on white.
 ///
 /// # Errors
-/// Bytes that are not such a picture or are cut off, or a picture that [`memory`] refuses.
+/// The bytes are not such an image or are truncated, or [`memory`] rejects the image.
 pub fn decode_photo(bytes: &[u8]) -> Result<RgbImage> {
     memory(Cursor::new(bytes))?;
     without_panic(|| {
@@ -152,7 +152,7 @@ pub fn decode_photo(bytes: &[u8]) -> Result<RgbImage> {
             true => decode_jpeg(bytes, jpeg_options())?,
             false => decode_other(bytes)?,
         };
-        // A damaged EXIF block says nothing about the picture.
+        // Ignore a damaged EXIF block.
         let orientation = exif.and_then(|exif| Orientation::from_exif_chunk(&exif));
         let mut picture = DynamicImage::from(picture);
         picture.apply_orientation(orientation.unwrap_or(Orientation::NoTransforms));
@@ -160,13 +160,13 @@ pub fn decode_photo(bytes: &[u8]) -> Result<RgbImage> {
     })
 }
 
-const DAMAGED: &str = "a damaged picture";
+const DAMAGED: &str = "the image is damaged";
 
 fn damaged_jpeg(error: impl std::fmt::Display) -> anyhow::Error {
-    anyhow!("a damaged or cut-off JPEG: {error}")
+    anyhow!("the JPEG is damaged or truncated: {error}")
 }
 
-/// To RGB, of any size: [`memory`] has looked at that.
+/// Options that decode to RGB without a size limit, which [`memory`] enforces.
 fn jpeg_options() -> DecoderOptions {
     DecoderOptions::default()
         .set_strict_mode(false)
@@ -175,24 +175,24 @@ fn jpeg_options() -> DecoderOptions {
         .jpeg_set_out_colorspace(ColorSpace::RGB)
 }
 
-/// A picture, and its EXIF block where it has one.
+/// An image and its EXIF block, if it has one.
 type Decoded = (RgbImage, Option<Vec<u8>>);
 
 fn decode_jpeg(bytes: &[u8], options: DecoderOptions) -> Result<Decoded> {
     let mut decoder = JpegDecoder::new_with_options(Cursor::new(bytes), options);
     let pixels = decoder.decode().map_err(damaged_jpeg)?;
-    ensure!(ends_whole(bytes), "a cut-off JPEG: its end marker is missing");
-    let (width, height) = decoder.dimensions().context("a JPEG without dimensions")?;
+    ensure!(ends_whole(bytes), "the JPEG is truncated: its end marker is missing");
+    let (width, height) = decoder.dimensions().context("the JPEG has no dimensions")?;
     let picture = RgbImage::from_raw(width as u32, height as u32, pixels);
-    Ok((picture.context("a JPEG with too few pixels")?, decoder.exif().cloned()))
+    Ok((picture.context("the JPEG has too few pixels")?, decoder.exif().cloned()))
 }
 
-/// A PNG or WebP over white.
+/// Decodes a PNG or WebP and puts transparent pixels on white.
 fn decode_other(bytes: &[u8]) -> Result<Decoded> {
     let mut decoder = decoder(Cursor::new(bytes))?;
     let exif = match bytes.starts_with(WEBP) {
         true => {
-            // Limited, for a file of bytes may declare a block of gigabytes.
+            // Limited, because a small file may declare a block of gigabytes.
             let mut limited = WebPDecoder::new(Cursor::new(bytes)).context(NO_PICTURE)?;
             limited.set_memory_limit(bytes.len());
             limited.exif_metadata().ok().flatten()
@@ -207,7 +207,8 @@ fn decode_other(bytes: &[u8]) -> Result<Decoded> {
     Ok((picture, exif))
 }
 
-/// A PNG or WebP's decoder. Its limit is on metadata alone, which a PNG inflates before its pixels.
+/// Creates a decoder for a PNG or WebP. Its memory limit applies only to metadata, which a PNG
+/// inflates before its pixels.
 fn decoder<'a>(picture: impl BufRead + Seek + 'a) -> Result<impl ImageDecoder + 'a> {
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MOST_METADATA);
@@ -216,7 +217,7 @@ fn decoder<'a>(picture: impl BufRead + Seek + 'a) -> Result<impl ImageDecoder + 
     reader.into_decoder().context(NO_PICTURE)
 }
 
-/// A picture over white where it is transparent: in its own memory.
+/// Puts an image on white, reusing its memory.
 fn over_white(picture: RgbaImage) -> Result<RgbImage> {
     let (width, height) = picture.dimensions();
     let mut levels = picture.into_raw();
@@ -230,37 +231,37 @@ fn over_white(picture: RgbaImage) -> Result<RgbImage> {
         }
     }
     levels.truncate(3 * pixels);
-    RgbImage::from_raw(width, height, levels).context("a picture with too few pixels")
+    RgbImage::from_raw(width, height, levels).context("the image has too few pixels")
 }
 
-/// Whether a JPEG has its end marker; some writers pad behind it.
+/// Whether a JPEG has its end marker. Some encoders add padding after it.
 fn ends_whole(bytes: &[u8]) -> bool {
     bytes.windows(2).rev().take(4096).any(|pair| pair == [0xFF, 0xD9])
 }
 
-/// Encodes a picture as PNG.
+/// Encodes an image as PNG.
 ///
 /// # Errors
-/// A picture without pixels.
+/// The image has no pixels.
 pub fn encode_png(picture: &RgbImage) -> Result<Vec<u8>> {
     let mut bytes = Cursor::new(vec![]);
-    picture.write_to(&mut bytes, ImageFormat::Png).context("cannot encode a picture as PNG")?;
+    picture.write_to(&mut bytes, ImageFormat::Png).context("cannot encode the image as PNG")?;
     Ok(bytes.into_inner())
 }
 
-/// Encodes a picture as JPEG of a quality of 1 to 100.
+/// Encodes an image as JPEG with a quality of 1 to 100.
 ///
 /// # Errors
-/// A picture without pixels.
+/// The image has no pixels.
 pub fn encode_jpeg(picture: &RgbImage, quality: u8) -> Result<Vec<u8>> {
     let mut bytes = vec![];
     let encoder = JpegEncoder::new_with_quality(&mut bytes, quality);
-    picture.write_with_encoder(encoder).context("cannot encode a picture as JPEG")?;
+    picture.write_with_encoder(encoder).context("cannot encode the image as JPEG")?;
     Ok(bytes)
 }
 
-/// The level of each colour at a place between pixels, bilinear. `beyond` says which pixel stands at
-/// a place along a side of so many pixels; none is black.
+/// Samples an image at a fractional position with bilinear interpolation. `beyond` maps a
+/// coordinate and the length of that side to a pixel; `None` is black.
 pub fn bilinear(
     picture: &RgbImage,
     x: f64,
@@ -286,30 +287,30 @@ pub fn bilinear(
     Rgb(levels.map(|level| level.round() as u8))
 }
 
-/// Resizes to `size` x `size` with a Lanczos filter of three lobes, as Pillow's LANCZOS.
+/// Resizes to `size` x `size` with a three-lobe Lanczos filter, like Pillow's `LANCZOS`.
 ///
 /// # Errors
-/// A picture or a size of 0 pixels.
+/// The image or `size` has 0 pixels.
 pub fn resize(picture: &RgbImage, size: u32) -> Result<RgbImage> {
     let mut out = RgbImage::new(size, size);
     Resizer::default().resize_into(picture, size, &mut out)?;
     Ok(out)
 }
 
-/// Resizes many pictures with the same memory.
+/// Resizes many images and reuses its memory.
 #[derive(Debug, Default)]
 pub struct Resizer(fir::Resizer);
 
 impl Resizer {
-    /// [`resize`] into RGB bytes, `size` x `size` x 3.
+    /// Like [`resize`], into RGB bytes of shape `size` x `size` x 3.
     ///
     /// # Errors
-    /// A picture or a size of 0 pixels, or another number of bytes.
+    /// The image or `size` has 0 pixels, or `out` has the wrong length.
     pub fn resize_into(&mut self, picture: &RgbImage, size: u32, out: &mut [u8]) -> Result<()> {
         let (width, height) = picture.dimensions();
         ensure!(
             width > 0 && height > 0 && size > 0,
-            "{width} x {height} pixels can't be resized to {size} x {size}"
+            "cannot resize {width} x {height} pixels to {size} x {size}"
         );
         let from =
             fir::images::ImageRef::new(width, height, picture.as_raw(), fir::PixelType::U8x3)?;
@@ -320,11 +321,11 @@ impl Resizer {
     }
 }
 
-/// A part of a picture, `[left, top, width, height]` in pixels, resized to `width` x `height`: by
-/// the mean of what a pixel covers where it shrinks, bilinear where it grows.
+/// Resizes a region of an image, `[left, top, width, height]` in pixels, to `width` x `height`.
+/// Uses bilinear interpolation, with antialiasing when shrinking.
 ///
 /// # Errors
-/// A part that is not in the picture, or a picture or size of 0 pixels.
+/// The region is not inside the image, or the image or size has 0 pixels.
 pub fn resize_part(
     picture: &RgbImage,
     part: [f64; 4],
@@ -334,7 +335,7 @@ pub fn resize_part(
     let (wide, high) = picture.dimensions();
     ensure!(
         wide > 0 && high > 0 && width > 0 && height > 0,
-        "{wide} x {high} pixels can't be resized to {width} x {height}"
+        "cannot resize {wide} x {high} pixels to {width} x {height}"
     );
     let [left, top, w, h] = part;
     let from = fir::images::ImageRef::new(wide, high, picture.as_raw(), fir::PixelType::U8x3)?;
@@ -390,18 +391,19 @@ mod tests {
     #[test]
     fn a_panic_is_an_error_of_its_picture() {
         let error = without_panic(|| -> Result<()> { panic!("as it should") }).unwrap_err();
-        assert_eq!(error.to_string(), "the decoder panicked on it");
+        assert_eq!(error.to_string(), "the decoder panicked on this image");
         assert_eq!(without_panic(|| Ok(3)).unwrap(), 3);
-        // Of one component, coded progressively, and said to be YCCK behind that: more are looked for.
+        // A progressive JPEG with one component that later claims YCCK, so the decoder expects
+        // more.
         let panics = include_bytes!("../../../tests/photos/panics.jpg");
         assert!(memory(Cursor::new(panics)).is_ok());
         for decode in [decode, decode_photo] {
             let error = decode(panics).unwrap_err().to_string();
-            assert_eq!(error, "the decoder panicked on it");
+            assert_eq!(error, "the decoder panicked on this image");
         }
     }
 
-    /// A chunk of a WebP.
+    /// Makes a WebP chunk.
     fn chunk(name: &[u8], content: &[u8]) -> Vec<u8> {
         [name, &(content.len() as u32).to_le_bytes(), content].concat()
     }
@@ -431,7 +433,7 @@ mod tests {
         extended(2 | alpha, width, height, &[chunk(b"ANIM", &[0; 6]), chunk(b"ANMF", &frame)])
     }
 
-    /// RGBA of 16 bits a channel, up to where its pixels begin.
+    /// Makes a 16-bit RGBA PNG that ends before its pixels.
     fn deep_png(width: u32, height: u32) -> Vec<u8> {
         let picture = DynamicImage::new_rgba16(1, 1);
         let mut png = Cursor::new(vec![]);
@@ -447,7 +449,7 @@ mod tests {
         png
     }
 
-    /// Of each kind the largest that is taken, 10,000 pixels high, and a column more.
+    /// Tests the largest supported image of each kind, 10,000 pixels high, and one column more.
     #[test]
     fn memory_is_counted_by_the_header_and_limited() {
         const HIGH: u32 = 10_000;
@@ -496,7 +498,7 @@ mod tests {
         }
     }
 
-    /// Without a limit, memory would be made for what it declares.
+    /// Without a limit, the decoder would allocate what the header declares.
     #[test]
     fn a_webp_whose_exif_block_is_said_to_be_long_is_read_without_it() {
         let picture = RgbImage::from_pixel(8, 8, Rgb([200, 100, 50]));
@@ -512,7 +514,7 @@ mod tests {
         assert!(decode_photo(&file(&exif)).unwrap() == picture);
     }
 
-    /// Where this fails, caches hold other pixels than these: count [`VERSION`] up with the sum.
+    /// If this fails, cached pixels are outdated: increment [`VERSION`] and update the sums.
     #[test]
     fn the_version_is_that_of_the_pixels() {
         let picture = decode(include_bytes!("../../../tests/photos/plain.jpg")).unwrap();

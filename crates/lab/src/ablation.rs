@@ -1,4 +1,4 @@
-//! What each part of a recipe is worth: variants of one experiment over several seeds.
+//! Ablations: variants of one experiment, trained with several seeds.
 
 use std::path::Path;
 
@@ -15,8 +15,8 @@ use utils::files;
 use utils::live::{self, Live};
 use utils::progress::say;
 
-/// An experiment and its variants: a file like that of an [`Experiment`], with `seeds` and
-/// a `[[variant]]` for each, which names what differs.
+/// An experiment and its variants. The file is like that of an [`Experiment`], with `seeds` and one
+/// `[[variant]]` per variant, which contains its name and changes.
 ///
 /// ```
 /// use lab::Ablation;
@@ -42,67 +42,69 @@ use utils::progress::say;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ablation {
-    /// Each variant is trained by each of these seeds.
+    /// The seeds. Each variant is trained with each of them. The default is `[0]`.
     pub seeds: Vec<u64>,
-    /// Name and training; the first is the experiment itself.
+    /// The name and experiment of each variant. The first is the experiment without changes.
     pub variants: Vec<(String, Experiment)>,
 }
 
-/// One training of an ablation: what it reached on the validation part.
+/// One training of an ablation, with its results on the validation set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
     /// The variant's name.
     pub variant: String,
     /// The seed.
     pub seed: u64,
-    /// Mean cross-entropy, nats; the sum over heads.
+    /// Mean cross-entropy in nats, summed over heads.
     pub loss: f64,
-    /// Share of right predictions of the first head, 0 to 1.
+    /// Accuracy of the first head, 0 to 1.
     pub accuracy: f64,
-    /// Age: share of predictions at most one group off, 0 to 1.
+    /// Off-by-one accuracy of the age, 0 to 1.
     pub one_off: Option<f64>,
-    /// Age: mean absolute error, years.
+    /// Mean absolute error of the age in years.
     pub mae: Option<f64>,
-    /// How many pictures.
+    /// Number of images.
     pub n: usize,
-    /// How many numbers were trained.
+    /// Number of trained parameters.
     pub parameters: usize,
     /// Minutes of training.
     pub minutes: f64,
-    /// Day, UTC.
+    /// Date, UTC.
     pub date: String,
 }
 
 impl Ablation {
-    /// Reads an ablation's file.
+    /// Reads an ablation from a file.
     ///
     /// # Errors
-    /// A file that is missing or not TOML, a key that does not exist, a value outside its range, or
-    /// no seeds.
+    /// The file is missing or not TOML, a key is unknown, a value is out of range, or there are no
+    /// seeds.
     pub fn read(path: &Path) -> Result<Self> {
         Self::parse(&files::read_text(path)?).with_context(|| format!("in {}", path.display()))
     }
 
-    /// Reads an ablation.
+    /// Parses an ablation.
     ///
     /// # Errors
-    /// Text that is not TOML, a key that does not exist, a value outside its range, or no seeds.
+    /// The text is not TOML, a key is unknown, a value is out of range, or there are no seeds.
     pub fn parse(text: &str) -> Result<Self> {
         let mut whole: toml::Table = toml::from_str(text)?;
         let seeds: Vec<u64> = match whole.remove("seeds") {
-            Some(seeds) => seeds.try_into().context("seeds: a list of whole numbers")?,
+            Some(seeds) => seeds.try_into().context("seeds must be a list of integers")?,
             None => vec![0],
         };
-        ensure!(!seeds.is_empty(), "seeds: name at least one");
+        ensure!(!seeds.is_empty(), "seeds is empty: add at least one");
         let changes: Vec<toml::Table> = match whole.remove("variant") {
-            Some(variants) => variants.try_into().context("[[variant]]: a list of tables")?,
+            Some(variants) => {
+                variants.try_into().context("variant must be a list of tables: [[variant]]")?
+            }
             None => vec![],
         };
         let mut variants =
             vec![("as it is".to_owned(), Experiment::parse(&toml::to_string(&whole)?)?)];
         for mut change in changes {
             let name: String =
-                change.remove("name").context("a [[variant]] lacks its name")?.try_into()?;
+                change.remove("name").context("a [[variant]] has no name")?.try_into()?;
             let mut varied = whole.clone();
             for (key, value) in change {
                 match (varied.get_mut(&key), value) {
@@ -121,12 +123,12 @@ impl Ablation {
         Ok(Self { seeds, variants })
     }
 
-    /// Trains every variant by every seed, seed by seed; what was trained before is loaded.
-    /// After each training, all trials so far are written to `csv`.
+    /// Trains every variant with every seed, seed by seed. Loads models that were trained before.
+    /// After each training, writes all trials so far to `csv`.
     ///
     /// # Errors
-    /// A data set that lacks the protocol's pictures, pictures that can't be decoded, a loss that is
-    /// not a number, or a file that can't be written.
+    /// The data set lacks images of the protocol, an image can't be decoded, a loss is not a
+    /// number, or a file can't be written.
     pub fn run(&self, faces: &Faces, csv: &Path) -> Result<Trials> {
         let total = self.seeds.len() * self.variants.len();
         let mut trials = vec![];
@@ -173,26 +175,26 @@ impl Trial {
 pub struct Trials(pub Vec<Trial>);
 
 impl Trials {
-    /// Those of the project's own ablation of a name: `models/NAME.csv`.
+    /// Reads the trials of one of the project's ablations, `models/NAME.csv`.
     ///
     /// # Errors
-    /// A file that is missing, or a row that is not a trial.
+    /// The file is missing, or a row is not a trial.
     pub fn local(name: &str) -> Result<Self> {
         Self::read(&ModelStore::local().folder().join(format!("{name}.csv")))
     }
 
-    /// Reads the trials that [`Ablation::run`] wrote.
+    /// Reads the trials written by [`Ablation::run`].
     ///
     /// # Errors
-    /// A file that is missing or has other columns.
+    /// The file is missing, empty, or has other columns.
     pub fn read(path: &Path) -> Result<Self> {
-        let wrong = || format!("{} is not a table of trials", path.display());
+        let wrong = || format!("{} is not a CSV file of trials", path.display());
         let trials: Vec<Trial> = files::read_csv(path).with_context(wrong)?;
         ensure!(!trials.is_empty(), wrong());
         Ok(Self(trials))
     }
 
-    /// Compares each variant with the first, seed by seed, by one number of a trial.
+    /// Compares each variant with the first, seed by seed, by one metric of a trial.
     pub fn differences(&self, number: impl Fn(&Trial) -> f64) -> Differences {
         let trials = &self.0;
         let mut names: Vec<&str> = vec![];
@@ -234,37 +236,37 @@ impl Trials {
     }
 }
 
-/// A variant against the experiment itself.
+/// A variant compared with the unchanged experiment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
     /// The variant's name.
     pub variant: String,
-    /// How many seeds both were trained by.
+    /// Number of seeds with which both were trained.
     pub seeds: usize,
     /// Mean of the metric over seeds.
     pub mean: f64,
-    /// Mean difference to the experiment itself, seed by seed; 0 for itself.
+    /// Mean difference from the unchanged experiment, paired by seed.
     pub difference: f64,
-    /// Half the width of its 95 % interval (Student's t over seeds); infinite for one seed.
+    /// Half width of its 95 % confidence interval (Student's t over seeds); infinite for one seed.
     pub margin: f64,
 }
 
-/// The variants against the experiment itself, which is the first.
+/// The variants compared with the unchanged experiment, which is the first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Differences(pub Vec<Difference>);
 
-/// The 97.5 % point of Student's t distribution for the mean over so many seeds, at least 2.
+/// Returns the 97.5 % quantile of Student's t distribution for a mean over at least 2 seeds.
 fn student(seeds: usize) -> f64 {
     let freedom = (seeds as f64 - 1.0).max(1.0);
     StudentsT::new(0.0, 1.0, freedom).map_or(f64::INFINITY, |t| t.inverse_cdf(0.975))
 }
 
 impl Differences {
-    /// One row a variant: its mean, its difference to the first, and half the width of that
-    /// difference's 95 % interval.
+    /// Returns one row per variant: its mean, its difference from the first, and the half width of
+    /// the difference's 95 % confidence interval.
     ///
     /// # Errors
-    /// None that they can cause.
+    /// polars fails, which is not expected.
     pub fn table(&self) -> Result<DataFrame> {
         let number = |value: fn(&Difference) -> f64| self.0.iter().map(value).collect::<Vec<_>>();
         Ok(df!(
@@ -276,10 +278,10 @@ impl Differences {
         )?)
     }
 
-    /// Each variant's difference to the first, with its 95 % interval.
+    /// Plots each variant's difference from the first, with its 95 % confidence interval.
     ///
     /// # Errors
-    /// Trials of one variant alone, or of one seed alone.
+    /// There is only one variant or only one seed.
     pub fn plot(&self, title: &str, axis: &str) -> Result<Figure> {
         let rows: Vec<(String, f64, f64, f64)> = self
             .0

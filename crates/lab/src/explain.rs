@@ -1,4 +1,4 @@
-//! What of a face decided a prediction.
+//! Explains which regions of a face determined a prediction.
 
 use anyhow::{Context, Result, ensure};
 use image::{Rgb, RgbImage};
@@ -12,32 +12,33 @@ use ror::model::Net;
 use ror::plot::{self, Figure};
 use ror::store::Trained;
 
-/// Side of a map, pixels.
+/// Side of a map in pixels.
 const SIDE: u32 = 200;
-/// Side of the grey patch of the occlusion map, and its step, as shares of the picture's.
+/// Side of the gray occlusion patch relative to the image's side, and positions per side.
 const PATCH: f64 = 0.25;
 const STEPS: i64 = 12;
 
-/// What of a picture decided a net's gender and expected age.
+/// Maps of the image regions that determined a network's gender and expected age.
 #[derive(Debug)]
 pub struct Explanation {
-    /// The picture as the net sees it, enlarged.
+    /// The image, resized to `SIDE`.
     picture: RgbImage,
-    /// Title and values, 0 to 1, `[side, side]`, of each map.
+    /// The title and values (0 to 1, shape `[SIDE, SIDE]`) of each map.
     maps: Vec<(String, Tensor)>,
 }
 
-/// What of an image decided what a trained network says of it.
+/// Explaining a trained network's prediction.
 pub trait Explain {
-    /// Where a cropped face decides gender and age, each in two ways.
+    /// Returns maps of the regions of an aligned crop that determine gender and age, each with two
+    /// methods.
     ///
-    /// *Grad-CAM* (Selvaraju et al., arXiv 1610.02391) on the second group, the last one with more
-    /// than a handful of pixels: channels by how much they raise the net's answer. *Occlusion*
-    /// (Zeiler and Fergus, arXiv 1311.2901): how far the answer moves when a grey patch of a
-    /// quarter of the side covers a place; it is slower, and shows what the net really needs.
+    /// *Grad-CAM* (Selvaraju et al., arXiv 1610.02391) weights the channels of the second block
+    /// group by their gradients. Later groups have too few pixels. *Occlusion* (Zeiler and Fergus,
+    /// arXiv 1311.2901) measures how much the output changes when a gray patch of a quarter of the
+    /// side covers a region. It is slower, but shows what the network really needs.
     ///
     /// # Errors
-    /// A net without groups of blocks, a picture without pixels, or the device failing.
+    /// The network has no block groups, the image has no pixels, or the device fails.
     fn explain(&self, picture: &RgbImage) -> Result<Explanation>;
 }
 
@@ -60,8 +61,8 @@ impl Explain for Trained {
 
 type Answer = Box<dyn Fn(&Tensor) -> Result<Tensor>>;
 
-/// A number a picture of each head's logits `[n, outputs]`: the logit of female, and the expected
-/// age.
+/// Returns functions that reduce the logits `[n, outputs]` to one number per image: the logit of
+/// female, and the expected age.
 fn answers(task: Task) -> Vec<(&'static str, Answer)> {
     let mut answers: Vec<(&'static str, Answer)> = vec![];
     let mut from = 0;
@@ -83,16 +84,16 @@ fn answers(task: Task) -> Vec<(&'static str, Answer)> {
 }
 
 fn grad_cam(net: &Net, x: &Tensor, answer: &Answer) -> Result<Tensor> {
-    // From the picture on, so that every layer has a gradient.
+    // The input requires a gradient, so that every layer has one.
     let x = x.f_detach()?.f_set_requires_grad(true)?;
     let (activation, logits) =
-        tapped(net, "groups.1", &x).context("the net has no groups of blocks to look at")?;
+        tapped(net, "groups.1", &x).context("the network has no block groups")?;
     let score = answer(&logits)?.f_sum(Kind::Float)?;
     let gradient = Tensor::f_run_backward(&[score], &[&activation], false, false)?
         .pop()
         .context("the layer has no gradient")?;
     let weights = gradient.f_mean_dim([2i64, 3].as_slice(), true, Kind::Float)?;
-    // Both what raises the answer and what lowers it decides.
+    // Regions that raise the output and regions that lower it both count.
     let map =
         activation.f_mul(&weights)?.f_sum_dim_intlist([1i64].as_slice(), true, Kind::Float)?;
     scaled(&map.f_detach()?.f_abs()?)
@@ -124,7 +125,7 @@ fn occlusion(net: &Net, x: &Tensor, answer: &Answer) -> Result<Tensor> {
     })
 }
 
-/// `[1, 1, h, w]` as `[SIDE, SIDE]` of 0 to 1.
+/// Scales a map `[1, 1, h, w]` to `[SIDE, SIDE]` with values of 0 to 1.
 fn scaled(map: &Tensor) -> Result<Tensor> {
     let side = i64::from(SIDE);
     let large = map.f_upsample_bicubic2d([side, side], false, None, None)?.f_clamp_min(0.0)?;
@@ -133,12 +134,13 @@ fn scaled(map: &Tensor) -> Result<Tensor> {
 }
 
 impl Explanation {
-    /// The picture, and the picture under each map: what decided is bright, the rest dark.
+    /// Draws the image, and the image under each map. Regions that determined the prediction are
+    /// bright.
     ///
     /// # Errors
-    /// A figure that can't be drawn.
+    /// The figure can't be drawn.
     pub fn figure(&self) -> Result<Figure> {
-        ensure!(!self.maps.is_empty(), "nothing was explained");
+        ensure!(!self.maps.is_empty(), "there are no maps to draw");
         let mut shown = vec![("The face".to_owned(), encode_png(&self.picture)?)];
         for (title, map) in &self.maps {
             let values: Vec<f32> = Vec::try_from(map.f_contiguous()?.f_view([-1])?)?;
@@ -149,7 +151,7 @@ impl Explanation {
             }
             shown.push((title.clone(), encode_png(&lit)?));
         }
-        plot::picture_grid("What decided", &shown, shown.len())
+        plot::picture_grid("What determined the prediction", &shown, shown.len())
     }
 }
 
@@ -158,13 +160,13 @@ mod tests {
     use super::*;
     use ror::model::RorConfig;
 
-    /// The mean of a part of a map.
+    /// Returns the mean of a region of a map.
     fn mean(map: &Tensor, rows: [i64; 2], columns: [i64; 2]) -> f64 {
         let part = map.narrow(0, rows[0], rows[1]).narrow(1, columns[0], columns[1]);
         part.mean(Kind::Float).double_value(&[])
     }
 
-    /// A face that is grey but for one corner: only there can a grey patch change an answer.
+    /// If the face is gray except for one corner, a gray patch only matters there.
     #[test]
     fn occlusion_shows_what_an_answer_needs() {
         let _turn = utils::random::turn();
@@ -188,7 +190,7 @@ mod tests {
         let both = answers(Task::Both);
         let logits = Tensor::zeros([2, 118], (Kind::Float, tch::Device::Cpu));
         assert_eq!(both.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["Gender", "Age"]);
-        // Even odds of 0 to 116 years.
+        // A uniform distribution over 0 to 116 years.
         assert!((both[1].1(&logits).unwrap().double_value(&[0]) - 58.0).abs() < 1e-3);
     }
 }

@@ -1,5 +1,5 @@
-//! What is found out about networks: published numbers beside others', ablations, robustness, what a
-//! network sees, and exports for Python.
+//! Analysis of trained networks: published results and comparisons, ablations, robustness,
+//! explanations and visualizations, and exports for Python.
 
 mod ablation;
 mod explain;

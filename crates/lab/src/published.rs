@@ -1,5 +1,5 @@
-//! The published numbers, which stand in the cards of the models that ship: as a table for
-//! reading, as `models/results.csv`, and as the figures of the docs.
+//! The published results from the cards of the shipped models: as a table, as `models/results.csv`,
+//! and as the figures in the docs.
 
 use std::fmt;
 use std::path::Path;
@@ -15,55 +15,55 @@ use ror::store::{Model, ModelStore};
 use utils::files;
 use utils::progress::thousands;
 
-/// One number of one net on one test part.
+/// One metric of one network on one test set.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row {
-    /// The protocol of the test part.
+    /// The protocol of the test set.
     pub protocol: Protocol,
     /// The model's name.
     pub model: String,
     /// `gender`, `age` (in groups) or `years`.
     pub task: String,
-    /// Which number.
+    /// The metric.
     pub metric: Metric,
-    /// The number: a share, years (MAE) or nats (loss).
+    /// The value: a share of 0 to 1, years (MAE) or nats (loss).
     pub value: f64,
-    /// Lower end of its 95 % interval.
+    /// Lower end of its 95 % confidence interval.
     pub low: f64,
-    /// Upper end.
+    /// Upper end of its 95 % confidence interval.
     pub high: f64,
-    /// What the best constant prediction reaches.
+    /// The value of the best constant prediction.
     pub constant: Option<f64>,
-    /// How many pictures.
+    /// Number of images.
     pub n: usize,
-    /// Side of the net's input, pixels.
+    /// Side of the network's input in pixels.
     pub size: u32,
-    /// How many numbers were trained.
+    /// Number of trained parameters.
     pub parameters: usize,
     /// The training's seed.
     pub seed: u64,
-    /// Which contents are in which part.
+    /// Fingerprint of the split.
     pub split_fingerprint: String,
-    /// Which data set.
+    /// Fingerprint of the data set.
     pub data_fingerprint: String,
-    /// Minutes of training, those of the nets it started from included.
+    /// Minutes of training, including the networks it started from.
     pub minutes: f64,
-    /// What it was trained on.
+    /// The hardware it was trained on.
     pub hardware: String,
-    /// Day the test part was opened, UTC.
+    /// Date on which the test set was used, UTC.
     pub date: String,
-    /// What measures it again.
+    /// The command that measures it again.
     pub command: String,
 }
 
 impl Row {
-    /// The number with its 95 % interval.
+    /// The value with its 95 % confidence interval.
     pub fn interval(&self) -> Interval {
         let Self { value, low, high, .. } = *self;
         Interval { value, low, high }
     }
 
-    /// What it is of, in words: `age group, one-off accuracy`.
+    /// The task and metric in words, such as `age group, one-off accuracy`.
     pub(crate) fn what(&self) -> String {
         let task = match self.task.as_str() {
             "years" => "age",
@@ -83,17 +83,17 @@ impl Row {
     }
 }
 
-/// All numbers of the models that ship, by protocol; a notebook shows them as a table.
+/// All results of the shipped models, sorted by protocol. A notebook shows them as a table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PublishedResults(Vec<Row>);
 
 impl PublishedResults {
-    /// Those of the project's store.
+    /// Collects the results of the models in the local store.
     pub fn local() -> Self {
         Self::of(&ModelStore::local().pretrained())
     }
 
-    /// Those of some models.
+    /// Collects the results of some models.
     pub fn of(models: &[Model]) -> Self {
         let mut rows = vec![];
         for Model { name, card, .. } in models {
@@ -127,20 +127,20 @@ impl PublishedResults {
         Self(rows)
     }
 
-    /// One row a number.
+    /// The rows, one per metric.
     pub fn rows(&self) -> &[Row] {
         &self.0
     }
 
-    /// The rows that a table for reading has: all but the loss.
+    /// The rows that the table shows: all except the loss.
     fn readable(&self) -> impl Iterator<Item = &Row> {
         self.0.iter().filter(|row| row.metric != Metric::Loss)
     }
 
-    /// The numbers in words, one row each.
+    /// Returns the results as a table of formatted values.
     ///
     /// # Errors
-    /// None that rows can cause.
+    /// polars fails, which is not expected.
     pub fn table(&self) -> Result<DataFrame> {
         let column = |text: fn(&Row) -> String| self.readable().map(text).collect::<Vec<_>>();
         Ok(df!(
@@ -155,28 +155,28 @@ impl PublishedResults {
         )?)
     }
 
-    /// Writes the rows as CSV: `models/results.csv`.
+    /// Writes the rows as CSV.
     ///
     /// # Errors
-    /// A path that can't be written.
+    /// The path can't be written.
     pub fn write_csv(&self, path: &Path) -> Result<()> {
         files::write_csv(path, &self.0)
     }
 
-    /// Puts the table between the two marks of a Markdown file.
+    /// Replaces the table between the two marks in a Markdown file.
     ///
     /// # Errors
-    /// A file without the marks, or that can't be written.
+    /// The file lacks the marks or can't be written.
     pub fn write_markdown(&self, path: &Path) -> Result<()> {
         let text = self.in_markdown(&files::read_text(path)?);
         let text = text.with_context(|| path.display().to_string())?;
         files::write_bytes(path, text.as_bytes())
     }
 
-    /// A text whose table between the two marks is this one.
+    /// Returns a text with the table between the two marks replaced.
     ///
     /// # Errors
-    /// A text without the marks.
+    /// The text lacks the marks.
     pub fn in_markdown(&self, text: &str) -> Result<String> {
         let marks = || format!("the lines {BEGIN} and {END} are missing");
         let (before, rest) = text.split_once(BEGIN).with_context(marks)?;
@@ -184,15 +184,15 @@ impl PublishedResults {
         Ok(format!("{before}{BEGIN}\n{self}{END}{after}"))
     }
 
-    /// Draws the figures of the docs into a folder: learning curves, reliability, and metrics by
-    /// group of people.
+    /// Draws the figures of the docs to a folder: learning curves, reliability diagrams, and
+    /// metrics by group of people.
     ///
     /// # Errors
-    /// A folder that can't be written.
+    /// The folder can't be written.
     pub fn write_figures(models: &[Model], folder: &Path) -> Result<()> {
         for Model { name, card, .. } in models {
-            let by = card.protocol.map_or("a split of its own", Protocol::name);
-            plot::curves(&format!("{name}: training by {by}"), &card.history)?
+            let by = card.protocol.map_or("a custom split", Protocol::name);
+            plot::curves(&format!("{name}: training on {by}"), &card.history)?
                 .save(folder.join(format!("{name}-curves.svg")))?;
             for test in &card.tests {
                 for head in &test.heads {
@@ -214,13 +214,13 @@ impl PublishedResults {
 const BEGIN: &str = "<!-- results: made by `ror results --write` -->";
 const END: &str = "<!-- end of results -->";
 
-/// Four digits behind the point: more says nothing at these numbers of pictures.
+/// Rounds to four decimals, which is enough for these numbers of images.
 fn rounded(value: f64) -> f64 {
     (1e4 * value).round() / 1e4
 }
 
 impl fmt::Display for PublishedResults {
-    /// A table in Markdown.
+    /// Formats the table in Markdown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
             "| protocol | model | what | value (95 % interval) | a constant prediction | pictures |\n\

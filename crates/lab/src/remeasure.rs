@@ -1,4 +1,4 @@
-//! A published number, measured again.
+//! Measures published results again.
 
 use anyhow::Result;
 use polars::prelude::{DataFrame, df};
@@ -7,14 +7,13 @@ use ror::data::Faces;
 use ror::store::Trained;
 use utils::progress::say;
 
-/// The published numbers of a trained network, measured again.
+/// Measuring the published results of a trained network again.
 pub trait Remeasure {
-    /// Each published number of the net beside what it is when measured now. Where `faces` is
-    /// not the data that the net was tested on (synthetic faces, for instance), the second is
-    /// missing, and a line says so.
+    /// Returns each published metric next to its value measured now. If `faces` is not the data set
+    /// that the network was tested on, prints a note and leaves the new values null.
     ///
     /// # Errors
-    /// Pictures that can't be decoded, or the net failing.
+    /// An image can't be decoded, or the network fails.
     fn remeasure(&self, faces: &Faces) -> Result<DataFrame>;
 }
 
@@ -22,7 +21,9 @@ impl Remeasure for Trained {
     fn remeasure(&self, faces: &Faces) -> Result<DataFrame> {
         let same = self.card.data.fingerprint == faces.fingerprint();
         if !same {
-            say("not measured now: these are not the pictures that the net was tested on");
+            say(
+                "note: nothing is measured again: these are not the images the network was tested on",
+            );
         }
         let mut protocols = vec![];
         let mut metrics = vec![];

@@ -1,4 +1,4 @@
-//! What others report, and how ours compares.
+//! Results reported by others, for comparison.
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
@@ -9,39 +9,40 @@ use ror::data::Protocol;
 use ror::metrics::{Interval, Metric};
 use ror::plot::{self, Figure};
 
-/// A number that someone else reports, as its authors do: of splits by file, with duplicates on
-/// both sides, but where it says otherwise.
+/// A result as reported by its authors. Unless stated otherwise, they split by file, so duplicates
+/// may be in both the training set and the test set.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Rival {
-    /// The protocol it is compared by.
+    /// The protocol under which it is compared.
     pub protocol: Protocol,
-    /// What of: `gender`, `age` (groups) or `years`.
+    /// `gender`, `age` (in groups) or `years`.
     pub task: String,
-    /// Which number.
+    /// The metric.
     pub metric: Metric,
-    /// A share, or years.
+    /// The value: a share of 0 to 1, or years.
     pub value: f64,
     /// The system.
     pub system: String,
-    /// What it was trained on before or besides.
+    /// The data it was trained on, including pretraining.
     pub training: String,
 }
 
-/// The numbers to compare with (`src/report/rivals.csv`).
+/// Reads the results to compare with (`rivals.csv`, which is compiled in).
 ///
 /// # Errors
-/// None, as the tests see to it.
+/// The file is malformed, which the tests exclude.
 pub fn rivals() -> Result<Vec<Rival>> {
     let mut rows = csv::Reader::from_reader(include_str!("rivals.csv").as_bytes());
     let rivals: Result<_, _> = rows.deserialize().collect();
-    rivals.context("src/report/rivals.csv")
+    rivals.context("crates/lab/src/rivals.csv is malformed")
 }
 
 impl PublishedResults {
-    /// Our nets, with their intervals, above what others report by the same protocol.
+    /// Plots the shipped models, with their intervals, above the results reported by others under
+    /// the same protocol.
     ///
     /// # Errors
-    /// A number that no net that ships has.
+    /// No shipped model has this metric.
     pub fn against(&self, protocol: Protocol, task: Task, metric: Metric) -> Result<Figure> {
         let name = task.name();
         let scale = if metric == Metric::Mae { 1.0 } else { 100.0 };
@@ -57,7 +58,7 @@ impl PublishedResults {
             .collect();
         ensure!(
             !bars.is_empty(),
-            "no model that ships has {} of {task} by {protocol}",
+            "no shipped model has {} for {task} under {protocol}",
             metric.name()
         );
         let theirs = rivals()?.into_iter().filter(|rival| {
@@ -66,13 +67,13 @@ impl PublishedResults {
         bars.extend(theirs.map(|rival| {
             let value = rival.value * scale;
             let label = match rival.training.as_str() {
-                "UTKFace alone" => rival.system,
+                "UTKFace only" => rival.system,
                 other => format!("{} ({other})", rival.system),
             };
             (label, value, value, value)
         }));
         let axis = match metric {
-            Metric::Mae => "Mean absolute error (years), less is better".to_owned(),
+            Metric::Mae => "Mean absolute error (years), lower is better".to_owned(),
             _ => format!("{} (%)", metric.name()),
         };
         plot::intervals(&format!("{protocol}: {task}, {}", metric.name()), &axis, &bars)

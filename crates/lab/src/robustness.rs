@@ -1,4 +1,4 @@
-//! How much a net loses on corrupted pictures.
+//! How much accuracy a network loses on corrupted images.
 
 use std::fmt;
 use std::path::Path;
@@ -14,33 +14,33 @@ use ror::store::{Trained, ensemble};
 use utils::files;
 use utils::progress::{say, thousands};
 
-/// What one net reaches on some pictures under one corruption.
+/// A model's results on images with one corruption.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Corrupted {
-    /// The net, or those that are averaged.
+    /// The model, or the models that are averaged.
     pub model: String,
     /// The corruption, or `clean`.
     pub corruption: String,
-    /// 1 to 3; 0 for clean pictures.
+    /// 1 to 3; 0 for clean images.
     pub severity: usize,
-    /// How many pictures.
+    /// Number of images.
     pub n: usize,
-    /// Accuracy of gender, 0 to 1; none where it is not predicted.
+    /// Gender accuracy, 0 to 1; `None` if gender is not predicted.
     pub gender: Option<f64>,
-    /// Mean absolute error of the age, years; none where it is not predicted.
+    /// Mean absolute error of the age in years; `None` if age is not predicted.
     pub mae: Option<f64>,
 }
 
-/// All corruptions in all severities, and clean pictures first.
+/// Results for clean images, then for all corruptions in all severities.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Robustness(Vec<Corrupted>);
 
 impl Robustness {
-    /// Measures nets, averaged where they are several, on the pictures at `indices` of a set.
+    /// Measures one model, or the average of several, on the images at `indices` of a data set.
     ///
     /// # Errors
-    /// Nets of different tasks, no pictures, an index outside the set, or a picture that can't be
-    /// read or decoded.
+    /// The models have different tasks, there are no images, an index is out of range, or an image
+    /// can't be read or decoded.
     pub fn measure(
         model: &str,
         nets: &[Trained],
@@ -59,10 +59,10 @@ impl Robustness {
         Ok(Self(rows))
     }
 
-    /// Those of one model in a file that [`Robustness::write_csv`] wrote.
+    /// Reads the results of one model from a file written by [`Robustness::write_csv`].
     ///
     /// # Errors
-    /// A file that is missing or malformed, or that does not have this model.
+    /// The file is missing or malformed, or does not contain this model.
     pub fn read(path: &Path, model: &str) -> Result<Self> {
         let mut rows: Vec<Corrupted> = files::read_csv(path)?;
         rows.retain(|row| row.model == model);
@@ -70,10 +70,10 @@ impl Robustness {
         Ok(Self(rows))
     }
 
-    /// Writes the rows into a CSV file, in place of those of the same model.
+    /// Writes the rows to a CSV file, replacing those of the same model.
     ///
     /// # Errors
-    /// A file that is malformed or can't be written.
+    /// The file is malformed or can't be written.
     pub fn write_csv(&self, path: &Path) -> Result<()> {
         let mut rows: Vec<Corrupted> = match path.exists() {
             true => files::read_csv(path)?,
@@ -84,20 +84,21 @@ impl Robustness {
         files::write_csv(path, &rows)
     }
 
-    /// One row a corruption and severity.
+    /// The rows, one per corruption and severity.
     pub fn rows(&self) -> &[Corrupted] {
         &self.0
     }
 
     fn clean(&self) -> Result<&Corrupted> {
-        self.0.iter().find(|row| row.severity == 0).context("no clean pictures were measured")
+        self.0.iter().find(|row| row.severity == 0).context("no clean images were measured")
     }
 
-    /// The mean over all corruptions of one severity: points of gender accuracy lost, and years
-    /// of error gained, against clean pictures; 0 for what is not predicted.
+    /// Returns the mean over all corruptions of one severity: the loss of gender accuracy in points
+    /// and the increase of the age's error in years, compared with clean images. 0 for a task that
+    /// is not predicted.
     ///
     /// # Errors
-    /// A severity that was not measured.
+    /// The severity was not measured.
     pub fn lost(&self, severity: usize) -> Result<(f64, f64)> {
         let clean = self.clean()?;
         let rows: Vec<&Corrupted> = self.0.iter().filter(|row| row.severity == severity).collect();
@@ -109,11 +110,11 @@ impl Robustness {
         Ok((-100.0 * mean(|row| row.gender), mean(|row| row.mae)))
     }
 
-    /// One row a corruption and severity: gender's accuracy, the age's error, and how much of
-    /// either is lost against clean pictures.
+    /// Returns one row per corruption and severity: gender accuracy, mean absolute error of the
+    /// age, and the losses compared with clean images.
     ///
     /// # Errors
-    /// Rows without clean pictures among them.
+    /// No clean images were measured.
     pub fn table(&self) -> Result<DataFrame> {
         let clean = self.clean()?;
         let less = |value: Option<f64>, than: Option<f64>| Some(value? - than?);
@@ -134,21 +135,25 @@ impl Robustness {
         )?)
     }
 
-    /// What each corruption costs from the mildest to the severest, as a bar from severity 1 to
-    /// 3 with its point at 2: of gender's accuracy (points), or of the age's error (years).
+    /// Plots the loss for each corruption as a bar from severity 1 to 3 with a point at 2: gender
+    /// accuracy (points) or mean absolute error of the age (years).
     ///
     /// # Errors
-    /// A metric that is neither, or one that is not predicted.
+    /// `metric` is neither accuracy nor MAE, or it is not predicted.
     pub fn plot(&self, title: &str, metric: Metric) -> Result<Figure> {
         let clean = self.clean()?;
         let (value, axis): (fn(&Corrupted) -> Option<f64>, _) = match metric {
             Metric::Accuracy => {
                 (|row| row.gender.map(|share| -100.0 * share), "Gender: accuracy lost (points)")
             }
-            Metric::Mae => (|row| row.mae, "Age: error gained (years)"),
-            other => anyhow::bail!("{} is not measured on corrupted pictures", other.name()),
+            Metric::Mae => (|row| row.mae, "Age: increase of the error (years)"),
+            other => anyhow::bail!(
+                "{} is not measured on corrupted images: choose accuracy or MAE",
+                other.name()
+            ),
         };
-        let base = value(clean).with_context(|| format!("{} does not predict it", clean.model))?;
+        let base =
+            value(clean).with_context(|| format!("{} does not predict this", clean.model))?;
         let mut rows = vec![];
         for corruption in Corruption::ALL {
             let own = self.0.iter().filter(|row| row.corruption == corruption.name());
@@ -162,14 +167,15 @@ impl Robustness {
 }
 
 impl fmt::Display for Robustness {
-    /// A table in Markdown: what is lost at severity 1, 2 and 3.
+    /// Formats a table in Markdown of the losses at severity 1, 2 and 3.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Ok(clean) = self.clean() else { return Ok(()) };
         let [gender, mae] = [clean.gender, clean.mae].map(Option::unwrap_or_default);
         writeln!(
             f,
-            "clean, of {} pictures: gender {:.1} %, MAE {mae:.2} years\n\n\
-             | corruption | gender: points lost at severity 1, 2, 3 | age: years lost |\n|---|---|---|",
+            "clean ({} images): gender accuracy {:.1} %, MAE {mae:.2} years\n\n\
+             | corruption | gender accuracy lost (points) at severity 1, 2, 3 | MAE increase (years) |\n\
+             |---|---|---|",
             thousands(clean.n),
             100.0 * gender
         )?;
@@ -216,7 +222,7 @@ fn row(
 mod tests {
     use super::*;
 
-    /// Grey costs nothing but at severity 3, all else ever more.
+    /// Makes rows in which every corruption costs more with severity, and grey only at severity 3.
     fn rows(model: &str) -> Robustness {
         let row = |corruption: &str, severity, gender, mae| Corrupted {
             model: model.to_owned(),

@@ -1,4 +1,4 @@
-//! What a network sees, as figures and files.
+//! Visualizations of a network as figures and files.
 
 #[path = "../../../tests/common/mod.rs"]
 mod common;

@@ -1,6 +1,6 @@
-//! Boxes around faces, and which of many are of the same face.
+//! Bounding boxes and non-maximum suppression.
 
-/// A box in a photograph, pixels.
+/// A bounding box in a photo, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bounds {
     /// Left edge.
@@ -14,7 +14,7 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// Its area.
+    /// The area in square pixels.
     pub fn area(&self) -> f64 {
         self.width.max(0.0) * self.height.max(0.0)
     }
@@ -25,7 +25,7 @@ impl Bounds {
         width.max(0.0) * height.max(0.0)
     }
 
-    /// Moved and resized by a net's four numbers: how far each edge moves, in widths and heights.
+    /// Applies a network's box regression: how far each edge moves, relative to width and height.
     pub(super) fn regressed(&self, [left, top, right, bottom]: [f64; 4]) -> Self {
         let (x, y) = (self.x + left * self.width, self.y + top * self.height);
         let x_end = self.x + self.width + right * self.width;
@@ -33,7 +33,7 @@ impl Bounds {
         Self { x, y, width: x_end - x, height: y_end - y }
     }
 
-    /// The square of the longer side around the same middle.
+    /// Returns the square with the longer side and the same center.
     pub(super) fn squared(&self) -> Self {
         let side = self.width.max(self.height);
         Self {
@@ -50,17 +50,17 @@ impl Bounds {
     }
 }
 
-/// What two boxes' common area is a share of.
+/// How the overlap of two boxes is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Overlap {
-    /// The area of both together.
+    /// Relative to the area of their union.
     Union,
-    /// The area of the smaller: a box inside another one is the same face.
+    /// Relative to the smaller area, so that a box inside another is the same face.
     Smaller,
 }
 
-/// Non-maximum suppression: of boxes that overlap by more than `most`, the one with the highest
-/// score. Highest scores first.
+/// Non-maximum suppression: of boxes that overlap by more than `most`, keeps the one with the
+/// highest score. Sorted by score, highest first.
 pub(super) fn suppressed<T>(
     mut found: Vec<T>,
     most: f64,
@@ -101,7 +101,7 @@ mod tests {
             vec![(square(0.0, 10.0), 0.8), (square(1.0, 10.0), 0.9), (square(30.0, 10.0), 0.7)];
         let kept = suppressed(found.clone(), 0.5, Overlap::Union, |one| *one);
         assert_eq!(kept, [(square(1.0, 10.0), 0.9), (square(30.0, 10.0), 0.7)]);
-        // 9 of 11 columns are common: 0.82 of the union.
+        // 9 of 11 columns overlap, 0.82 of the union.
         assert_eq!(suppressed(found, 0.85, Overlap::Union, |one| *one).len(), 3);
         let inside = vec![(square(0.0, 10.0), 0.9), (square(2.0, 4.0), 0.8)];
         assert_eq!(suppressed(inside.clone(), 0.7, Overlap::Union, |one| *one).len(), 2);

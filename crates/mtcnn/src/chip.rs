@@ -1,20 +1,20 @@
-//! A face cut from a photograph as UTKFace's chips are cut.
+//! Cropping a face from a photo, aligned like UTKFace's images.
 
 use anyhow::Result;
 use image::RgbImage;
 use imaging::{bilinear, resize_part};
 
-/// Side of a chip, pixels: that of UTKFace's.
+/// Side of an aligned crop in pixels, the same as UTKFace's.
 pub const CHIP: u32 = 200;
 
-/// Where the detector sees the five points of a face in UTKFace's chips, pixels of [`CHIP`]: the
-/// mean of 900 chips, made symmetric. Eyes, nose, corners of the mouth.
+/// Mean positions of the five landmarks (eyes, nose, corners of the mouth) that the detector finds
+/// in 900 UTKFace images, made symmetric, in pixels of [`CHIP`].
 const TEMPLATE: [[f64; 2]; 5] =
     [[60.21, 58.36], [138.79, 58.36], [99.50, 105.16], [64.39, 138.82], [134.61, 138.82]];
 
-/// A chip's place in a photograph: a turn, a scale and a shift.
+/// The position of an aligned crop in a photo: a rotation, scale and shift.
 ///
-/// It takes the point (x, y) of the chip to (a x - b y + left, b x + a y + top).
+/// It maps the point (x, y) of the crop to (a x - b y + left, b x + a y + top) in the photo.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Chip {
     a: f64,
@@ -24,8 +24,8 @@ pub struct Chip {
 }
 
 impl Chip {
-    /// The place at which a face's five points come closest, in the sum of squares, to where they
-    /// are in UTKFace's chips.
+    /// Returns the position that maps a face's five landmarks closest (least squares) to their
+    /// positions in UTKFace's images.
     pub fn of(points: &[[f64; 2]; 5]) -> Self {
         let mean = |all: &[[f64; 2]; 5]| {
             [0, 1].map(|axis| all.iter().map(|point| point[axis]).sum::<f64>() / 5.0)
@@ -45,40 +45,40 @@ impl Chip {
         Self { a, b, left, top }
     }
 
-    /// The chip whose upper left and upper right corner are here.
+    /// Returns the crop with these upper corners.
     pub fn at(upper_left: [f64; 2], upper_right: [f64; 2]) -> Self {
         let end = f64::from(CHIP - 1);
         let [a, b] = [0, 1].map(|axis| (upper_right[axis] - upper_left[axis]) / end);
         Self { a, b, left: upper_left[0], top: upper_left[1] }
     }
 
-    /// The photograph's pixels in one pixel of a chip.
+    /// The number of photo pixels per pixel of the crop.
     pub fn scale(&self) -> f64 {
         self.a.hypot(self.b)
     }
 
-    /// Where a point of the chip is in the photograph.
+    /// Maps a point of the crop to the photo.
     pub fn point(&self, [x, y]: [f64; 2]) -> [f64; 2] {
         [self.a * x - self.b * y + self.left, self.b * x + self.a * y + self.top]
     }
 
-    /// The chip's corners in the photograph: upper left, upper right, lower right, lower left.
+    /// The crop's corners in the photo: upper left, upper right, lower right, lower left.
     pub fn corners(&self) -> [[f64; 2]; 4] {
         let end = f64::from(CHIP - 1);
         [[0.0, 0.0], [end, 0.0], [end, end], [0.0, end]].map(|corner| self.point(corner))
     }
 
-    /// The chip, [`CHIP`] x [`CHIP`]: bilinear, after the mean of what a pixel covers where the
-    /// photograph is larger; black beyond it.
+    /// Crops a photo to [`CHIP`] x [`CHIP`] pixels with bilinear interpolation, antialiased if the
+    /// photo has a higher resolution. Pixels outside the photo are black.
     ///
     /// # Errors
-    /// A photograph without pixels.
+    /// The photo has no pixels.
     pub fn cut(&self, photo: &RgbImage) -> Result<RgbImage> {
         let corners = self.corners();
         let over = |axis: usize, pick: fn(f64, f64) -> f64, start: f64| {
             corners.iter().map(|corner| corner[axis]).fold(start, pick)
         };
-        // What of the photograph the chip needs, with a pixel of the chip around it.
+        // The region of the photo that the crop needs, with a margin of one pixel of the crop.
         let (wide, high) = (f64::from(photo.width()), f64::from(photo.height()));
         let margin = self.scale() + 1.0;
         let left = (over(0, f64::min, f64::INFINITY) - margin).floor().clamp(0.0, wide);
@@ -92,7 +92,7 @@ impl Chip {
         let size = |length: f64| (length / shrink).round().max(1.0) as u32;
         let (width, height) = (size(right - left), size(bottom - top));
         let part = resize_part(photo, [left, top, right - left, bottom - top], width, height)?;
-        // Pixels are areas: their middles are half a pixel in.
+        // Pixels are areas, so their centers are at half a pixel.
         let (x_scale, y_scale) =
             (f64::from(width) / (right - left), f64::from(height) / (bottom - top));
         Ok(RgbImage::from_fn(CHIP, CHIP, |x, y| {
@@ -104,7 +104,7 @@ impl Chip {
     }
 }
 
-/// The place itself, as long as it is along a side of `length` pixels.
+/// Returns the coordinate if it is inside a side of `length` pixels.
 fn inside(at: f64, length: u32) -> Option<u32> {
     (0.0..f64::from(length)).contains(&at).then_some(at as u32)
 }
@@ -115,7 +115,7 @@ mod tests {
 
     use super::*;
 
-    /// Points that are the template turned, scaled and shifted give just that place.
+    /// If the landmarks are the transformed template, the transformation is found exactly.
     #[test]
     fn a_similarity_is_found_exactly() {
         let chip = Chip { a: 0.9, b: 0.5, left: 40.0, top: -7.0 };
@@ -136,7 +136,7 @@ mod tests {
         let level = |chip: &Chip, x: u32, y: u32, colour: usize| {
             i32::from(chip.cut(&photo).unwrap().get_pixel(x, y).0[colour])
         };
-        // As large as in the photograph, then twice as small, then twice as large.
+        // The same size as in the photo, half the size, twice the size.
         for scale in [1.0, 2.0, 0.5] {
             let chip = Chip { a: scale, b: 0.0, left: 60.0, top: 20.0 };
             let at = |x: f64, y: f64| chip.point([x, y]).map(|v| (v / 4.0) as i32);
@@ -150,7 +150,7 @@ mod tests {
         assert_eq!([level(&beyond, 0, 0, 2), level(&beyond, 60, 60, 2)], [0, 200]);
         let nowhere = Chip { a: 1.0, b: 0.0, left: 9000.0, top: 0.0 };
         assert_eq!(level(&nowhere, 100, 100, 2), 0);
-        // A quarter turn to the right: what is above in the photograph is to the right.
+        // A quarter turn: the top of the photo is on the right.
         let turned = Chip { a: 0.0, b: -1.0, left: 100.0, top: 300.0 };
         assert_eq!(level(&turned, 0, 0, 0), 25);
         assert!((level(&turned, 100, 0, 1) - 50).abs() <= 1);

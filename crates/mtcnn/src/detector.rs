@@ -1,4 +1,4 @@
-//! MTCNN as a whole: from a photograph to faces with five points each.
+//! The MTCNN cascade: from a photo to faces with five landmarks each.
 
 use std::path::{Path, PathBuf};
 
@@ -12,31 +12,31 @@ use super::boxes::{Overlap, suppressed};
 use super::nets::{Answers, Stage, Weights};
 use utils::hash::sha256;
 
-/// A face that was found.
+/// A detected face.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
-    /// Around the face, in the photograph's pixels.
+    /// The bounding box, in the photo's pixels.
     pub bounds: Bounds,
-    /// How sure the last net is that it is one, 0 to 1.
+    /// The last network's score, 0 to 1.
     pub score: f64,
-    /// The eye on the left of the photograph, the one on the right, tip of the nose, left and
-    /// right corner of the mouth: x and y, in the photograph's pixels.
+    /// The landmarks as x and y in the photo's pixels: left eye, right eye, tip of the nose, left
+    /// and right corner of the mouth. Left and right are those of the photo.
     pub points: [[f64; 2]; 5],
 }
 
-/// From each size of the pyramid to the next smaller one.
+/// Scale factor between levels of the image pyramid.
 const STEP: f64 = 0.709;
-/// Scores from which the three nets pass a piece on.
+/// Minimum scores at which the three networks keep a candidate.
 const SURE: [f64; 3] = [0.6, 0.7, 0.7];
-/// P-Net's pieces, and their step.
+/// Side and stride of P-Net's windows, in pixels.
 const CELL: f64 = 12.0;
 const STRIDE: f64 = 2.0;
-/// Photographs are looked at in at most so many pixels a side.
+/// Larger photos are scaled down to this many pixels per side.
 const LARGEST: f64 = 1280.0;
-/// Most pieces that go on to the second net.
+/// Maximum number of candidates for the second network.
 const PIECES: usize = 2000;
 
-/// Finds faces.
+/// The MTCNN face detector.
 ///
 /// ```no_run
 /// # fn main() -> anyhow::Result<()> {
@@ -53,21 +53,21 @@ pub struct Detector {
     refine: Stage,
     output: Stage,
     smallest: f64,
-    /// Where its weights are from.
+    /// The file of its weights.
     weights: PathBuf,
 }
 
 impl Detector {
-    /// Opens a detector whose weights are in a `.safetensors` file.
+    /// Opens a detector with the weights in a `.safetensors` file.
     ///
     /// # Errors
-    /// Weights that are missing or damaged.
+    /// The weights are missing or damaged.
     pub fn open(weights: impl AsRef<Path>) -> Result<Self> {
         let path = weights.as_ref();
         let why = || {
             format!(
-                "the face detector's weights cannot be read from {}: make setup writes them, from \
-                 the Python package mtcnn",
+                "cannot read the face detector's weights from {}: run make setup, which takes them \
+                 from the Python package mtcnn",
                 path.display()
             )
         };
@@ -84,17 +84,20 @@ impl Detector {
         open().with_context(why)
     }
 
-    /// Looks for faces from this many pixels of the photograph on; by default 40. In a photograph
-    /// of over 1,280 pixels a side, from as many of that size.
+    /// Sets the minimum face size in pixels, by default 40. For a photo larger than 1,280 pixels
+    /// per side, it applies to the photo scaled down to that size.
     ///
     /// # Errors
-    /// Less than 12, which is the smallest that the nets know.
+    /// `pixels` is less than 12, the input size of the first network.
     pub fn smallest(self, pixels: f64) -> Result<Self> {
-        ensure!(pixels >= CELL, "a smallest face of {pixels} pixels: choose {CELL} or more");
+        ensure!(
+            pixels >= CELL,
+            "a minimum face size of {pixels} pixels is too small: choose {CELL} or more"
+        );
         Ok(Self { smallest: pixels, ..self })
     }
 
-    /// The same, for another thread.
+    /// Returns a detector with the same weights for another thread.
     pub fn share(&self) -> Self {
         Self {
             proposal: self.proposal.share(),
@@ -105,22 +108,22 @@ impl Detector {
         }
     }
 
-    /// What tells this detector apart from one that may find other faces: its weights and the
-    /// smallest face.
+    /// Returns an ID made of everything that determines which faces are found: the weights and the
+    /// minimum face size.
     pub fn id(&self) -> Result<String> {
         let weights = std::fs::read(&self.weights)
             .with_context(|| format!("cannot read {}", self.weights.display()))?;
         Ok(format!("mtcnn {}, faces from {} pixels on", &sha256(&weights)[..16], self.smallest))
     }
 
-    /// The faces in a photograph, the largest first.
+    /// Detects the faces in a photo, largest first.
     ///
     /// # Errors
-    /// A photograph without pixels, or libtorch failing.
+    /// The photo has no pixels, or libtorch fails.
     pub fn detect(&self, photo: &RgbImage) -> Result<Vec<Found>> {
         let (width, height) = photo.dimensions();
-        ensure!(width > 0 && height > 0, "a photograph of {width} x {height} pixels");
-        // In a large photograph most of the time would go to faces that no one means.
+        ensure!(width > 0 && height > 0, "empty photo ({width} x {height} pixels)");
+        // Otherwise most of the time would be spent on tiny faces in the background.
         let scale = (LARGEST / f64::from(width.max(height))).min(1.0);
         let smaller = match scale < 1.0 {
             true => {
@@ -142,7 +145,7 @@ impl Detector {
         Ok(found)
     }
 
-    /// P-Net over a pyramid of smaller and smaller copies.
+    /// Runs P-Net on an image pyramid.
     fn proposed(&self, photo: &RgbImage) -> Result<Vec<(Bounds, f64)>> {
         let (width, height) = photo.dimensions();
         let mut found = vec![];
@@ -151,11 +154,13 @@ impl Detector {
             let (w, h) = (scaled(width, scale), scaled(height, scale));
             let copy = resize_part(photo, whole(photo), w, h)?;
             let Answers { face, edges, .. } = self.proposal.forward(&pixels(&[copy])?)?;
-            let [rows, columns] = face.size()[1..] else { anyhow::bail!("P-Net's shape") };
+            let [rows, columns] = face.size()[1..] else {
+                anyhow::bail!("unexpected output shape of P-Net")
+            };
             let faces: Vec<f32> = Vec::try_from(face.f_flatten(0, -1)?)?;
             let edges: Vec<f32> = Vec::try_from(edges.f_flatten(0, -1)?)?;
             let cells = (rows * columns) as usize;
-            // Sizes are rounded, so the two directions differ a little.
+            // Sizes are rounded, so the two scales differ slightly.
             let [x_scale, y_scale] =
                 [f64::from(w) / f64::from(width), f64::from(h) / f64::from(height)];
             let sure = (0..cells).filter(|cell| f64::from(faces[*cell]) > SURE[0]);
@@ -182,7 +187,7 @@ impl Detector {
         Ok(moved.collect())
     }
 
-    /// R-Net on what P-Net proposed.
+    /// Runs R-Net on P-Net's candidates.
     fn refined(&self, photo: &RgbImage, pieces: &[(Bounds, f64)]) -> Result<Vec<(Bounds, f64)>> {
         let mut found = vec![];
         for some in pieces.chunks(256) {
@@ -198,7 +203,7 @@ impl Detector {
         Ok(moved.map(|(bounds, score, edges)| (bounds.regressed(edges).squared(), score)).collect())
     }
 
-    /// O-Net on what is left.
+    /// Runs O-Net on the remaining candidates.
     fn final_faces(&self, photo: &RgbImage, pieces: &[(Bounds, f64)]) -> Result<Vec<Found>> {
         let mut found = vec![];
         for some in pieces.chunks(128) {
@@ -221,10 +226,10 @@ impl Detector {
     }
 }
 
-/// Faces, edges and points of each piece.
+/// Face probability, box regression and landmarks of each candidate.
 type Said = (Vec<f64>, Vec<[f64; 4]>, Vec<[f64; 10]>);
 
-/// What a net says of pieces of a photograph, cut to its size.
+/// Runs a network on candidates, cropped to its input size.
 fn answers(net: &Stage, photo: &RgbImage, pieces: &[(Bounds, f64)], side: u32) -> Result<Said> {
     let cut = pieces.iter().map(|(bounds, _)| piece(photo, bounds, side));
     let said = net.forward(&pixels(&cut.collect::<Result<Vec<_>>>()?)?)?;
@@ -249,7 +254,7 @@ fn scaled(side: u32, by: f64) -> u32 {
     (f64::from(side) * by).round().max(1.0) as u32
 }
 
-/// A square piece in `side` x `side` pixels; black where it reaches beyond the photograph.
+/// Crops a square candidate to `side` x `side` pixels. Pixels outside the photo are black.
 fn piece(photo: &RgbImage, bounds: &Bounds, side: u32) -> Result<RgbImage> {
     let (wide, high) = (f64::from(photo.width()), f64::from(photo.height()));
     let [left, top] = [bounds.x.max(0.0), bounds.y.max(0.0)];
@@ -257,7 +262,7 @@ fn piece(photo: &RgbImage, bounds: &Bounds, side: u32) -> Result<RgbImage> {
     let bottom = (bounds.y + bounds.height).min(high);
     let mut out = RgbImage::new(side, side);
     let scale = f64::from(side) / bounds.width.max(1e-6);
-    // Where in the piece the photograph is.
+    // The position of the photo in the crop.
     let place = |at: f64| (at * scale).round().clamp(0.0, f64::from(side)) as u32;
     let (x, y) = (place(left - bounds.x), place(top - bounds.y));
     let (x_end, y_end) = (place(right - bounds.x), place(bottom - bounds.y));
@@ -272,7 +277,7 @@ fn piece(photo: &RgbImage, bounds: &Bounds, side: u32) -> Result<RgbImage> {
     Ok(out)
 }
 
-/// Pictures of one size as the nets want them: `[n, 3, h, w]`, -1 to 1.
+/// Converts images of one size to the networks' input: `[n, 3, h, w]`, -1 to 1.
 fn pixels(pictures: &[RgbImage]) -> Result<Tensor> {
     let (width, height) = pictures.first().map_or((0, 0), RgbImage::dimensions);
     let all: Vec<u8> = pictures.iter().flat_map(|picture| picture.as_raw()).copied().collect();

@@ -1,9 +1,9 @@
-//! Faces in photographs: found, and cut as UTKFace's chips are.
+//! Detecting faces in photos, and cropping them aligned like UTKFace's images.
 //!
 //! [`Detector`] is MTCNN (Zhang et al., "Joint Face Detection and Alignment Using Multitask
-//! Cascaded Convolutional Networks", arXiv 1604.02878): three small convolutional nets, each of
-//! which looks again at what the one before it proposed. [`Chip`] takes a face's five points to
-//! where they are in UTKFace's chips.
+//! Cascaded Convolutional Networks", arXiv 1604.02878): three small convolutional networks, each of
+//! which refines the proposals of the one before. [`Chip`] maps a face's five landmarks to their
+//! positions in UTKFace's images.
 
 mod boxes;
 mod chip;

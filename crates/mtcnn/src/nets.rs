@@ -1,4 +1,4 @@
-//! The three nets of MTCNN, with the weights that their authors published.
+//! The three networks of MTCNN, for the weights published by their authors.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use tch::{Kind, Tensor};
 
-/// Named weights of all three.
+/// The named weights of all three networks.
 pub(super) struct Weights(BTreeMap<String, Tensor>);
 
 impl Weights {
@@ -15,17 +15,17 @@ impl Weights {
     }
 
     fn get(&self, name: &str) -> Result<Tensor> {
-        let found = self.0.get(name).with_context(|| format!("{name} is missing in it"))?;
+        let found = self.0.get(name).with_context(|| format!("the tensor {name} is missing"))?;
         Ok(found.f_to_kind(Kind::Float)?)
     }
 }
 
-/// A convolution without padding, or a dense layer.
+/// A convolution without padding or a dense layer, optionally with a PReLU.
 #[derive(Debug)]
 struct Layer {
     weight: Tensor,
     bias: Tensor,
-    /// The slopes of a PReLU behind it, below 0.
+    /// The negative slopes of the PReLU.
     slopes: Option<Tensor>,
 }
 
@@ -59,26 +59,27 @@ impl Layer {
     }
 }
 
-/// Where a max pooling has an edge left over, it takes it.
+/// Max pooling with stride 2 and ceil mode.
 fn pool(x: &Tensor, kernel: i64) -> Result<Tensor> {
     Ok(x.f_max_pool2d([kernel; 2], [2, 2], [0, 0], [1, 1], true)?)
 }
 
-/// What a net says of pieces of a picture.
+/// A network's outputs for its candidates.
 pub(super) struct Answers {
     /// Probability of a face.
     pub(super) face: Tensor,
-    /// How far the box's four edges move.
+    /// Box regression: how far the four edges move.
     pub(super) edges: Tensor,
-    /// Five points, x and then y, in widths and heights; of the last net alone.
+    /// Five landmarks, all x and then all y, relative to width and height. Only from the last
+    /// network.
     pub(super) points: Option<Tensor>,
 }
 
-/// One of the three.
+/// One of the three networks.
 #[derive(Debug)]
 pub(super) struct Stage {
     convolutions: Vec<Layer>,
-    /// Side of the pooling behind each convolution.
+    /// Kernel size of the pooling after each convolution; 0 for none.
     pools: &'static [i64],
     dense: Option<Layer>,
     face: Layer,
@@ -109,22 +110,22 @@ impl Stage {
         })
     }
 
-    /// P-Net: a whole picture at once, each piece of 12 x 12 at steps of 2.
+    /// P-Net: fully convolutional, with windows of 12 x 12 pixels and stride 2.
     pub(super) fn proposal(weights: &Weights) -> Result<Self> {
         Self::new(weights, "pnet", &[2, 0, 0], None, false)
     }
 
-    /// R-Net: pieces of 24 x 24.
+    /// R-Net: inputs of 24 x 24 pixels.
     pub(super) fn refine(weights: &Weights) -> Result<Self> {
         Self::new(weights, "rnet", &[3, 3, 0], Some("prelu4"), false)
     }
 
-    /// O-Net: pieces of 48 x 48.
+    /// O-Net: inputs of 48 x 48 pixels.
     pub(super) fn output(weights: &Weights) -> Result<Self> {
         Self::new(weights, "onet", &[3, 3, 2, 0], Some("prelu5"), true)
     }
 
-    /// The same, for another thread.
+    /// Returns a network with the same weights for another thread.
     pub(super) fn share(&self) -> Self {
         Self {
             convolutions: self.convolutions.iter().map(Layer::share).collect(),
@@ -136,7 +137,8 @@ impl Stage {
         }
     }
 
-    /// What it says of pixels `[n, 3, h, w]` around 0: of each, or, of P-Net, of each piece.
+    /// Runs the network on pixels `[n, 3, h, w]`, -1 to 1. P-Net returns one result per window, the
+    /// others one per input.
     pub(super) fn forward(&self, x: &Tensor) -> Result<Answers> {
         let mut x = x.shallow_clone();
         for (convolution, kernel) in self.convolutions.iter().zip(self.pools) {
@@ -146,7 +148,7 @@ impl Stage {
             }
         }
         if let Some(dense) = &self.dense {
-            // The published weights are of columns first.
+            // The published weights use column-major order.
             x = dense.forward(&x.f_permute([0, 3, 2, 1])?.f_flatten(1, -1)?)?;
         }
         Ok(Answers {

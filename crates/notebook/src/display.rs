@@ -1,4 +1,4 @@
-//! `evcxr_display` of this crate's types, and of others' that cells end in.
+//! `evcxr_display` for the library's types and for other types that cells end in.
 
 use std::fmt::{Debug, Display};
 
@@ -22,12 +22,11 @@ use utils::html::{data_url, escape};
 use utils::live::tell_failed;
 use utils::progress::thousands;
 
-/// What a notebook cell can end in to show it.
+/// A value that a notebook cell can show as its last expression.
 ///
-/// evcxr calls this method of a cell's last expression. A `Result` shows what is in it, or its
-/// error in red.
+/// evcxr calls `evcxr_display` on it. A `Result` shows its value, or its error in red.
 pub trait Show {
-    /// Shows it in a notebook cell.
+    /// Shows the value in a notebook cell.
     fn evcxr_display(&self);
 }
 
@@ -43,14 +42,14 @@ impl<T: Show, E: Debug> Show for Result<T, E> {
     }
 }
 
-/// Tells the front that the cell ends in an error, so that Run All stops there.
+/// Tells the front that the cell failed, so that Run All stops there.
 #[doc(hidden)]
 pub fn failed() {
-    tell_failed("the cell ends in an error");
+    tell_failed("the cell ended with an error");
 }
 
-/// `println!` as cells have it. Behind a `?` that ends a cell, evcxr's own code prints a word to evcxr
-/// and then says that the cell is well; so the front is told first.
+/// `println!` for cells. When `?` ends a cell, evcxr's own code prints a marker and then reports
+/// success, so the front must be told before.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! println_in_cell {
@@ -61,12 +60,12 @@ macro_rules! println_in_cell {
     ($($anything:tt)*) => { ::std::println!($($anything)*) };
 }
 
-/// Says a cell's panic in one line, without the frames of the kernel's own code.
+/// Reports a cell's panic in one line, without the kernel's stack frames.
 pub(super) fn short_panics() {
     std::panic::set_hook(Box::new(|info| {
         let message = info.payload_as_str().unwrap_or("no message");
         tell_failed(message);
-        // What a cell's code is compiled as; its lines are not the cell's.
+        // A cell is compiled as src/lib.rs, but its line numbers differ from the cell's.
         let place = info.location().filter(|place| place.file() != "src/lib.rs");
         let place = place.map_or("the cell".to_owned(), ToString::to_string);
         eprintln!("panic in {place}: {message}");
@@ -78,13 +77,13 @@ pub(super) fn block(mime: &str, content: impl Display) {
     println!("EVCXR_BEGIN_CONTENT {mime}\n{content}\nEVCXR_END_CONTENT");
 }
 
-/// Sends plain text, for fronts without HTML, and HTML.
+/// Sends HTML, and plain text for clients that can't show HTML.
 fn blocks(text: impl Display, html: impl Display) {
     block("text/plain", text);
     block("text/html", html);
 }
 
-/// As plain text, in the words of `Display`.
+/// Shows types as plain text, using `Display`.
 macro_rules! show_as_text {
     ($($type:ty),+) => {$(
         impl Show for $type {
@@ -97,9 +96,8 @@ macro_rules! show_as_text {
 
 show_as_text!(Duplicates, Faces, Metrics, Evaluation);
 
-/// Plain values as Rust writes them. Were the method not there for numbers, `let rate = 1e-3;` and
-/// then `rate` would be an error: rustc refuses a method that some type has of a number whose type
-/// is open.
+/// Shows plain values using `Debug`. Numbers need the method too: otherwise `let rate = 1e-3;`
+/// followed by `rate` would not compile, because the type of `rate` is still open.
 macro_rules! show_plainly {
     ($($type:ty),+) => {$(
         impl Show for $type {
@@ -113,7 +111,7 @@ macro_rules! show_plainly {
 show_plainly!(i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize, f32, f64, bool, char);
 show_plainly!(str, String);
 
-/// A loop or a call that gives nothing shows nothing.
+/// Shows nothing.
 impl Show for () {
     fn evcxr_display(&self) {}
 }
@@ -127,7 +125,7 @@ impl<T: Show> Show for Option<T> {
     }
 }
 
-/// As a table of the fields that its JSON has.
+/// Shows types as a table of their JSON fields.
 macro_rules! show_fields {
     ($($type:ty),+) => {$(
         impl Show for $type {
@@ -140,7 +138,7 @@ macro_rules! show_fields {
 
 show_fields!(Recipe, NetConfig, RorConfig);
 
-/// Name and value of each field as HTML.
+/// Formats the name and value of each field as HTML.
 fn fields(value: &impl Serialize) -> String {
     let mut rows = String::new();
     if let Ok(Value::Object(fields)) = serde_json::to_value(value) {
@@ -194,7 +192,7 @@ impl Show for DataFrame {
         block("text/plain", self);
         match self.to_html(super::table::ROWS) {
             Ok(html) => block("text/html", html),
-            Err(error) => eprintln!("the table can't be shown as HTML: {error:#}"),
+            Err(error) => eprintln!("cannot show the table as HTML: {error:#}"),
         }
     }
 }
@@ -223,10 +221,10 @@ impl Show for RgbImage {
         let size = format!("{} x {} pixels", self.width(), self.height());
         match encode_png(self) {
             Ok(png) => blocks(
-                format!("a picture of {size}"),
+                format!("image of {size}"),
                 format!("<img alt='{size}' src='{}'>", data_url("image/png", &png)),
             ),
-            Err(error) => eprintln!("a picture of {size} can't be shown: {error:#}"),
+            Err(error) => eprintln!("cannot show an image of {size}: {error:#}"),
         }
     }
 }
@@ -247,7 +245,7 @@ impl Show for PublishedResults {
     fn evcxr_display(&self) {
         match self.table().and_then(|table| table.to_html(usize::MAX)) {
             Ok(html) => blocks(self, html),
-            Err(error) => eprintln!("the numbers can't be shown: {error:#}"),
+            Err(error) => eprintln!("cannot show the results: {error:#}"),
         }
     }
 }
@@ -277,7 +275,8 @@ impl Show for Trained {
         let own = card.history.seconds() / 60.0;
         let mut minutes = format!("{own:.1} minutes");
         if card.minutes - own > 0.05 {
-            minutes += &format!(" (and {:.1} of the nets it started from)", card.minutes - own);
+            minutes +=
+                &format!(" (plus {:.1} for the networks it started from)", card.minutes - own);
         }
         let mut text = format!(
             "{}: {} parameters, epoch {best} of {} kept, {minutes} on {} ({}), {}",
@@ -314,7 +313,7 @@ impl Show for [FacePrediction] {
 }
 
 impl Show for LabelledPrediction {
-    /// The original's four lines, and the picture beside the probabilities.
+    /// Shows the original project's four lines, and the image next to the probabilities.
     fn evcxr_display(&self) {
         println!("{self}");
         block("text/html", beside_chart(self));
@@ -328,7 +327,7 @@ impl Show for [LabelledPrediction] {
 }
 
 impl Show for Photo {
-    /// The photograph with boxes, and a line for each face.
+    /// Shows the photo with boxes, and one line per face.
     fn evcxr_display(&self) {
         let lines = self.faces.iter().enumerate().map(|(i, face)| format!("{}: {face}", i + 1));
         let lines = lines.collect::<Vec<_>>();
@@ -337,23 +336,24 @@ impl Show for Photo {
                 let rows = lines.iter().map(|line| row(&[line])).collect::<String>();
                 blocks(lines.join("\n"), figure.html() + &table(&rows));
             }
-            Err(error) => eprintln!("the photograph can't be shown: {error:#}"),
+            Err(error) => eprintln!("cannot show the photo: {error:#}"),
         }
     }
 }
 
-/// The picture and the probabilities as HTML.
+/// Formats the image and the probabilities as HTML.
 fn beside_chart(found: &LabelledPrediction) -> String {
     let jpeg = found.picture.starts_with(&[0xFF, 0xD8]);
     let picture = format!(
-        "<img width='200' height='200' alt='picture {}' src='{}'>",
+        "<img width='200' height='200' alt='image {}' src='{}'>",
         found.index,
         data_url(if jpeg { "image/jpeg" } else { "image/png" }, &found.picture)
     );
     charts(&found.face, Some(&picture), Some((found.label.gender as usize, found.true_group())))
 }
 
-/// The probabilities, beside a picture where there is one; `truth` has the true gender and group.
+/// Formats the probabilities as HTML, next to an image if there is one. `truth` is the true gender
+/// and group.
 fn charts(
     face: &FacePrediction,
     picture: Option<&str>,
@@ -365,7 +365,7 @@ fn charts(
         Ok(figure) => figure.html(),
         Err(error) => format!("<p>{}</p>", escape(&format!("{error:#}"))),
     };
-    // A table, because a notebook that is not trusted yet drops flexible boxes.
+    // A table, because an untrusted notebook drops flexboxes.
     let cell =
         |content: &str| format!("<td style='vertical-align:top;text-align:left'>{content}</td>");
     let genders = chart("Gender", &gender, truth.map(|(gender, _)| gender));

@@ -1,8 +1,8 @@
-//! ror as notebooks use it. Cells know this crate as `ror`: it has all of the library, and with it how
-//! values show themselves, plots that move, and what the `lab` finds out.
+//! ror for notebooks. Cells use this crate under the name `ror`. It re-exports the library and adds
+//! the display of values, live plots and the crate `lab`.
 //!
-//! The evcxr kernel shows a cell's last expression by its method `evcxr_display`, where it has one:
-//! [`Show`] is where they are.
+//! The evcxr kernel shows a cell's last expression with its method `evcxr_display`, if it has one.
+//! The trait [`Show`] provides that method.
 
 mod display;
 mod live;
@@ -17,7 +17,7 @@ pub use live::Moving;
 pub use ror::*;
 pub use table::Table;
 
-/// What a notebook uses: `use ror::prelude::*;`
+/// Everything a notebook needs: `use ror::prelude::*;`
 pub mod prelude {
     pub use crate::report::{self, Ablation, Explain, PublishedResults, Remeasure, Trials};
     pub use crate::{Moving, Show, Table};
@@ -25,8 +25,8 @@ pub mod prelude {
     pub use shards::WriteParquet;
 }
 
-/// Prepares a notebook: short panics, and trainings that show what they do while they run. The
-/// kernel calls this when it starts.
+/// Prepares a notebook for short panic messages and live training output. The kernel calls this
+/// when it starts.
 pub fn start() {
     display::short_panics();
     utils::live::draw_with(live::draw);

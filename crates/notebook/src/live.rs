@@ -1,4 +1,4 @@
-//! What a cell shows while a training or a search runs.
+//! Live output of a cell while a training or a search runs.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -12,9 +12,9 @@ use ror::plot::{self, Figure};
 use ror::train::{Epoch, History};
 use utils::live::{Live, in_notebook};
 
-/// A figure that moves while its cell runs: one output, drawn again at most four times a second.
+/// A figure that is updated while its cell runs: one output, redrawn at most four times per second.
 ///
-/// Where the kernel has no front (plain evcxr), only the last figure shows, when this is dropped.
+/// If the kernel has no front (plain evcxr), only the last figure is shown, when this is dropped.
 ///
 /// ```
 /// use notebook::prelude::*;
@@ -40,7 +40,7 @@ impl Moving {
         Self { live: Live::open(), last: RefCell::default() }
     }
 
-    /// Shows a figure in place of the one before.
+    /// Replaces the figure.
     pub fn show(&self, figure: &Figure) {
         match &self.live {
             Some(live) => live.show(figure.html(), format!("{figure:?}")),
@@ -65,10 +65,10 @@ impl Drop for Moving {
     }
 }
 
-/// Epochs in a table before it leaves out the oldest.
+/// Maximum number of epochs in the table; the oldest are left out.
 const EPOCHS: usize = 12;
 
-/// Tables and plots of what is going on, as HTML.
+/// Draws the current state of a training or a search as HTML.
 pub(super) fn draw(what: &dyn Any) -> Result<String> {
     if let Some(history) = what.downcast_ref::<History>() {
         return epochs(history);
@@ -76,10 +76,10 @@ pub(super) fn draw(what: &dyn Any) -> Result<String> {
     if let Some(search) = what.downcast_ref::<SearchSoFar>() {
         return Ok(search.table()?.to_html(search.trials.len())? + &search.plot()?.html());
     }
-    bail!("nothing is known of how to draw this")
+    bail!("this type can't be drawn")
 }
 
-/// What the table of epochs has in a column; nothing where an epoch has no such number.
+/// Formats a cell in the table of epochs; `None` if an epoch does not have this number.
 type Cell = fn(&Epoch) -> Option<String>;
 const COLUMNS: [(&str, Cell); 7] = [
     ("epoch", |epoch| Some(epoch.epoch.to_string())),
@@ -91,12 +91,12 @@ const COLUMNS: [(&str, Cell); 7] = [
     ("seconds", |epoch| Some(format!("{:.1}", epoch.seconds))),
 ];
 
-/// The last epochs, the best one in bold, above the learning curves.
+/// Formats the last epochs, the best one in bold, above the learning curves.
 fn epochs(history: &History) -> Result<String> {
     let (Some(last), Some(best)) = (history.epochs.last(), history.best()) else {
         return Ok(String::new());
     };
-    // Of gender there is no MAE.
+    // Gender has no MAE.
     let columns: Vec<_> = COLUMNS.into_iter().filter(|(_, cell)| cell(last).is_some()).collect();
     let mut rows = row(&columns.iter().map(|(name, _)| *name).collect::<Vec<_>>());
     let left_out = history.epochs.len().saturating_sub(EPOCHS);
@@ -135,7 +135,7 @@ mod tests {
         let search = SearchSoFar { batches, learning_rates: vec![1e-3], trials };
         let html = draw(&search)?;
         let (rows, map) = html.split_once("</table>").unwrap();
-        // A column's names, and every setting tried, however many.
+        // The header, and every setting that was tried.
         assert_eq!(rows.matches("<tr").count(), 1 + 15, "{rows}");
         assert!(rows.contains("validation accuracy") && rows.contains("0.625"), "{rows}");
         assert!(!rows.contains(">160<") && map.contains("<img"), "{map}");

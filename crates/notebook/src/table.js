@@ -1,5 +1,5 @@
-// Pages and sorts the tables that the crate shows; `table.rs` puts their rows, gzipped JSON, into
-// an attribute. Where scripts do not run, the rows that stand there already remain.
+// Adds pages and sorting to the crate's tables. `table.rs` puts their rows (gzipped JSON) into an
+// attribute. Where scripts do not run, the rows in the HTML remain.
 document.querySelectorAll("div[data-ror-table]").forEach(async (box) => {
   const packed = Uint8Array.from(atob(box.dataset.rorTable), (c) => c.charCodeAt(0));
   box.removeAttribute("data-ror-table");
@@ -39,7 +39,7 @@ document.querySelectorAll("div[data-ror-table]").forEach(async (box) => {
     const last = Math.floor((order.length - 1) / size) * size;
     const number = (n) => n.toLocaleString("en-US");
     pager.replaceChildren(go("\u00ab", 0), go("\u2039", first - size), go("\u203a", first + size), go("\u00bb", last),
-      ` rows ${number(first + 1)} to ${number(first + shown.length)} of ${number(order.length)}; a click on a column's name sorts`);
+      ` rows ${number(first + 1)} to ${number(first + shown.length)} of ${number(order.length)}; click a column name to sort`);
     heads.forEach((head, i) => {
       head.innerHTML = names[i] + (i === sorted ? (down ? " \u25bc" : " \u25b2") : "");
     });

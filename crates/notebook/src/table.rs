@@ -1,4 +1,4 @@
-//! Data frames as HTML tables, which page and sort where scripts run.
+//! Data frames as HTML tables. Where scripts run, they have pages and can be sorted.
 
 use std::fmt::Write;
 
@@ -13,14 +13,14 @@ use serde::Serialize;
 use utils::html::escape;
 use utils::progress::thousands;
 
-/// Rows that a notebook shows before it leaves out the middle.
+/// Maximum number of rows that a notebook shows; the middle ones are left out.
 pub(super) const ROWS: usize = 12;
-/// Rows of a page, where scripts run.
+/// Rows per page, where scripts run.
 const PAGE: usize = 10;
-/// At most so many bytes of packed rows go into a cell's output, so that notebooks stay small.
+/// Maximum number of bytes of packed rows in a cell's output, to keep notebooks small.
 const MOST: usize = 600_000;
 const SCRIPT: &str = include_str!("table.js");
-/// Texts of more characters than this are cut to so many.
+/// Strings of more than `LONG` characters are shortened to `SHORT`.
 const LONG: usize = 48;
 const SHORT: usize = 8;
 
@@ -28,20 +28,19 @@ const SHORT: usize = 8;
 ///
 /// With this trait in scope, a cell that ends in a data frame displays it.
 pub trait Table {
-    /// HTML of the table with column names, types and caption.
+    /// Formats the table as HTML with column names, types and caption.
     ///
-    /// With more than `rows` rows, only the first and last ones are shown, with
-    /// a row of dots between: the first 5 and last 5 when `rows` is 12. Where the HTML's script
-    /// runs, they are the first page of all rows, and a click on a column's name sorts.
+    /// A table with more than `rows` rows shows only the first and last ones, with a row of dots in
+    /// between: the first 5 and last 5 if `rows` is 12. Where the HTML's script runs, the table has
+    /// pages of all rows, and a click on a column name sorts it.
     ///
     /// # Errors
-    ///
-    /// When a value cannot be read.
+    /// A value can't be read.
     ///
     /// ```
     /// # fn main() -> anyhow::Result<()> {
     /// use polars::prelude::df;
-    /// use ror::notebook::Table;
+    /// use notebook::Table;
     ///
     /// let records = df!["age" => [1u32, 26], "gender" => [Some("male"), None]]?;
     /// let html = records.to_html(12)?;
@@ -122,7 +121,7 @@ impl Table for DataFrame {
     }
 }
 
-/// All rows for [`SCRIPT`]: gzipped JSON as base64.
+/// Packs all rows for [`SCRIPT`]: gzipped JSON in base64.
 fn packed(table: &DataFrame) -> Result<String> {
     let mut columns = vec![];
     for column in table.columns() {
@@ -135,7 +134,7 @@ fn packed(table: &DataFrame) -> Result<String> {
     Ok(STANDARD.encode(packer.finish()?))
 }
 
-/// What the script unpacks.
+/// The JSON that the script unpacks.
 #[derive(Serialize)]
 struct Packed {
     columns: Vec<Vec<Option<String>>>,
@@ -143,7 +142,7 @@ struct Packed {
     size: usize,
 }
 
-/// A long text, such as a hash, by its beginning.
+/// Shortens a long string, such as a hash.
 fn cut(text: &str) -> String {
     match text.chars().count() <= LONG {
         true => text.to_owned(),
@@ -151,9 +150,9 @@ fn cut(text: &str) -> String {
     }
 }
 
-/// The rows to show, and before which of them the dots go.
+/// Returns the rows to show, and the position of the row of dots.
 fn shown_rows(height: usize, rows: usize) -> (Vec<usize>, Option<usize>) {
-    // The dots take the space of two rows, as a break in the table.
+    // The dots take the space of two rows.
     let part = (rows.saturating_sub(2) / 2).max(1);
     if height <= rows.max(2 * part) {
         ((0..height).collect(), None)
@@ -170,7 +169,7 @@ fn alignment(column: &Column) -> &'static str {
     if is_numeric(column) { "right" } else { "left" }
 }
 
-/// One value as text; none for null.
+/// Formats a value as text; `None` for null.
 fn value(column: &Column, row: usize) -> Result<Option<String>> {
     let value = column
         .get(row)
@@ -185,7 +184,7 @@ fn value(column: &Column, row: usize) -> Result<Option<String>> {
     })
 }
 
-/// One value as HTML; the whole of a long text shows under the pointer.
+/// Formats a value as HTML. A shortened string has a tooltip with the full text.
 fn cell(column: &Column, row: usize) -> Result<String> {
     let Some(text) = value(column, row)? else {
         return Ok("<span style=\"color:#aab2ba\">null</span>".to_owned());
@@ -197,7 +196,7 @@ fn cell(column: &Column, row: usize) -> Result<String> {
     })
 }
 
-/// Six significant digits, without trailing zeros.
+/// Formats a number with six significant digits, without trailing zeros.
 fn float(number: f64) -> String {
     let size = number.abs();
     if number == 0.0 || !number.is_finite() {
@@ -209,7 +208,7 @@ fn float(number: f64) -> String {
     let digits = (5.0 - size.log10().floor()).clamp(1.0, 9.0) as usize;
     let text = format!("{number:.digits$}");
     let short = text.trim_end_matches('0');
-    // Keep a digit after the point: the column holds no whole numbers.
+    // Keep one digit after the point, because the column holds floats.
     if short.ends_with('.') { format!("{short}0") } else { short.to_string() }
 }
 
@@ -235,7 +234,7 @@ mod tests {
             assert!(html.contains(shown), "{shown}");
         }
         assert!(!html.contains(">105<") && !html.contains(">23802<"));
-        // All rows are there for the script; in a table shown whole nothing is left for it to do.
+        // All rows are packed for the script. A table that is shown completely has no script.
         let (_, packed) = html.split_once("data-ror-table=\"").unwrap();
         let packed = STANDARD.decode(packed.split_once('"').unwrap().0).unwrap();
         let rows: serde_json::Value =

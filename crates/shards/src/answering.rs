@@ -1,4 +1,4 @@
-//! Pictures by the hundred million: shards answered one after the other, a Parquet file each.
+//! Answers shards one after the other, each with one Parquet file.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -15,35 +15,35 @@ use crate::answers::{AnswerFile, By, Counts, Note, found, half_of, path_of, remo
 use crate::pipeline::{Pipeline, Times, timed};
 use crate::shard::Shard;
 
-/// What was answered.
+/// Summary of a run.
 #[derive(Debug, Clone, Default)]
 pub struct ShardReport {
-    /// Shards that were answered now.
+    /// Number of shards answered in this run.
     pub answered: usize,
-    /// Shards whose answers were there.
+    /// Number of shards whose answers already existed.
     pub skipped: usize,
-    /// What was wrong with shards that could not be answered.
+    /// The errors of shards that could not be answered.
     pub failed: Vec<String>,
-    /// Pictures answered now, those included that could not be read.
+    /// Number of images in this run, including unreadable ones.
     pub pictures: usize,
-    /// Faces in them.
+    /// Number of faces in them.
     pub faces: usize,
-    /// Pictures that could not be read: their rows say why.
+    /// Number of images that could not be read. Their rows have the error.
     pub unread: usize,
-    /// How long it took, seconds.
+    /// Duration in seconds.
     pub seconds: f64,
-    /// What the threads' time went into.
+    /// Thread time by activity.
     pub times: Times,
 }
 
 impl fmt::Display for ShardReport {
-    /// How much in how long, and what the time went into.
+    /// Formats the counts, the speed and the thread time.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { pictures, faces, unread, seconds, .. } = *self;
         let counts = Counts { pictures, faces, unread, ..Counts::default() };
         write!(f, "shards: {} answered", self.answered)?;
         if self.skipped > 0 {
-            write!(f, ", {} there before", self.skipped)?;
+            write!(f, ", {} already done", self.skipped)?;
         }
         if !self.failed.is_empty() {
             write!(f, ", {} failed", self.failed.len())?;
@@ -52,30 +52,30 @@ impl fmt::Display for ShardReport {
             let parts = self.times.parts();
             let all = parts.iter().map(|(_, own)| own).sum::<f64>().max(1e-9);
             let shares = parts.map(|(name, own)| format!("{name} {:.0} %", 100.0 * own / all));
-            write!(f, "; {}\ntime of threads: {}", counts.words(seconds), shares.join(", "))?;
+            write!(f, "; {}\nthread time: {}", counts.words(seconds), shares.join(", "))?;
         }
         Ok(())
     }
 }
 
-/// Answers every picture of some shards, on every core: with a detector, the faces in it; without
-/// one it is a cropped and aligned face itself. The answers to a shard are one Parquet file in
-/// the folder `to`, by the shard's name; it is written under a temporary name and then renamed.
-/// A shard whose file is there and whole is skipped. Its columns:
+/// Predicts every image of some shards on every core. With a detector, it predicts the faces in
+/// each image; without one, each image is an aligned crop. The answers for a shard are one Parquet
+/// file named after it in the folder `to`, written under a temporary name and then renamed. A shard
+/// that already has a complete file is skipped. The columns are:
 ///
-/// - `shard`, `picture` (its number there, from 0) and `path` (its name there);
-/// - those of [`Photo::table`](ror::predict::Photo::table), or without a detector of
-///   [`FacePrediction::table`](ror::predict::FacePrediction::table): a row a face, and for a picture
-///   without a face one row that has nothing in them;
-/// - `error`: why a picture could not be read.
+/// - `shard`, `picture` (the image's number in the shard, from 0) and `path` (its name there);
+/// - the columns of [`Photo::table`](ror::predict::Photo::table), or without a detector of
+///   [`FacePrediction::table`](ror::predict::FacePrediction::table): one row per face, and for an
+///   image without a face one row of nulls;
+/// - `error`: why an image could not be read.
 ///
-/// So every picture has a row, and `picture` has as many values as there are pictures.
+/// So every image has at least one row.
 ///
-/// A shard that can't be read to its end is reported, and gets no file; the others go on.
+/// A shard that can't be read to its end is reported and gets no file. The others continue.
 ///
 /// # Errors
-/// Files in `to` that are of other nets, another version or another program; a folder that can't
-/// be written, or the device failing.
+/// `to` contains files of other models, another version or another program; the folder can't be
+/// written; or the device fails.
 pub fn predict_shards(
     predictor: &Predictor,
     detector: Option<&Detector>,
@@ -83,7 +83,7 @@ pub fn predict_shards(
     to: &Path,
 ) -> Result<ShardReport> {
     let start = Instant::now();
-    fs::create_dir_all(to).with_context(|| format!("cannot make the folder {}", to.display()))?;
+    fs::create_dir_all(to).with_context(|| format!("cannot create the folder {}", to.display()))?;
     remove_halves(shards, to)?;
     let by = by(predictor, detector)?;
     let mut report = ShardReport::default();
@@ -102,7 +102,7 @@ pub fn predict_shards(
         let (begin, before) = (Instant::now(), all.pictures);
         let tell = |pictures: usize| {
             let rate = (before + pictures) as f64 / start.elapsed().as_secs_f64();
-            progress.note(format!("{rate:.1} pictures a second"));
+            progress.note(format!("{rate:.1} images per second"));
         };
         let name = shard.path().display();
         match answer(shard, &by, to, &mut pipeline, &progress, tell)? {
@@ -110,7 +110,7 @@ pub fn predict_shards(
             Ok(Some(counts)) => {
                 let mut line = format!("{name}: {}", counts.words(begin.elapsed().as_secs_f64()));
                 if let Some(error) = &counts.first_error {
-                    line += &format!("; the first that was not read: {error}");
+                    line += &format!("; first unreadable image: {error}");
                 }
                 progress.say(&line);
                 report.answered += 1;
@@ -137,8 +137,8 @@ fn by(predictor: &Predictor, detector: Option<&Detector>) -> Result<By> {
     })
 }
 
-/// Answers a shard; nothing where another process has done so meanwhile. The inner error is the
-/// shard's.
+/// Answers a shard. Returns `None` if another process has done so in the meantime. The inner error
+/// is an error of the shard.
 fn answer(
     shard: &Shard,
     by: &By,
@@ -158,7 +158,7 @@ fn answer(
     let (mut damaged, mut done) = (None, None);
     let written = write_under(&half_of(shard), "", &path, |half| {
         let file = File::create(half)?;
-        // For as long as it is written. Without locks nothing is lost but room.
+        // Locked while it is written. Without locks, only space is wasted.
         let _ = file.try_lock();
         let mut answers = AnswerFile::new(&file, note)?;
         let mut pictures = 0;
@@ -169,7 +169,7 @@ fn answer(
         })?;
         if let Err(error) = read {
             damaged = Some(error);
-            bail!("the shard is damaged"); // so that what is written goes
+            bail!("the shard is damaged"); // removes the partial file
         }
         done = Some(timed(&mut pipeline.times.write, || answers.close())?);
         Ok(())

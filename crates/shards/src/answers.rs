@@ -1,4 +1,4 @@
-//! The answers to a shard as a Parquet file, which says of what and by what it was made.
+//! The answers for a shard as a Parquet file. Its metadata records the shard, models and version.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -15,33 +15,33 @@ use utils::progress::thousands;
 use crate::parquet::{Writer, rows_and_note};
 use crate::shard::Shard;
 
-/// Rows that are kept until they are written.
+/// Number of rows buffered before they are written.
 const ROWS: usize = 1 << 16;
-/// Pieces in which they are kept until they become one.
+/// Number of buffered pieces before they are merged.
 const PIECES: usize = 64;
-/// The key of a file's [`Note`].
+/// The metadata key of a file's [`Note`].
 const KEY: &str = "ror";
 
-/// What answers.
+/// What made the answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct By {
     /// Version of this crate.
     pub(super) version: String,
-    /// Keys of the nets' cards, and SHA-256 of their weights.
+    /// For each model, the key of its card and the SHA-256 of its weights.
     pub(super) nets: Vec<[String; 2]>,
-    /// The detector; none where the pictures are cropped faces.
+    /// The detector, or `None` if the images are aligned crops.
     pub(super) detector: Option<String>,
 }
 
-/// What is in some rows.
+/// Counts of some rows.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Counts {
     pub(super) pictures: usize,
     pub(super) faces: usize,
-    /// Pictures that could not be read.
+    /// Number of images that could not be read.
     pub(super) unread: usize,
     pub(super) rows: usize,
-    /// What was wrong with the first picture that could not be read.
+    /// The error of the first image that could not be read.
     #[serde(skip)]
     pub(super) first_error: Option<String>,
 }
@@ -55,21 +55,21 @@ impl Counts {
         self.first_error = self.first_error.take().or_else(|| other.first_error.clone());
     }
 
-    /// `1,000 pictures, 1,203 faces, 2 not read, in 30.1 s: 33.2 pictures a second`
+    /// `1,000 images, 1,203 faces, 2 unreadable, in 30.1 s: 33.2 images per second`
     pub(super) fn words(&self, seconds: f64) -> String {
         let [pictures, faces, unread] = [self.pictures, self.faces, self.unread].map(thousands);
         let rate = self.pictures as f64 / seconds.max(1e-9);
         format!(
-            "{pictures} pictures, {faces} faces, {unread} not read, in {seconds:.1} s: {rate:.1} \
-             pictures a second"
+            "{pictures} images, {faces} faces, {unread} unreadable, in {seconds:.1} s: {rate:.1} \
+             images per second"
         )
     }
 }
 
-/// What a file of answers says about itself, as JSON.
+/// The metadata of a file of answers, stored as JSON.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Note {
-    /// The shard, with its size in bytes and the time of its last change, seconds since 1970.
+    /// The shard's name, with its size in bytes and modification time in seconds since 1970.
     shard: String,
     bytes: u64,
     modified: u64,
@@ -80,61 +80,62 @@ pub(super) struct Note {
 }
 
 impl Note {
-    /// Of a shard as it is now.
+    /// Makes the note of a shard in its current state.
     ///
     /// # Errors
-    /// A shard that is not there.
+    /// The shard is missing.
     pub(super) fn of(shard: &Shard, by: &By) -> Result<Self> {
         let (bytes, modified) = shard.stamp()?;
         let (shard, by, counts) = (shard.name().to_owned(), by.clone(), Counts::default());
         Ok(Self { shard, bytes, modified, by, counts })
     }
 
-    /// Whether it is of a shard as it is now.
+    /// Whether the note matches a shard's current state.
     pub(super) fn is_of(&self, shard: &Shard) -> bool {
         self.shard == shard.name()
             && shard.stamp().is_ok_and(|stamp| stamp == (self.bytes, self.modified))
     }
 }
 
-/// Where the answers to a shard are.
+/// Returns the path of a shard's answers.
 pub(super) fn path_of(shard: &Shard, to: &Path) -> PathBuf {
     to.join(format!("{}.parquet", shard.name()))
 }
 
-/// What the temporary name of a shard's answers begins with. It does not end with `.parquet`, so that
-/// no reader of the folder takes it.
+/// Returns the prefix of the temporary name of a shard's answers. The full name does not end with
+/// `.parquet`, so readers of the folder ignore it.
 pub(super) fn half_of(shard: &Shard) -> String {
     format!(".{}.parquet-", shard.name())
 }
 
-/// Removes what processes that were killed have left of some shards. What is being written is locked.
+/// Removes partial files that killed processes left for these shards. Files that are being written
+/// are locked and stay.
 pub(super) fn remove_halves(shards: &[Shard], to: &Path) -> Result<()> {
     let begins: HashSet<String> = shards.iter().map(half_of).collect();
     let why = || format!("cannot read {}", to.display());
     for entry in fs::read_dir(to).with_context(why)? {
         let path = entry.with_context(why)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        // The rest of a temporary name has six characters.
+        // A temporary name ends with six random characters.
         let begin = name.len().checked_sub(6).and_then(|at| name.get(..at));
         let is_half = begin.is_some_and(|begin| begins.contains(begin));
         if is_half && File::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
-            // Only room is lost where this fails.
+            // A failure only wastes space.
             let _ = fs::remove_file(&path);
         }
     }
     Ok(())
 }
 
-/// The note of a file of answers that is whole; nothing where there is none, or a part of one.
+/// Returns the note of a complete file of answers, or `None` if the file is missing or incomplete.
 ///
 /// # Errors
-/// A file of something else, or of answers by something else: neither is replaced, and answers are
-/// not mixed.
+/// The file is not a file of answers, or other models or another version made it. Such a file is
+/// not replaced.
 pub(super) fn found(path: &Path, by: &By) -> Result<Option<Note>> {
     let foreign = |why: &str| {
         anyhow!(
-            "{} {why}: choose another folder with --to, or remove it and what belongs to it",
+            "{} {why}: choose another folder with --to or delete the old answers",
             path.display()
         )
     };
@@ -146,40 +147,40 @@ pub(super) fn found(path: &Path, by: &By) -> Result<Option<Note>> {
     let Ok((rows, note)) = rows_and_note(file, KEY) else {
         let mut begin = vec![];
         File::open(path)?.take(4).read_to_end(&mut begin).with_context(cannot)?;
-        ensure!(b"PAR1".starts_with(&begin), foreign("is no Parquet file"));
-        return Ok(None); // cut off
+        ensure!(b"PAR1".starts_with(&begin), foreign("is not a Parquet file"));
+        return Ok(None); // incomplete
     };
     let note = note.ok_or_else(|| foreign("was not made by this program"))?;
     let note: Note =
         serde_json::from_str(&note).map_err(|_| foreign("was made by another version"))?;
     let own = &note.by;
     ensure!(own.version == by.version, foreign(&format!("was made by version {}", own.version)));
-    ensure!(own.nets == by.nets, foreign("holds the answers of other nets"));
+    ensure!(own.nets == by.nets, foreign("contains answers of other networks"));
     ensure!(
         own.detector == by.detector,
-        foreign("holds answers by another --aligned, --smallest or detector")
+        foreign("contains answers made with another --aligned, --smallest or detector")
     );
     Ok((rows == note.counts.rows as u64).then_some(note))
 }
 
-/// Answers by the names of pictures, or what is wrong with a picture.
+/// The name of each image, with its answer or its error.
 pub(super) type Answers<T> = Vec<(String, Result<T>)>;
 
-/// The rows of some pictures.
+/// The rows of some images.
 pub(super) struct Rows {
     table: DataFrame,
     pub(super) counts: Counts,
 }
 
 impl Rows {
-    /// A row a face; the first photograph has this number in the shard.
+    /// Makes one row per face. `first` is the number of the first photo in the shard.
     pub(super) fn of_photos(shard: &str, first: usize, photos: Answers<Photo>) -> Result<Self> {
-        // The path is every row's, also where there is no face.
+        // `of` adds the path, because rows without a face have it too.
         let table = |photos: &[Photo]| Ok(Photo::table(photos)?.drop("path")?);
         Self::of(shard, first, photos, |photo| photo.faces.len(), table)
     }
 
-    /// A row a cropped face.
+    /// Makes one row per aligned crop.
     pub(super) fn of_faces(
         shard: &str,
         first: usize,
@@ -188,7 +189,7 @@ impl Rows {
         Self::of(shard, first, faces, |_| 1, |faces| FacePrediction::table(faces))
     }
 
-    /// A row a face, and one for each picture without.
+    /// Makes one row per face, and one for each image without a face.
     fn of<T>(
         shard: &str,
         first: usize,
@@ -208,7 +209,7 @@ impl Rows {
                 numbers.push((first + i) as u64);
                 paths.push(path.clone());
                 errors.push(error.clone());
-                // Where the face is in the table; nowhere.
+                // The face's row in the table, or `None` without a face.
                 places.push((face < faces).then_some((counts.faces + face) as IdxSize));
             }
             counts.faces += faces;
@@ -252,7 +253,7 @@ impl<'a> AnswerFile<'a> {
     pub(super) fn add(&mut self, rows: &Rows) -> Result<()> {
         self.note.counts.add(&rows.counts);
         self.kept.vstack_mut(&rows.table)?;
-        // Texts of many small tables take kilobytes each.
+        // The strings of each small table take kilobytes.
         if self.kept.first_col_n_chunks() >= PIECES {
             self.kept.rechunk_mut();
         }
@@ -268,7 +269,7 @@ impl<'a> AnswerFile<'a> {
         Ok(())
     }
 
-    /// Ends the file with its note.
+    /// Writes the note and closes the file.
     pub(super) fn close(mut self) -> Result<Counts> {
         if self.kept.height() > 0 {
             self.write()?;

@@ -1,4 +1,4 @@
-//! Predictions for shards: tar files of images, folders and lists, each into a Parquet file.
+//! Predictions for shards: tar files, folders and lists of images. Each shard gets a Parquet file.
 
 mod answering;
 mod answers;

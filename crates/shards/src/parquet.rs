@@ -1,4 +1,4 @@
-//! A table as a Parquet file.
+//! Writing a table as a Parquet file.
 
 use std::fs::File;
 use std::io::Write;
@@ -16,16 +16,16 @@ use parquet::schema::types::{Type, TypePtr};
 use polars::prelude::{Column, DataFrame, DataType};
 use utils::files::write_with;
 
-/// Rows that a reader can skip or take together.
+/// Number of rows per row group.
 const GROUP: usize = 1 << 20;
 
-/// A table as a Parquet file.
+/// Writing a table as a Parquet file.
 pub trait WriteParquet {
-    /// Writes the table as Parquet, whole or not at all: whole numbers as 64 bits, other numbers as
-    /// doubles, texts as UTF-8, booleans; every column may have missing values.
+    /// Writes the table as Parquet, atomically: integers as 64 bits, floats as doubles, strings as
+    /// UTF-8, and booleans. Every column may have missing values.
     ///
     /// # Errors
-    /// A column of another type, or a path that can't be written.
+    /// A column has another type, or the path can't be written.
     fn write_parquet(&self, path: impl AsRef<Path>) -> Result<()>;
 }
 
@@ -35,11 +35,10 @@ impl WriteParquet for DataFrame {
     }
 }
 
-/// Writes a table into an open file: whole numbers as 64 bits, other numbers as doubles, texts as
-/// UTF-8, yes and no; every column may have missing values.
+/// Writes a table to an open file, see [`WriteParquet::write_parquet`].
 ///
 /// # Errors
-/// A column of another type, or a file that can't be written.
+/// A column has another type, or the file can't be written.
 fn write(table: &DataFrame, file: impl Write + Send) -> Result<()> {
     let mut writer = Writer::new(table, file)?;
     for first in (0..table.height()).step_by(GROUP) {
@@ -48,24 +47,24 @@ fn write(table: &DataFrame, file: impl Write + Send) -> Result<()> {
     writer.close(None)
 }
 
-/// Writes a table piece by piece, as [`write`] does.
+/// Writes a table piece by piece, in the format of [`write`].
 pub(crate) struct Writer<W: Write + Send>(SerializedFileWriter<W>);
 
 impl<W: Write + Send> Writer<W> {
-    /// Begins a file of tables with the columns of this one.
+    /// Starts a file with the columns of this table.
     ///
     /// # Errors
-    /// A column of another type than [`write`] knows, or a file that can't be written.
+    /// A column has a type that [`write`] does not support, or the file can't be written.
     pub(crate) fn new(columns: &DataFrame, file: W) -> Result<Self> {
         let fields = columns.columns().iter().map(field).collect::<Result<Vec<_>>>()?;
         let schema = Type::group_type_builder("table").with_fields(fields).build()?;
         Ok(Self(SerializedFileWriter::new(file, Arc::new(schema), Arc::default())?))
     }
 
-    /// Writes some more rows, which a reader can skip or take together.
+    /// Writes more rows as one row group.
     ///
     /// # Errors
-    /// Another number of columns, or a file that can't be written.
+    /// The number of columns differs, or the file can't be written.
     pub(crate) fn write(&mut self, table: &DataFrame) -> Result<()> {
         let mut group = self.0.next_row_group()?;
         for column in table.columns() {
@@ -75,23 +74,23 @@ impl<W: Write + Send> Writer<W> {
         Ok(())
     }
 
-    /// Ends the file, with a note of a key and a value about it.
+    /// Closes the file, with a key and a value as metadata.
     ///
     /// # Errors
-    /// A file that can't be written.
+    /// The file can't be written.
     pub(crate) fn close(mut self, note: Option<(&str, String)>) -> Result<()> {
         if let Some((key, value)) = note {
             self.0.append_key_value_metadata(KeyValue::new(key.to_owned(), value));
         }
-        self.0.close()?; // which flushes, too
+        self.0.close()?; // also flushes
         Ok(())
     }
 }
 
-/// Rows of a Parquet file, and the note of a key, as its end says.
+/// Reads the number of rows of a Parquet file and the metadata value of a key.
 ///
 /// # Errors
-/// A file that is none, or is cut off.
+/// The file is not a Parquet file or is incomplete.
 pub(crate) fn rows_and_note(file: File, key: &str) -> Result<(u64, Option<String>)> {
     let reader = SerializedFileReader::new(file)?;
     let end = reader.metadata().file_metadata();
@@ -100,7 +99,7 @@ pub(crate) fn rows_and_note(file: File, key: &str) -> Result<(u64, Option<String
     Ok((u64::try_from(end.num_rows())?, note))
 }
 
-/// What a column becomes.
+/// Returns the Parquet type of a column.
 fn kind(column: &Column) -> Result<(Physical, ConvertedType)> {
     let kind = column.dtype();
     Ok(match kind {
@@ -109,7 +108,7 @@ fn kind(column: &Column) -> Result<(Physical, ConvertedType)> {
         kind if kind.is_integer() => (Physical::INT64, ConvertedType::NONE),
         kind if kind.is_float() => (Physical::DOUBLE, ConvertedType::NONE),
         other => anyhow::bail!(
-            "column `{}` holds {other}: Parquet files are written of numbers, texts and booleans alone",
+            "column `{}` holds {other}: only numbers, strings and booleans can be written to Parquet",
             column.name()
         ),
     })
@@ -144,7 +143,7 @@ fn write_column(
     }
 }
 
-/// Writes the next column: the values there are, and for each row whether it has one.
+/// Writes the next column: the values that are present, and for each row whether it has one.
 fn write_values<T: Written>(
     values: impl Iterator<Item = Option<T::T>>,
     group: &mut SerializedRowGroupWriter<impl Write + Send>,
@@ -154,9 +153,9 @@ fn write_values<T: Written>(
         there.push(i16::from(value.is_some()));
         present.extend(value);
     }
-    let mut column = group.next_column()?.context("a column more than the file has")?;
+    let mut column = group.next_column()?.context("the table has more columns than the file")?;
     let written = column.typed::<T>().write_batch(&present, Some(&there), None)?;
-    ensure!(written == present.len(), "{written} of {} values were written", present.len());
+    ensure!(written == present.len(), "only {written} of {} values were written", present.len());
     column.close()?;
     Ok(())
 }

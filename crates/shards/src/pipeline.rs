@@ -1,8 +1,8 @@
-//! A shard read, decoded, looked at and predicted at the same time, on every core.
+//! Reads, decodes, detects and predicts a shard in parallel on every core.
 //!
-//! One thread reads the shard and hands on its pictures by the job; a worker a core answers one job
-//! after the other; one thread takes their rows in order. What a job holds depends on the shard alone,
-//! and so do the answers. Few jobs are under way at a time: memory does not grow with the shard.
+//! One thread reads the shard and groups its images into jobs. One worker per core answers jobs.
+//! One thread collects the rows in order. Jobs, and therefore answers, depend only on the shard.
+//! Only a few jobs are in progress at a time, so memory does not grow with the shard.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,28 +26,28 @@ use utils::threads::{Room, Taken, in_threads, keep_memory};
 use crate::answers::{Answers, Rows};
 use crate::shard::{Member, Shard};
 
-/// A job's pictures have at most so many bytes together, or are one.
+/// Maximum number of bytes of a job's images, unless it is a single image.
 const JOB_BYTES: usize = 16 << 20;
-/// Bytes of pictures' files that may be under way for each worker: a job that it answers, and the next.
+/// Bytes of image files that may be in memory per worker: its current job and the next one.
 const READ_BYTES: u64 = 2 * JOB_BYTES as u64;
 
-/// Seconds of threads, by what they were spent on.
+/// Thread seconds by activity.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Times {
-    /// Reading the shard; tar and gzip included.
+    /// Reading the shard, including tar and gzip.
     pub read: f64,
-    /// Decoding pictures.
+    /// Decoding images.
     pub decode: f64,
-    /// Finding faces and cutting chips.
+    /// Detecting faces and making aligned crops.
     pub detect: f64,
-    /// The nets for gender and age.
+    /// Running the networks for gender and age.
     pub net: f64,
     /// Making rows and writing them.
     pub write: f64,
 }
 
 impl Times {
-    /// Each part with its name.
+    /// Returns each activity's name and seconds.
     pub fn parts(&self) -> [(&'static str, f64); 5] {
         let Self { read, decode, detect, net, write } = *self;
         [("read", read), ("decode", decode), ("detect", detect), ("net", net), ("write", write)]
@@ -62,7 +62,7 @@ impl Times {
     }
 }
 
-/// Adds how long `work` takes to `seconds`.
+/// Runs `work` and adds its duration to `seconds`.
 pub(super) fn timed<T>(seconds: &mut f64, work: impl FnOnce() -> T) -> T {
     let begin = Instant::now();
     let done = work();
@@ -70,31 +70,32 @@ pub(super) fn timed<T>(seconds: &mut f64, work: impl FnOnce() -> T) -> T {
     done
 }
 
-/// What answers shards, one after the other.
+/// Answers shards one after the other.
 pub(super) struct Pipeline {
     workers: Vec<Worker>,
-    /// For pictures as they are decoded.
+    /// Memory for decoding images.
     room: Room,
-    /// For their files. Another, since a worker that has some of it waits for some of the first.
+    /// Memory for image files. It is separate because a worker that holds some of it waits for
+    /// `room`.
     files: Room,
     pub(super) times: Times,
 }
 
-/// What a thread needs to answer.
+/// The detector and networks of one thread.
 struct Worker {
-    /// None where the pictures are cropped faces.
+    /// `None` if the images are aligned crops.
     detector: Option<Detector>,
     networks: ror::predict::Worker,
     times: Times,
 }
 
-/// Pictures that one thread answers together.
+/// Images that one thread answers together.
 struct Job<'a> {
     number: usize,
-    /// The number of its first picture in the shard.
+    /// The number of its first image in the shard.
     first: usize,
     members: Vec<Member>,
-    /// Room for its bytes, until it is answered.
+    /// The reservation for its bytes, held until it is answered.
     _taken: Taken<'a>,
 }
 
@@ -111,10 +112,11 @@ impl Pipeline {
         Ok(Self { workers, room, files, times: Times::default() })
     }
 
-    /// Answers a shard: `take` gets its rows in order. The inner error is the shard's.
+    /// Answers a shard and calls `take` with its rows in order. The inner error is an error of the
+    /// shard.
     ///
     /// # Errors
-    /// What `take` returns, or the device failing.
+    /// An error of `take` or of the device.
     pub(super) fn run(
         &mut self,
         shard: &Shard,
@@ -127,21 +129,21 @@ impl Pipeline {
         let workers = self.workers.drain(..);
         let own: Vec<_> =
             workers.map(|worker| (worker, Arc::clone(&to_answer), rows.clone())).collect();
-        // A channel ends when those who use it are gone; this thread is none of them.
+        // A channel closes when all its users are gone, so this thread must not keep it open.
         drop((to_answer, rows));
         let (mut reading, mut taking) = (0.0, 0.0);
         let (workers, read, taken) = thread::scope(|scope| {
             let reader = scope.spawn(|| read(shard, progress, &self.files, jobs, &mut reading));
             let taker = scope.spawn(|| in_order(to_take, take, &mut taking));
             let workers = in_threads(own, |(mut worker, jobs, rows)| {
-                // Who waits holds the lock, and takes the next job.
+                // The waiting thread holds the lock and gets the next job.
                 let next = || jobs.lock().ok().and_then(|jobs| jobs.recv().ok());
                 while let Some(job) = next() {
                     keep_going()?;
                     let number = job.number;
                     let done = worker.answer(&self.room, shard.name(), job)?;
                     if rows.send((number, done)).is_err() {
-                        break; // the taker has failed, and says why
+                        break; // the taker has failed and returns its error
                     }
                 }
                 Ok(worker)
@@ -149,7 +151,7 @@ impl Pipeline {
             (workers, reader.join(), taker.join())
         });
         self.workers = workers?;
-        let panicked = |_| anyhow!("a thread of this work panicked");
+        let panicked = |_| anyhow!("a worker thread panicked");
         taken.map_err(panicked)??;
         self.times.read += reading;
         self.times.write += taking;
@@ -160,7 +162,7 @@ impl Pipeline {
     }
 }
 
-/// Reads a shard into jobs.
+/// Reads a shard and sends its jobs.
 fn read<'a>(
     shard: &Shard,
     progress: &Progress,
@@ -173,12 +175,12 @@ fn read<'a>(
     let (mut number, mut first, mut bytes) = (0, 0, 0);
     let mut send = |members: Vec<Member>, bytes: usize| {
         timed(&mut waited, || {
-            // What is taken of it is of jobs that were sent, so that it becomes free.
+            // Only jobs that were sent hold reservations, so this wait ends.
             let job = Job { number, first, members, _taken: room.take(bytes as u64) };
             number += 1;
             first += job.members.len();
-            // Those who should answer have failed, and say why.
-            jobs.send(job).map_err(|_| anyhow!("its pictures could not be answered"))
+            // The workers have failed and return their error.
+            jobs.send(job).map_err(|_| anyhow!("the worker threads have stopped"))
         })
     };
     let mut members: Vec<Member> = vec![];
@@ -189,7 +191,7 @@ fn read<'a>(
         }
         bytes += own;
         members.push(member);
-        // A large picture is not held while the next is read.
+        // Do not hold a large image while the next one is read.
         match bytes < JOB_BYTES {
             true => Ok(()),
             false => send(std::mem::take(&mut members), std::mem::take(&mut bytes)),
@@ -202,7 +204,7 @@ fn read<'a>(
     read
 }
 
-/// Has rows taken in the order of their jobs.
+/// Passes rows to `take` in the order of their jobs.
 fn in_order(
     rows: Receiver<(usize, Rows)>,
     mut take: impl FnMut(Rows) -> Result<()>,
@@ -236,7 +238,7 @@ impl Worker {
     }
 }
 
-/// Photographs: their faces are found one by one, and predicted together.
+/// Answers photos: detects faces photo by photo and predicts them in batches.
 fn photos(
     detector: &Detector,
     networks: &ror::predict::Worker,
@@ -275,7 +277,7 @@ fn photos(
     Ok(photos.collect())
 }
 
-/// Cropped and aligned faces, predicted together.
+/// Answers aligned crops in one batch.
 fn chips(
     networks: &ror::predict::Worker,
     room: &Room,
@@ -302,7 +304,7 @@ mod tests {
 
     use super::*;
 
-    /// Files without a byte on the disk, of which two fit into the room, and one in no room at all.
+    /// Uses sparse files: two of them fit into the room, and one is larger than the room.
     #[test]
     fn files_are_not_read_before_there_is_room() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Shards: tar files of pictures in webdataset's form, folders and lists, read picture by picture.
+//! Shards: tar files of images in the webdataset format, folders and lists, read image by image.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
@@ -15,32 +15,32 @@ use utils::listing::{
 use utils::progress::{Counted, Progress};
 use utils::tar_members;
 
-/// Pictures that are answered together, into one file: those of a tar file, which is never unpacked,
-/// of a folder, or of a list.
+/// Images whose answers go into one file: the images of a tar file, which is never unpacked, of a
+/// folder, or of a list.
 #[derive(Debug, Clone)]
 pub struct Shard {
     name: String,
     path: PathBuf,
-    /// The pictures of a folder or list; none of a tar file, which is read from front to back.
+    /// The images of a folder or list. `None` for a tar file, which is read from front to back.
     files: Option<Vec<PathBuf>>,
 }
 
-/// A picture of a shard.
+/// An image of a shard.
 pub(crate) struct Member {
     /// Its name in the tar file, or its path.
     pub(crate) name: String,
-    /// Its encoded bytes, or why there are none.
+    /// Its encoded bytes, or why it can't be read.
     pub(crate) bytes: Result<Vec<u8>>,
 }
 
 impl Shard {
-    /// The shards that some paths name, in order of their names: tar files (`.tar`, `.tar.gz`,
-    /// `.tgz`), folders of them, folders of pictures, and lists (`.txt`, a path a line) of either. The
-    /// pictures of a folder are one shard, and so are those of a list.
+    /// Finds the shards that some paths name, sorted by name. A path can be a tar file (`.tar`,
+    /// `.tar.gz`, `.tgz`), a folder, or a list (`.txt`, one path per line). In a folder or list, each
+    /// tar file is a shard, and all images together are another one.
     ///
     /// # Errors
-    /// A path that is none of these, a folder that can't be read or has neither, or two shards of
-    /// one name.
+    /// A path is none of these, a folder can't be read or has no tar files or images, or two shards
+    /// have the same name.
     pub fn find(what: &[impl AsRef<Path>], recursive: bool) -> Result<Vec<Self>> {
         let mut shards = vec![];
         for path in what.iter().map(AsRef::as_ref) {
@@ -56,14 +56,14 @@ impl Shard {
                 (vec![path.to_owned()], vec![])
             } else {
                 bail!(
-                    "{} is no shard: name tar files (.tar, .tar.gz, .tgz), folders, or lists (.txt, a \
-                     path a line)",
+                    "{} is not a shard: use tar files (.tar, .tar.gz, .tgz), folders or lists (.txt, \
+                     one path per line)",
                     path.display()
                 );
             };
             ensure!(
                 !tars.is_empty() || !pictures.is_empty(),
-                "there are no tar files or pictures in {}",
+                "no tar files or images in {}",
                 path.display()
             );
             shards.extend(tars.into_iter().map(|tar| Self::new(tar, None)));
@@ -75,7 +75,7 @@ impl Shard {
         for pair in shards.windows(2) {
             ensure!(
                 pair[0].name != pair[1].name,
-                "two shards are called {}, and so would be their answers: {} and {}",
+                "two shards are called {}, so their answers would have the same name: {} and {}",
                 pair[0].name,
                 pair[0].path.display(),
                 pair[1].path.display()
@@ -86,7 +86,7 @@ impl Shard {
 
     fn new(path: PathBuf, files: Option<Vec<PathBuf>>) -> Self {
         let is_folder = files.is_some() && path.is_dir();
-        // Of `.` and `..`, too.
+        // Also resolves `.` and `..`.
         let whole = if is_folder { path.canonicalize().ok() } else { None };
         let name = whole.as_deref().unwrap_or(&path).file_name().unwrap_or_default();
         let name = name.to_string_lossy();
@@ -101,17 +101,18 @@ impl Shard {
         Self { name: stem.unwrap_or_else(|| name.into_owned()), path, files }
     }
 
-    /// The name, without folder and ending.
+    /// The name, without folder and extension.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Where it is.
+    /// The path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Bytes, and the time of the last change in seconds since 1970: of all its files.
+    /// Returns the total size of its files in bytes and their latest modification time in seconds
+    /// since 1970.
     pub(crate) fn stamp(&self) -> Result<(u64, u64)> {
         let stamp = |path: &Path| -> io::Result<(u64, u64)> {
             let meta = fs::metadata(path)?;
@@ -120,7 +121,7 @@ impl Shard {
         };
         match &self.files {
             None => stamp(&self.path).context("cannot be read"),
-            // A picture that can't be read has an answer that says so.
+            // An image that can't be read is reported in its answer.
             Some(files) => Ok(files
                 .iter()
                 .filter_map(|file| stamp(file).ok())
@@ -128,10 +129,10 @@ impl Shard {
         }
     }
 
-    /// For `fuzz/`: reads every picture, and returns their bytes in all.
+    /// Reads every image and returns the total number of bytes, for `fuzz/`.
     ///
     /// # Errors
-    /// A tar file that can't be read, is cut off or damaged.
+    /// A tar file can't be read, is cut off or is damaged.
     #[doc(hidden)]
     pub fn read_all(&self) -> Result<usize> {
         let mut sum = 0;
@@ -142,10 +143,10 @@ impl Shard {
         Ok(sum)
     }
 
-    /// Hands every picture to `then`, in order; `progress` counts the MiB that were read.
+    /// Calls `then` with every image, in order. `progress` counts the MiB read.
     ///
     /// # Errors
-    /// A tar file that can't be read, is cut off or damaged, or what `then` returns.
+    /// A tar file can't be read, is cut off or is damaged, or an error of `then`.
     pub(crate) fn each(
         &self,
         progress: &Progress,
@@ -169,7 +170,7 @@ impl Shard {
         progress: &Progress,
         mut then: impl FnMut(Member) -> Result<()>,
     ) -> Result<()> {
-        let damaged = "it is cut off or damaged: bring it again";
+        let damaged = "it is cut off or damaged: copy it again";
         let file = File::open(&self.path).context("cannot be read")?;
         let counted = Counted { inner: BufReader::with_capacity(1 << 20, file), progress };
         let plain: Box<dyn Read> = match has_ending(&self.path, &["gz", "tgz"]) {
@@ -200,7 +201,7 @@ impl Shard {
             };
             then(Member { name, bytes })
         })?;
-        // Without them it was cut off between two members.
+        // Without the zeros it was cut off between two members.
         ensure!(whole, "{damaged} (the zeros at its end are missing)");
         Ok(())
     }
@@ -234,7 +235,7 @@ mod tests {
         assert_eq!(found(&["pictures"], true).unwrap(), ["pictures 2"]);
         assert_eq!(found(&["some.txt", "c.tar"], false).unwrap(), ["c 0", "far 0", "some 1"]);
         assert!(message(found(&["tars", "b.tar"], false)).contains("two shards are called b"));
-        assert!(message(found(&["pictures/1.jpg"], false)).contains("no shard"));
+        assert!(message(found(&["pictures/1.jpg"], false)).contains("not a shard"));
         fs::write(at("lists.txt"), "some.txt").unwrap();
         assert!(message(found(&["lists.txt"], false)).contains("names another list"));
         let some = ["tars", "pictures", "lists.txt", "b.tar", "missing.jpg"].map(at);

@@ -1,4 +1,4 @@
-//! Which part of some work is this process's: `--shard i/n`, or as torchrun and Slurm say it.
+//! This process's share of the work: from `--shard i/n`, torchrun or Slurm.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,33 +7,33 @@ use anyhow::{Context, Result, anyhow, ensure};
 
 use utils::launcher::{self, RANK, variable};
 
-/// The part of some work that one of several processes does.
+/// The share of the work that one of several processes does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Share {
     number: usize,
     of: usize,
-    /// Who says so.
+    /// What set it, such as `--shard`.
     by: String,
 }
 
 impl Share {
-    /// A share by its number, from 0, among so many.
+    /// Creates share `number` (from 0) of `of`.
     ///
     /// # Errors
-    /// A number that is too large.
+    /// `number` is too large.
     pub fn new(number: usize, of: usize, by: &str) -> Result<Self> {
         ensure!(
             number < of,
-            "{by} asks for share {number} of {of}: shares have numbers from 0, {of} is one too many"
+            "{by} asks for share {number} of {of}: shares are numbered from 0, choose less than {of}"
         );
         Ok(Self { number, of, by: by.to_owned() })
     }
 
-    /// This process's share by its environment: its task of a Slurm array, and within that its
-    /// number among the processes of torchrun, or else of `srun`. Everything where there are none.
+    /// Reads this process's share from the environment: its task in a Slurm array, and within that
+    /// its rank in torchrun, otherwise in `srun`. Without any of them, the share is everything.
     ///
     /// # Errors
-    /// Variables that contradict each other.
+    /// The variables contradict each other.
     pub fn here() -> Result<Self> {
         Self::by_variables(variable)
     }
@@ -42,14 +42,15 @@ impl Share {
         let number = |name: &str| launcher::number(&get, name);
         let pair = |names: [&str; 2]| -> Result<Option<Self>> {
             let said = launcher::numbered(&get, names);
-            let said = said.context("no share by the environment (--shard i/n names one)")?;
+            let said =
+                said.context("cannot read the share from the environment (use --shard i/n)")?;
             said.map(|(number, of)| Self::new(number, of, &names.join(" and "))).transpose()
         };
         let task = match number("SLURM_ARRAY_TASK_ID")? {
             None => None,
             Some(id) => {
                 let of = number("SLURM_ARRAY_TASK_COUNT")?.context(
-                    "SLURM_ARRAY_TASK_ID is set, and SLURM_ARRAY_TASK_COUNT is not: say --shard i/n",
+                    "SLURM_ARRAY_TASK_ID is set but SLURM_ARRAY_TASK_COUNT is not: use --shard i/n",
                 )?;
                 let first = number("SLURM_ARRAY_TASK_MIN")?.unwrap_or(0);
                 let step = number("SLURM_ARRAY_TASK_STEP")?.unwrap_or(1).max(1);
@@ -60,7 +61,7 @@ impl Share {
                 let at = at.filter(|at| even && *at < of).with_context(|| {
                     format!(
                         "the array has {of} tasks from {first} to {last}, with gaps, so task {id} has no \
-                         share: submit it as --array=0-{}, or say --shard i/n",
+                         share: submit it as --array=0-{} or use --shard i/n",
                         of.max(1) - 1
                     )
                 })?;
@@ -69,7 +70,7 @@ impl Share {
         };
         let process = match pair(RANK)? {
             Some(rank) => Some(rank),
-            // A batch script is process 0 of a number that is only known where it was asked for.
+            // A batch script is process 0, and Slurm only sets the number if it was requested.
             None if get("SLURM_NTASKS").is_none() => None,
             None => pair(["SLURM_PROCID", "SLURM_NTASKS"])?,
         };
@@ -80,8 +81,8 @@ impl Share {
             && get("SLURM_STEP_NUM_TASKS").is_none()
         {
             return Err(anyhow!(
-                "Slurm has {} tasks for this job, and this one was started without srun: put srun \
-                 before the command, or say --shard 0/1",
+                "Slurm has {} tasks for this job, but this one was started without srun: put srun \
+                 before the command or use --shard 0/1",
                 process.of
             ));
         }
@@ -96,12 +97,12 @@ impl Share {
         })
     }
 
-    /// This share of some things: every so many-th, from its number on.
+    /// Returns this share of some items: every `of`-th, starting with its number.
     pub fn take<T>(&self, all: Vec<T>) -> Vec<T> {
         all.into_iter().skip(self.number).step_by(self.of).collect()
     }
 
-    /// Whether it is everything.
+    /// Whether the share is everything.
     pub fn is_all(&self) -> bool {
         self.of == 1
     }
@@ -115,13 +116,13 @@ impl FromStr for Share {
             Some((number.parse().ok()?, of.parse().ok().filter(|of| *of > 0)?))
         });
         let (number, of) =
-            parts.with_context(|| format!("{text} is no share: say i/n, such as 0/3"))?;
+            parts.with_context(|| format!("{text} is not a share: use i/n, such as 0/3"))?;
         Self::new(number, of, "--shard")
     }
 }
 
 impl fmt::Display for Share {
-    /// `share 0/3 by --shard`.
+    /// Formats the share as `share 0/3 by --shard`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "share {}/{} by {}", self.number, self.of, self.by)
     }
@@ -168,7 +169,7 @@ mod tests {
         assert_eq!(numbers(by(&[ARRAY[0], ("SLURM_ARRAY_TASK_COUNT", "8")])), (7, 8));
         let step = [("SLURM_PROCID", "1"), ("SLURM_NTASKS", "2"), ("SLURM_STEP_NUM_TASKS", "2")];
         assert_eq!(numbers(by(&step)), (1, 2));
-        // torchrun under srun: its ranks count all processes.
+        // With torchrun under srun, ranks already count all processes.
         let ranks = [("RANK", "5"), ("WORLD_SIZE", "8")];
         assert_eq!(numbers(by(&[&ranks[..], &step].concat())), (5, 8));
         // Processes within the tasks of an array.
@@ -185,7 +186,7 @@ mod tests {
         for (variables, says) in [
             (&[("RANK", "1")][..], "WORLD_SIZE is not"),
             (&[("RANK", "x"), ("WORLD_SIZE", "4")], "RANK is x"),
-            (&[("RANK", "4"), ("WORLD_SIZE", "4")], "one too many"),
+            (&[("RANK", "4"), ("WORLD_SIZE", "4")], "less than 4"),
             // --array=3,7
             (
                 &[

@@ -1,4 +1,4 @@
-//! Shapes and colours on a picture, and the camera's light and noise.
+//! Drawing shapes on an image, and simulating the camera's light and noise.
 
 use anyhow::{Context, Result};
 use image::RgbImage;
@@ -11,20 +11,20 @@ use crate::random::Random;
 /// Red, green and blue, 0 to 255.
 pub(crate) type Rgb = [f32; 3];
 
-/// In pixels of a picture of 200: x from the middle of the face, y from the top of the picture.
+/// A point in pixels of a 200 x 200 image: x from the middle of the face, y from the top.
 pub(crate) type Point = (f32, f32);
 
-/// The number a part of the way from `a` to `b`.
+/// Interpolates linearly from `a` (`part` 0) to `b` (`part` 1).
 pub(crate) fn mix(a: f32, b: f32, part: f32) -> f32 {
     a + (b - a) * part
 }
 
-/// The colour a part of the way from `a` to `b`.
+/// Interpolates linearly between two colors.
 pub(crate) fn blend(a: Rgb, b: Rgb, part: f32) -> Rgb {
     std::array::from_fn(|i| mix(a[i], b[i], part))
 }
 
-/// Brighter (above 1) or darker (below 1).
+/// Makes a color brighter (`factor` above 1) or darker (below 1).
 pub(crate) fn shade(colour: Rgb, factor: f32) -> Rgb {
     colour.map(|part| part * factor)
 }
@@ -42,13 +42,14 @@ pub(crate) struct Canvas {
 }
 
 impl Canvas {
-    /// An empty picture of `size` by `size` pixels. The head in it is slightly moved and turned.
+    /// Creates an empty image of `size` x `size` pixels. The head will be slightly shifted and
+    /// rotated.
     pub(crate) fn new(size: u32, random: &mut Random) -> Result<Self> {
-        let mut pixmap = Pixmap::new(size, size).context("no memory for a picture")?;
+        let mut pixmap = Pixmap::new(size, size).context("not enough memory for an image")?;
         let [r, g, b] = random.colour().map(|part| part as u8);
         pixmap.fill(Color::from_rgba8(r, g, b, 255));
         let zoom = 1.02 + 0.03 * random.normal();
-        let turn = 0.04 * random.normal(); // radians, few enough to need no sine
+        let turn = 0.04 * random.normal(); // radians, so small that the sine is not needed
         let (x, y) = (2.5 * random.normal(), 2.5 * random.normal());
         let (x, y) = (x + 100.0 + 110.0 * turn, y + 110.0 * (1.0 - zoom));
         let scale = size as f32 / 200.0;
@@ -68,7 +69,7 @@ impl Canvas {
         self.fill(bounds.and_then(PathBuilder::from_oval), colour, opacity);
     }
 
-    /// An arc from the first point to the last, bent towards the second.
+    /// Draws an arc from the first point to the last, bent toward the second.
     pub(crate) fn arc(&mut self, points: [Point; 3], width: f32, colour: Rgb, opacity: f32) {
         let [(ax, ay), (bx, by), (cx, cy)] = points;
         let mut path = PathBuilder::new();
@@ -81,8 +82,8 @@ impl Canvas {
         }
     }
 
-    /// A shape with a smooth outline whose left half mirrors the right one, `right`: a closed
-    /// Catmull-Rom curve, at each point parallel to the line between the point's neighbours.
+    /// Fills a symmetric shape with a smooth outline. `right` is its right half; the left half
+    /// mirrors it. The outline is a closed Catmull-Rom curve.
     pub(crate) fn shape(&mut self, right: &[Point], colour: Rgb, opacity: f32) {
         let left = right.iter().rev().filter(|point| point.0 > 0.0);
         let left = left.map(|&(x, y)| (-x, y));
@@ -100,7 +101,7 @@ impl Canvas {
         self.fill(path.finish(), colour, opacity);
     }
 
-    /// The picture in some light, with noise.
+    /// Renders the image with random lighting and noise.
     pub(crate) fn photograph(&self, random: &mut Random) -> RgbImage {
         let (exposure, warmth) = (1.0 + 0.08 * random.normal(), 0.03 * random.normal());
         let (across, down) = (0.15 * random.normal(), 0.08 * random.normal());

@@ -1,5 +1,5 @@
-//! A face, drawn from the back to the front. No single feature gives gender or age away: each has
-//! noise of its own.
+//! Draws a face from back to front. No single feature reveals gender or age, because each has its
+//! own noise.
 
 use anyhow::Result;
 use image::RgbImage;
@@ -8,7 +8,7 @@ use crate::canvas::{Canvas, Rgb, blend, mix, shade};
 use crate::face::Face;
 use crate::random::Random;
 
-/// By race label.
+/// Skin color by race label.
 const SKIN: [Rgb; 5] = [
     [236.0, 196.0, 172.0],
     [118.0, 80.0, 58.0],
@@ -16,7 +16,7 @@ const SKIN: [Rgb; 5] = [
     [172.0, 124.0, 90.0],
     [204.0, 158.0, 126.0],
 ];
-/// The share of people with light hair and eyes, by race label.
+/// Share of people with light hair and eyes, by race label.
 const LIGHT: [f32; 5] = [0.65, 0.03, 0.03, 0.03, 0.2];
 const DARK_HAIR: Rgb = [34.0, 26.0, 24.0];
 const LIGHT_HAIR: Rgb = [196.0, 146.0, 88.0];
@@ -30,34 +30,34 @@ const RED: Rgb = [196.0, 44.0, 66.0];
 
 const SIDES: [f32; 2] = [-1.0, 1.0];
 
-/// Whose face it is, as far as it shows.
+/// The visible traits of a person.
 struct Sitter {
     random: Random,
     female: bool,
-    /// 0 newborn to 1 grown up at 21, fast at first.
+    /// 0 (newborn) to 1 (21 years), growing faster at first.
     growth: f32,
-    /// 0 up to 20 years, 1 at 70.
+    /// 0 up to 20 years, 1 at 70 years.
     old: f32,
 }
 
 impl Sitter {
-    /// Normally distributed, with a standard deviation of 1.
+    /// Returns approximately normal noise with standard deviation 1.
     fn noise(&mut self) -> f32 {
         self.random.normal()
     }
 
-    /// True with a probability that depends on the gender.
+    /// Returns true with a probability that depends on the gender.
     fn odds(&mut self, male: f32, female: f32) -> bool {
         self.random.chance(if self.female { female } else { male })
     }
 
-    /// -0.5 for men to 0.5 for women, closer together in children, with noise.
+    /// Returns -0.5 for men to 0.5 for women with noise. Children are closer together.
     fn lean(&mut self) -> f32 {
         let side = if self.female { 0.5 } else { -0.5 };
         side * mix(0.4, 1.0, self.growth) + 0.2 * self.noise()
     }
 
-    /// How strongly one sign of age shows, 0 to about 1.5.
+    /// Returns the strength of one sign of age, 0 to about 1.5.
     fn ageing(&mut self) -> f32 {
         (self.old * (1.0 + 0.25 * self.noise())).max(0.0)
     }
@@ -66,7 +66,7 @@ impl Sitter {
 pub(crate) fn draw(face: &Face, size: u32) -> Result<RgbImage> {
     let mut random = Random(face.seed);
     let mut canvas = Canvas::new(size, &mut random)?;
-    // Some people look older than they are, some younger.
+    // Some people look older or younger than they are.
     let years = face.age as f32;
     let age = (years + random.normal() * (0.4 + 0.06 * years)).max(0.5);
     let child = 1.0 - (age / 21.0).min(1.0);
@@ -83,7 +83,7 @@ pub(crate) fn draw(face: &Face, size: u32) -> Result<RgbImage> {
     let grey = grey * if sitter.odds(0.05, 0.25) { 0.3 } else { 1.0 }; // dyed
     let hair = blend(blend(DARK_HAIR, LIGHT_HAIR, light), GREY, grey);
 
-    // Levels and half widths. A child's face is round, with a high forehead and low eyes.
+    // Heights and half widths. A child's face is round, with a high forehead and low eyes.
     let top = 42.0 + 2.0 * sitter.noise();
     let chin = mix(160.0, 177.0, growth) + 2.0 * sitter.noise();
     let cheeks = mix(56.0, 49.0, growth) + 1.5 * sitter.noise() + 3.0 * old;
@@ -96,7 +96,7 @@ pub(crate) fn draw(face: &Face, size: u32) -> Result<RgbImage> {
     let apart = 0.44 * cheeks;
     let dark = shade(skin, 0.55); // lines and shadows
 
-    // Hair behind the head, and how far hair stands off it.
+    // Hair behind the head, and its volume.
     let is_baby = age < 2.0;
     let volume = if is_baby { 1.5 } else { sitter.random.between(5.0, 11.0) };
     if !is_baby && sitter.odds(0.07, 0.84) {
@@ -143,7 +143,7 @@ pub(crate) fn draw(face: &Face, size: u32) -> Result<RgbImage> {
         canvas.ellipse(cheek, (cheeks * 0.22, cheeks * 0.17), RED, blush);
     }
 
-    // Wrinkles: darker and more of them with age.
+    // Wrinkles get darker and more numerous with age.
     let [forehead, bags, folds] = [(); 3].map(|()| sitter.ageing());
     for line in [0.0, 1.0, 2.0, 3.0] {
         let strength = (2.2 * forehead - 0.4 * line).clamp(0.0, 0.7);
@@ -215,7 +215,7 @@ pub(crate) fn draw(face: &Face, size: u32) -> Result<RgbImage> {
         canvas.arc(points, brow, blend(hair, INK, 0.35), 0.9);
     }
 
-    // Hair above the forehead: men's hairline recedes, and some lose it all.
+    // Hair above the forehead: men's hairline recedes, and some men are bald.
     let recede = if female { 0.0 } else { sitter.ageing().min(1.0) };
     if female || !sitter.random.chance(0.5 * (old - 0.1)) {
         let fringe = recede < 0.4 && sitter.random.chance(0.3);

@@ -1,6 +1,6 @@
-//! What decides how a face looks.
+//! The parameters of a face.
 
-/// What determines a picture. A label may disagree with it, as in UTKFace.
+/// Everything that determines an image. A label may disagree with it, as in UTKFace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Face {
     pub(crate) age: u32,

@@ -1,13 +1,11 @@
-//! Synthetic faces that stand in for the UTKFace data set.
+//! Synthetic faces, so that notebooks and tests run without the UTKFace data set.
 //!
-//! They let notebooks and tests run without it. [`population`] invents people whose ages, genders
-//! and races are distributed like UTKFace's, duplicates and wrong labels included;
-//! [`Person::draw`] draws their faces. Gender and age show in a face only on average, so that a
-//! small net learns them well but not perfectly. Numbers measured on synthetic faces say nothing
-//! about real ones.
+//! [`population`] generates people whose ages, genders and races are distributed like UTKFace's,
+//! including duplicates and wrong labels. [`Person::draw`] draws their faces. Gender and age are
+//! visible only on average, so a small network learns them well but not perfectly. Results on
+//! synthetic faces say nothing about real faces.
 //!
-//! Names and labels are the same on every machine. Pixels are the same on machines of one kind;
-//! between kinds of CPU a few may differ by one.
+//! Names and labels are the same on every machine. Pixels may differ by one between CPU types.
 //!
 //! ```
 //! let people = synthetic::population(100, 0);

@@ -1,4 +1,4 @@
-//! People who do not exist: what the set has of them, and their images.
+//! Synthetic people: their labels, file names and images.
 
 use std::fs;
 use std::path::Path;
@@ -11,13 +11,14 @@ use crate::draw;
 use crate::face::Face;
 use crate::random::Random;
 
-/// Width and height of UTKFace's aligned pictures, and of [`Person::jpeg`]'s, in pixels.
+/// Width and height in pixels of UTKFace's aligned crops and of [`Person::jpeg`].
 pub const SIZE: u32 = 200;
 
 /// The highest age, as in UTKFace.
 const MAX_AGE: u32 = 116;
 
-/// UTKFace's distribution of ages: the last year of a span, and how many of 23,708 people are in it.
+/// UTKFace's age distribution: the last year of each range, and how many of 23,708 images are in
+/// it.
 #[rustfmt::skip]
 const AGES: [(u32, u64); 19] = [
     (1, 1120), (2, 480), (4, 560), (9, 945), (14, 585), (19, 940), (23, 1500), (25, 1590), (26, 2195),
@@ -25,13 +26,13 @@ const AGES: [(u32, u64); 19] = [
     (MAX_AGE, 12),
 ];
 
-/// UTKFace's counts of male and female pictures.
+/// UTKFace's counts of male and female images.
 const GENDERS: [u64; 2] = [12_391, 11_317];
 
-/// UTKFace's counts of pictures by race label.
+/// UTKFace's counts of images by race label.
 const RACES: [u64; 5] = [10_078, 4_526, 3_434, 3_975, 1_692];
 
-/// One entry of the data set: its labels, and the face they are about.
+/// One entry of the data set: its labels and its face.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Person {
     /// The age label in years, 1 to 116.
@@ -40,19 +41,20 @@ pub struct Person {
     pub gender: u8,
     /// The race label: 0 White, 1 Black, 2 Asian, 3 Indian, 4 others.
     pub race: u8,
-    /// Milliseconds since 1 January 2017; no two people have the same.
+    /// Milliseconds since January 1, 2017, unique per person.
     timestamp: u64,
     face: Face,
 }
 
-/// Invents `n` people, the same for the same `n` and `seed` on every machine, sorted by the bytes
-/// of their file names.
+/// Generates `n` people, sorted by the bytes of their file names. The result depends only on `n`
+/// and `seed`, on every machine.
 ///
-/// About 1.6 % are duplicates: another entry's face under a new name. A third of them have another
-/// age label, a tenth the other gender label. Of all other entries, 1 % have a wrong gender label.
+/// About 1.6 % are duplicates: another entry's face under a new name. A third of the duplicates
+/// have a different age label and a tenth the other gender label. Of the other entries, 1 % have a
+/// wrong gender label.
 pub fn population(n: usize, seed: u64) -> Vec<Person> {
     let mut random = Random(seed);
-    // One timestamp from each of `n` equal parts of January: no two are equal.
+    // One timestamp from each of `n` equal parts of January, so that they are unique.
     let part = (31 * 24 * 3_600_000 / n.max(1) as u64).max(1);
     let mut people: Vec<Person> = Vec::with_capacity(n);
     for index in 0..n as u64 {
@@ -87,8 +89,8 @@ pub fn population(n: usize, seed: u64) -> Vec<Person> {
 }
 
 impl Person {
-    /// The file name in UTKFace's scheme, `[age]_[gender]_[race]_[timestamp].jpg.chip.jpg`; the
-    /// timestamp is 17 digits, `yyyymmddHHMMSSmmm`.
+    /// The file name in UTKFace's format, `[age]_[gender]_[race]_[timestamp].jpg.chip.jpg`. The
+    /// timestamp has 17 digits, `yyyymmddHHMMSSmmm`.
     pub fn file_name(&self) -> String {
         let (seconds, ms) = (self.timestamp / 1000, self.timestamp % 1000);
         let (day, hour) = (seconds / 86_400 + 1, seconds / 3600 % 24);
@@ -98,27 +100,27 @@ impl Person {
         format!("{age}_{gender}_{race}_{time}.jpg.chip.jpg")
     }
 
-    /// SHA-256 (64 hexadecimal digits) of what determines the picture: duplicates share it.
+    /// The SHA-256 (64 hexadecimal digits) of the parameters of the face. Duplicates share it.
     pub fn content(&self) -> String {
-        // Count up when faces are drawn differently: caches know pictures by their content.
+        // Increment when faces are drawn differently, because caches identify images by this hash.
         let version = 2;
         format!("{:x}", Sha256::digest(format!("{version} {:?}", self.face)))
     }
 
-    /// Draws the face as a square picture, `size` pixels wide and high.
+    /// Draws the face as an image of `size` x `size` pixels.
     ///
     /// # Errors
-    /// A size outside 8..=2048.
+    /// `size` is outside 8..=2048.
     pub fn draw(&self, size: u32) -> Result<RgbImage> {
         let fits = (8..=2048).contains(&size);
-        ensure!(fits, "a face of {size} px: choose 8 to 2048");
+        ensure!(fits, "face size {size} px is out of range: choose 8 to 2048");
         draw::draw(&self.face, size)
     }
 
-    /// The face as a JPEG file's bytes, [`SIZE`] pixels wide and high.
+    /// Encodes the face as a JPEG of [`SIZE`] x [`SIZE`] pixels.
     ///
     /// # Errors
-    /// An encoder that fails, which no face causes.
+    /// The encoder fails, which is not expected.
     pub fn jpeg(&self) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.draw(SIZE)?
@@ -128,13 +130,14 @@ impl Person {
     }
 }
 
-/// Writes every picture into `folder`, made if need be, under its [`Person::file_name`].
+/// Writes each person's JPEG to `folder` under its [`Person::file_name`]. Creates the folder if
+/// needed.
 ///
 /// # Errors
-/// A folder or file that can't be written, named.
+/// The folder or a file can't be written. The error names the path.
 pub fn write_folder(folder: &Path, people: &[Person]) -> Result<()> {
     fs::create_dir_all(folder)
-        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        .with_context(|| format!("cannot create the folder {}", folder.display()))?;
     for person in people {
         let path = folder.join(person.file_name());
         fs::write(&path, person.jpeg()?)
@@ -155,7 +158,7 @@ mod tests {
         assert_eq!(people, population(300, 5));
         assert_ne!(people, population(300, 6));
         assert_eq!(people[7].jpeg().unwrap(), people[7].jpeg().unwrap());
-        // Another value changes everybody's results on synthetic faces.
+        // If this hash changes, all results on synthetic faces change.
         let names: String = people.iter().map(Person::file_name).collect();
         let hash = format!("{:x}", Sha256::digest(names));
         assert_eq!(&hash[..16], "417cb6bb2b267c0e");

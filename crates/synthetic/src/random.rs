@@ -1,5 +1,5 @@
-//! A small random generator (splitmix64; Steele, Lea and Flood 2014): no published crate
-//! promises that its distributions stay the same from version to version.
+//! A small random generator (splitmix64; Steele, Lea and Flood 2014). Published crates do not
+//! guarantee that their distributions stay the same between versions.
 
 /// A stream of random numbers that is the same on every machine.
 pub(crate) struct Random(pub(crate) u64);
@@ -12,12 +12,12 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A whole number in `0..bound`; 0 if the bound is 0.
+    /// Returns an integer in `0..bound`, or 0 if the bound is 0.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
 
-    /// An index into `weights`, chosen in proportion to them.
+    /// Returns an index into `weights`, chosen in proportion to them.
     pub(crate) fn weighted(&mut self, weights: &[u64]) -> usize {
         let mut left = self.below(weights.iter().sum());
         let chosen = weights.iter().position(|&weight| {
@@ -28,23 +28,23 @@ impl Random {
         chosen.unwrap_or(0)
     }
 
-    /// Uniform in `low..high`.
+    /// Returns a uniform number in `low..high`.
     pub(crate) fn between(&mut self, low: f32, high: f32) -> f32 {
         low + (high - low) * (self.next() >> 40) as f32 / (1u32 << 24) as f32
     }
 
-    /// True with the given probability.
+    /// Returns true with the given probability.
     pub(crate) fn chance(&mut self, probability: f32) -> bool {
         self.between(0.0, 1.0) < probability
     }
 
-    /// Nearly normal with mean 0 and standard deviation 1: a sum of four uniform numbers, as a
-    /// logarithm may differ between machines.
+    /// Returns an approximately normal number with mean 0 and standard deviation 1. It is a sum of
+    /// four uniform numbers, because a logarithm may differ between machines.
     pub(crate) fn normal(&mut self) -> f32 {
         (0..4).map(|_| self.between(-1.0, 1.0)).sum::<f32>() * 0.866_025_4
     }
 
-    /// A colour that is not too vivid; red, green and blue are 0 to 255.
+    /// Returns a muted color; red, green and blue are 0 to 255.
     pub(crate) fn colour(&mut self) -> [f32; 3] {
         let grey = self.between(50.0, 210.0);
         [(); 3].map(|()| 0.55 * grey + 0.45 * self.between(30.0, 230.0))

@@ -1,4 +1,4 @@
-//! The device to compute on, and the kind of number.
+//! The compute device and the floating-point type.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -9,10 +9,10 @@ use tch::{Cuda, Device, Kind};
 
 use super::progress::say;
 
-/// The first GPU where there is one, or else the CPU.
+/// Returns the first GPU, or the CPU if there is none.
 ///
-/// A machine with an NVIDIA driver whose GPU can't be used is told so once, with the reason as
-/// far as it is known; the work goes on on the CPU.
+/// If the machine has an NVIDIA driver but its GPU can't be used, prints a note once and returns
+/// the CPU.
 pub fn device() -> Device {
     static DEVICE: OnceLock<Device> = OnceLock::new();
     *DEVICE.get_or_init(|| {
@@ -20,11 +20,11 @@ pub fn device() -> Device {
             return Device::Cpu;
         }
         if let Err(error) = load_cuda() {
-            say(&format!("note: there is an NVIDIA GPU, but PyTorch's CUDA library does not load: {error:#}"));
+            say(&format!("note: using the CPU: there is an NVIDIA GPU, but PyTorch's CUDA library failed to load: {error:#}"));
         } else if !Cuda::is_available() {
-            say("note: there is an NVIDIA GPU, but PyTorch can't use it: its driver may be older than this PyTorch needs");
+            say("note: using the CPU: there is an NVIDIA GPU, but PyTorch can't use it; the driver may be too old for this PyTorch");
         }
-        // Each of torchrun's processes has a GPU of its own.
+        // torchrun assigns one GPU to each process.
         let rank = std::env::var("LOCAL_RANK").ok().and_then(|text| text.parse::<usize>().ok());
         match (Device::cuda_if_available(), rank, Cuda::device_count()) {
             (Device::Cuda(_), Some(rank), count @ 1..) => Device::Cuda(rank % count as usize),
@@ -33,20 +33,20 @@ pub fn device() -> Device {
     })
 }
 
-/// A device by its name: `auto`, `cpu`, or `cuda`.
+/// Returns the device with this name: `auto`, `cpu` or `cuda`.
 ///
 /// # Errors
-/// `cuda` where there is no usable GPU, or another name.
+/// `cuda` without a usable GPU, or an unknown name.
 pub fn device_named(name: &str) -> Result<Device> {
     match name {
         "auto" => Ok(device()),
         "cpu" => Ok(Device::Cpu),
         "cuda" => {
             let device = device();
-            ensure!(device.is_cuda(), "no GPU can be used here: say --device cpu, or auto");
+            ensure!(device.is_cuda(), "no usable GPU: use --device cpu or --device auto");
             Ok(device)
         }
-        other => bail!("there is no device {other}: choose auto, cpu or cuda"),
+        other => bail!("unknown device {other}: choose auto, cpu or cuda"),
     }
 }
 
@@ -54,26 +54,26 @@ fn has_nvidia_driver() -> bool {
     cfg!(target_os = "linux") && Path::new("/dev/nvidiactl").exists()
 }
 
-/// Loads PyTorch's CUDA library, which registers itself. Not linked, since every program would
-/// then load its gigabytes, also where there is no GPU.
+/// Loads PyTorch's CUDA library, which registers itself. It is not linked, because then every
+/// program would load its gigabytes even without a GPU.
 pub fn load_cuda() -> Result<()> {
     // SAFETY: the library is PyTorch's own, of the version this crate is linked with, found on
     // the same path; its initialisers only register operators.
     let library = unsafe { libloading::Library::new("libtorch_cuda.so") }?;
-    std::mem::forget(library); // it stays as long as the process
+    std::mem::forget(library); // stays loaded until the process exits
     Ok(())
 }
 
-/// What arithmetic to train in.
+/// Floating-point type for training. The default is `Auto`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// bf16 where the device has it, or else f32.
+    /// bf16 if the device supports it, otherwise f32.
     #[default]
     Auto,
-    /// bf16 for what passes between layers; parameters and their updates stay in f32.
+    /// bf16 for activations; parameters and their updates stay in f32.
     Bf16,
-    /// f32 throughout: slower, and closer between machines.
+    /// f32 everywhere: slower, but results differ less between machines.
     F32,
 }
 
@@ -87,7 +87,7 @@ impl Precision {
     }
 }
 
-/// What arithmetic to train in: bf16 where the processor has it, or else f32.
+/// Returns bf16 if the device supports it, otherwise f32.
 fn training_kind(device: Device) -> Kind {
     match device {
         Device::Cuda(_) => Kind::BFloat16,
@@ -96,8 +96,8 @@ fn training_kind(device: Device) -> Kind {
     }
 }
 
-/// What arithmetic to predict in: as [`training_kind`]. Evaluations, which are published, are in
-/// f32; probabilities differ in the third digit.
+/// Floating-point type for prediction, the same as for training. Published evaluations use f32;
+/// with bf16, probabilities differ in the third digit.
 pub fn inference_kind(device: Device) -> Kind {
     training_kind(device)
 }
@@ -112,7 +112,7 @@ fn cpu_has_bf16() -> bool {
     false
 }
 
-/// The hardware in words, for the record: `AMD EPYC, 2 cores`, or with the GPU's name before it.
+/// Describes the hardware, such as `AMD EPYC, 2 cores`, with the GPU's name first if there is one.
 pub fn hardware(device: Device) -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Where the project's files live, and writing them whole or not at all.
+//! Atomic writes of files and folders, and reading and writing text, JSON and CSV.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -10,14 +10,14 @@ use serde::de::DeserializeOwned;
 
 use crate::paths::cache;
 
-/// How the names begin of what is half-written: of this crate's alone, as they are removed.
+/// Prefix of temporary names. It is specific to this crate, because leftovers are deleted.
 const HALF: &str = ".ror-";
 
-/// How a folder is called into which an archive is being unpacked.
+/// Prefix of folders into which an archive is being unpacked.
 pub const UNPACKING: &str = ".ror-unpacking-";
 
-/// Held while something is written into the cache under a temporary name, so that
-/// [`clean_cache`] leaves it alone; none where the cache has no locks.
+/// Locks the cache against [`clean_cache`] while a temporary file is written there. Returns `None`
+/// if the cache's file system does not support locks.
 pub fn writing_to_cache() -> Option<File> {
     fs::create_dir_all(cache()).ok()?;
     let file = File::create(cache().join("lock")).ok()?;
@@ -25,8 +25,8 @@ pub fn writing_to_cache() -> Option<File> {
     Some(file)
 }
 
-/// Removes what programs that were killed have left half-written in the cache, unless one is writing
-/// there now.
+/// Removes partial files that killed programs left in the cache, unless a program is writing there
+/// now.
 pub fn clean_cache() {
     if let Ok(lock) = File::open(cache().join("lock"))
         && lock.try_lock().is_ok()
@@ -35,8 +35,8 @@ pub fn clean_cache() {
     }
 }
 
-/// Removes what [`write_whole`] and the unpacking of archives have left half-written in a folder, if
-/// it can be: nothing depends on it.
+/// Removes partial files that [`write_whole`] and archive unpacking left in a folder. Ignores
+/// errors.
 pub fn remove_half_written(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if !entry.file_name().to_string_lossy().starts_with(HALF) {
@@ -49,25 +49,25 @@ pub fn remove_half_written(folder: &Path) {
     }
 }
 
-/// Has `make` write a file under a temporary name and then renames it to `path`, so that a
-/// reader sees the old file or the new one and never half of one.
+/// Calls `make` to write a file under a temporary name, then renames it to `path`, so that a
+/// reader never sees a partial file.
 ///
-/// The file is synced before the rename, and its folder after it: also after a power cut a
-/// renamed file is whole.
+/// The file is synced before the rename and its folder after it, so a renamed file is complete
+/// even after a power failure.
 ///
 /// # Errors
-/// What `make` returns, or the folder, a sync or the rename failing; the temporary file is
-/// removed.
+/// An error of `make`, or a failure to create the folder, sync or rename. The temporary file is
+/// then removed.
 pub fn write_whole(path: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    // The ending is kept: tch chooses a file format by it.
+    // Keep the extension: tch chooses the file format by it.
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     write_under(HALF, &format!("-{name}"), path, make)
 }
 
-/// [`write_whole`] under a temporary name that begins and ends so.
+/// Like [`write_whole`], with a temporary name that begins with `begin` and ends with `end`.
 ///
 /// # Errors
-/// As [`write_whole`].
+/// Same as [`write_whole`].
 pub fn write_under(
     begin: &str,
     end: &str,
@@ -76,9 +76,9 @@ pub fn write_under(
 ) -> Result<()> {
     let folder = folder_of(path);
     fs::create_dir_all(folder)
-        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        .with_context(|| format!("cannot create the folder {}", folder.display()))?;
     let write = || -> Result<()> {
-        // Dropped before it is renamed, the file is removed.
+        // If it is dropped before the rename, the file is removed.
         let half = tempfile::Builder::new()
             .prefix(begin)
             .suffix(end)
@@ -91,22 +91,22 @@ pub fn write_under(
         Ok(step("sync folder", || sync_folder(folder))?)
     };
     write().with_context(|| {
-        format!("cannot write {} (is the disk full, or read-only?)", path.display())
+        format!("cannot write {} (is the disk full or read-only?)", path.display())
     })
 }
 
-/// One step of a write; tests see it, and can make it fail.
+/// Runs one step of a write. Tests observe it and can make it fail.
 fn step(_name: &'static str, work: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     #[cfg(test)]
     tests::before(_name)?;
     work()
 }
 
-/// Makes a rename in `folder` last.
+/// Syncs a folder, so that a rename in it survives a power failure.
 fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) {
         match File::open(folder)?.sync_all() {
-            // Some network file systems can't sync a folder, and need not.
+            // Some network file systems can't sync a folder and don't need to.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
             done => done?,
         }
@@ -114,7 +114,7 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The folder that a path lies in.
+/// Returns the folder that contains a path.
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
@@ -122,15 +122,15 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Has `make` fill a folder under a temporary name and then renames it to `path`, where there must
-/// be nothing yet: the folder is there with all its files, which are synced, or not at all.
+/// Calls `make` to fill a folder under a temporary name, then syncs its files and renames it to
+/// `path`, which must not exist yet. A reader never sees a partial folder.
 ///
 /// # Errors
-/// A path that is taken, what `make` returns, or a sync or the rename failing.
+/// The path already exists, an error of `make`, or a failed sync or rename.
 pub fn write_folder(path: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     ensure!(
         !path.exists(),
-        "{} is there already: name a folder that is not, or remove it first",
+        "{} already exists: choose another folder or remove it",
         path.display()
     );
     let around = folder_of(path);
@@ -147,16 +147,16 @@ pub fn write_folder(path: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Resu
         }
         sync_folder(new.path())?;
         step("rename", || fs::rename(new.path(), path))?;
-        let _ = new.keep(); // it has another name now
+        let _ = new.keep(); // renamed, so there is nothing to remove
         Ok(step("sync folder", || sync_folder(around))?)
     };
     write().with_context(|| format!("cannot write the folder {}", path.display()))
 }
 
-/// [`write_whole`] for contents in memory, or made piece by piece.
+/// Like [`write_whole`], for content written to a buffered writer.
 ///
 /// # Errors
-/// As [`write_whole`].
+/// Same as [`write_whole`].
 pub fn write_with(
     path: &Path,
     fill: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>,
@@ -168,18 +168,18 @@ pub fn write_with(
     })
 }
 
-/// [`write_whole`] for bytes.
+/// Like [`write_whole`], for bytes.
 ///
 /// # Errors
-/// As [`write_whole`].
+/// Same as [`write_whole`].
 pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     write_with(path, |file| Ok(file.write_all(bytes)?))
 }
 
-/// The bytes of a file.
+/// Reads a file.
 ///
 /// # Errors
-/// A file that is missing, or that is a pipe or a device, which may never end.
+/// The file is missing, or it is a pipe or a device, which may never end.
 pub fn read_file(path: &Path) -> Result<Vec<u8>> {
     ensure!(fs::metadata(path).context("cannot be read")?.is_file(), "not a file");
     fs::read(path).context("cannot be read")
@@ -188,7 +188,7 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>> {
 /// Reads a text file.
 ///
 /// # Errors
-/// The file missing or not text, with its path.
+/// The file is missing or is not UTF-8. The error names the path.
 pub fn read_text(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
@@ -196,37 +196,35 @@ pub fn read_text(path: &Path) -> Result<String> {
 /// Reads JSON from a file.
 ///
 /// # Errors
-/// The file missing, a pipe or a device, or not of the expected form, with its path.
+/// The file is missing, is a pipe or a device, or is malformed. The error names the path.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let bytes = read_file(path).with_context(|| path.display().to_string())?;
-    serde_json::from_slice(&bytes)
-        .with_context(|| format!("{} is not what it should be", path.display()))
+    serde_json::from_slice(&bytes).with_context(|| format!("{} is malformed", path.display()))
 }
 
-/// Writes a value as indented JSON, whole or not at all.
+/// Writes a value as indented JSON, atomically.
 ///
 /// # Errors
-/// As [`write_whole`].
+/// Same as [`write_whole`].
 pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
     let text = serde_json::to_string_pretty(value)?;
     write_with(path, |file| Ok(writeln!(file, "{text}")?))
 }
 
-/// Reads a CSV file with a heading, one value a row; columns that `T` does not name are passed
-/// over.
+/// Reads a CSV file with a header, one value per row. Ignores columns that `T` does not have.
 ///
 /// # Errors
-/// The file missing, or a row that is not a `T`: with its line.
+/// The file is missing, or a row is not a `T`. The error names the line.
 pub fn read_csv<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
     csv::Reader::from_path(path)
         .and_then(|mut reader| reader.deserialize().collect())
         .with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Writes one row a value under a heading of the fields' names, whole or not at all.
+/// Writes a CSV file atomically: a header of field names, then one row per value.
 ///
 /// # Errors
-/// As [`write_whole`], or a value that is no row.
+/// Same as [`write_whole`], or a value that can't be a row.
 pub fn write_csv<T: Serialize>(path: &Path, rows: &[T]) -> Result<()> {
     write_with(path, |file| {
         let mut writer = csv::Writer::from_writer(file);
@@ -248,7 +246,7 @@ mod tests {
         static FAILING: Cell<&'static str> = const { Cell::new("") };
     }
 
-    /// Notes a step of this thread's writes, and fails the one that a test has chosen.
+    /// Records a step of this thread's writes and fails the step that a test has chosen.
     pub(super) fn before(step: &'static str) -> io::Result<()> {
         STEPS.with_borrow_mut(|steps| steps.push(step));
         if FAILING.get() == step {
@@ -282,7 +280,7 @@ mod tests {
         for name in [".cursor-server", ".vscode-server", ".python-version", ".ror", "own"] {
             fs::create_dir(at(name)).unwrap();
         }
-        // What a kill would leave, by their true names.
+        // Leave the temporary names that a killed process would leave.
         let mut halves = vec![];
         let half = |half: &Path| -> Result<()> {
             fs::write(half, "half")?;
@@ -324,7 +322,7 @@ mod tests {
         assert_eq!(STEPS.take(), ["sync file", "rename", "sync folder"]);
         assert_eq!((entries(), read_text(&path.join("card.json")).unwrap()), (1, "{}".to_owned()));
         let taken = format!("{:#}", write_folder(&path, half).unwrap_err());
-        assert!(taken.contains("is there already"), "{taken}");
+        assert!(taken.contains("already exists"), "{taken}");
     }
 
     #[test]

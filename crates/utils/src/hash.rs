@@ -1,5 +1,4 @@
-//! Hashes: what identifies contents, what finds damage, and what orders things at random but for
-//! ever the same.
+//! Hashes: SHA-256 to identify content, XXH3 to detect damage, and reproducible shuffling.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -8,37 +7,37 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-/// Lower-case hexadecimal.
+/// Formats bytes as lowercase hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |n: u8| char::from(DIGITS[usize::from(n)]);
     bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect()
 }
 
-/// The SHA-256 of bytes, in hexadecimal (64 characters).
+/// Returns the SHA-256 of bytes in hexadecimal (64 characters).
 pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// The [`sha256`] of a file's bytes.
+/// Returns the [`sha256`] of a file.
 ///
 /// # Errors
-/// A file that can't be read.
+/// The file can't be read.
 pub fn sha256_of_file(path: &Path) -> io::Result<String> {
     let mut hasher = Sha256::new();
     io::copy(&mut File::open(path)?, &mut hasher)?;
     Ok(hex(&hasher.finalize()))
 }
 
-/// A checksum of bytes (XXH3): it finds damage, not forgery, at the speed of the memory.
+/// Returns the XXH3 checksum of bytes. It detects damage, not forgery.
 pub fn checksum(bytes: &[u8]) -> u64 {
     xxh3_64(bytes)
 }
 
-/// The [`checksum`] of a file's bytes.
+/// Returns the [`checksum`] of a file.
 ///
 /// # Errors
-/// A file that can't be read.
+/// The file can't be read.
 pub fn checksum_of_file(path: &Path) -> io::Result<u64> {
     let (mut file, mut hasher) = (File::open(path)?, Xxh3::new());
     let mut buffer = vec![0; 1 << 20];
@@ -50,9 +49,9 @@ pub fn checksum_of_file(path: &Path) -> io::Result<u64> {
     }
 }
 
-/// A number that depends on the seed and the text alone. Sorting by it shuffles: the same on
-/// every machine and with every version of every library, which no random generator promises,
-/// and unmoved by which other texts are there.
+/// Returns a number that depends only on the seed and the text. Sorting by it is a shuffle that is
+/// the same on every machine and with every library version, and in which the order of two texts
+/// does not depend on the others.
 pub fn rank(seed: u64, text: &str) -> u64 {
     let mut hasher = Sha256::new();
     hasher.update(seed.to_le_bytes());
@@ -62,7 +61,7 @@ pub fn rank(seed: u64, text: &str) -> u64 {
     u64::from_le_bytes(first)
 }
 
-/// SHA-256 over lines, for fingerprints of data sets and splits.
+/// A SHA-256 over lines, for fingerprints of data sets and splits.
 #[derive(Default)]
 pub struct Lines(Sha256);
 
@@ -72,7 +71,7 @@ impl Lines {
         self.0.update(b"\n");
     }
 
-    /// The first 16 hexadecimal digits: plenty to tell apart, short enough to read.
+    /// Returns the first 16 hexadecimal digits.
     pub fn fingerprint(self) -> String {
         hex(&self.0.finalize()[..8])
     }

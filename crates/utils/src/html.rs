@@ -1,21 +1,21 @@
-//! Text and images in HTML.
+//! Embedding text and images in HTML.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// The bytes of a picture file as an address that HTML and SVG take.
+/// Returns the bytes of an image file as a `data:` URL for HTML and SVG.
 pub fn data_url(mime: &str, bytes: &[u8]) -> String {
     format!("data:{mime};base64,{}", STANDARD.encode(bytes))
 }
 
-/// Text as it may stand in XML and HTML, also within quotes.
+/// Escapes text for XML and HTML, including attribute values.
 pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
         .replace('"', "&quot;")
         .replace('\'', "&#39;")
-        // XML knows no other control characters.
+        // XML does not allow any other control characters.
         .replace(|c: char| c.is_control() && !"\n\t\r".contains(c), "\u{fffd}")
 }
 

@@ -1,24 +1,24 @@
-//! What torchrun and Slurm say of a process by environment variables.
+//! The environment variables that torchrun and Slurm set for each process.
 
 use std::env;
 
 use anyhow::{Context, Result};
 
-/// A variable of the environment.
+/// Returns an environment variable, or `None` if it is unset or empty.
 pub fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|text| !text.is_empty())
 }
 
-/// The number that a variable says; none where `get` knows none.
+/// Parses the number in a variable that `get` looks up; `None` if it is not set.
 pub fn number(get: impl Fn(&str) -> Option<String>, name: &str) -> Result<Option<usize>> {
     let parsed = |text: String| -> Result<usize> {
-        text.parse().with_context(|| format!("{name} is {text}, no number"))
+        text.parse().with_context(|| format!("{name} is {text}, which is not a number"))
     };
     get(name).map(parsed).transpose()
 }
 
-/// This process's number, from 0, and how many there are, as a launcher says them by two variables;
-/// none where the first is not set.
+/// Reads this process's rank, from 0, and the number of processes from two variables that a
+/// launcher sets; `None` if the first is not set.
 pub fn numbered(
     get: impl Fn(&str) -> Option<String>,
     [own, all]: [&str; 2],
@@ -27,15 +27,15 @@ pub fn numbered(
         return Ok(None);
     };
     let size = number(&get, all)?
-        .with_context(|| format!("{own} is set, and {all} is not: set both, or neither"))?;
+        .with_context(|| format!("{own} is set but {all} is not: set both or neither"))?;
     Ok(Some((rank, size)))
 }
 
-/// What torchrun sets.
+/// The variables that torchrun sets.
 pub const RANK: [&str; 2] = ["RANK", "WORLD_SIZE"];
 
-/// This process's rank in a training of several processes, as torchrun says it; 0 alone. Rank 0
-/// speaks for all.
+/// Returns this process's rank in distributed training as set by torchrun, or 0 for a single
+/// process. Only rank 0 prints messages.
 pub fn rank() -> usize {
     match numbered(variable, RANK) {
         Ok(Some((rank, 2..))) => rank,

@@ -1,4 +1,4 @@
-//! What ror's crates share. Nothing here knows of faces, ages or networks.
+//! Shared utilities of ror's crates. This crate does not depend on faces, ages or networks.
 
 pub mod device;
 pub mod files;

@@ -1,9 +1,9 @@
-//! What a notebook cell shows while it runs, and whether it was asked to stop.
+//! Live output of a running notebook cell, and its Stop button.
 //!
-//! The kernel's front (`setup/front.py`) reads marked lines of a cell's output: an output that it
-//! shows, and later replaces. Whoever waits for something long opens a [`Live`] and shows how far it
-//! is; what is opened meanwhile shows below it, in the same output. Where there is no front (plain
-//! evcxr, a terminal, a pipe), nothing can be opened, and lines are printed instead.
+//! The kernel's front (`setup/front.py`) reads marked lines in a cell's output and shows them as an
+//! output that later lines replace. Long-running code opens a [`Live`] to show its progress. Nested
+//! ones appear below it in the same output. Without a front (plain evcxr, a terminal, a pipe),
+//! [`Live::open`] returns `None` and plain lines are printed instead.
 
 use std::any::Any;
 use std::fmt;
@@ -14,27 +14,27 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-/// What a line for the front begins with.
+/// Prefix of lines for the front.
 const MARK: &str = "EVCXR_FRONT ";
-/// The shortest time between two updates; it grows with what has passed, up to the longest.
+/// Shortest and longest interval between updates. The interval grows with the elapsed time.
 const OFTEN: Duration = Duration::from_millis(250);
 const RARELY: Duration = Duration::from_secs(1);
 
-/// Whether this process runs the cells of a notebook.
+/// Whether this process runs notebook cells.
 pub fn in_notebook() -> bool {
     std::env::var_os("EVCXR_IS_RUNTIME").is_some()
 }
 
-/// Whether a front shows what [`Live`] says.
+/// Whether a front displays [`Live`] output.
 pub fn has_front() -> bool {
     static FRONT: LazyLock<bool> =
         LazyLock::new(|| in_notebook() && std::env::var_os("EVCXR_FRONT").is_some());
     *FRONT
 }
 
-/// What is shown now: the content of every [`Live`] that is open, the outermost first.
+/// The content of every open [`Live`], outermost first.
 struct Shown {
-    /// Number of the output.
+    /// Number of the notebook output.
     output: u64,
     open: Vec<(u64, Content)>,
     began: Instant,
@@ -79,21 +79,21 @@ fn tell(message: &serde_json::Value) {
     println!("{MARK}{message}");
 }
 
-/// Tells the front that the cell ends with an error: evcxr says that a panic is none, so Run All would
-/// go on.
+/// Tells the front that the cell failed. evcxr does not report a panic as an error, so Run All
+/// would continue.
 pub fn tell_failed(why: &str) {
     if has_front() {
         tell(&serde_json::json!({ "failed": why }));
     }
 }
 
-/// A part of an output that moves while its cell runs.
+/// A part of a cell's output that is updated while the cell runs.
 pub struct Live {
     number: u64,
 }
 
 impl Live {
-    /// Opens one, below those that are open; none where there is no front.
+    /// Opens a new part below those that are open. Returns `None` without a front.
     pub fn open() -> Option<Self> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         if !has_front() {
@@ -110,18 +110,19 @@ impl Live {
         Some(Self { number })
     }
 
-    /// Whether one is open: then what is said line by line would only be in its way.
+    /// Whether any part is open. Plain lines should then not be printed.
     pub fn is_open() -> bool {
         !shown().open.is_empty()
     }
 
-    /// Whether [`Live::show`] would be seen at once: what is drawn sooner is drawn for nothing.
+    /// Whether [`Live::show`] would send its content immediately. Check it before drawing something
+    /// expensive.
     pub fn is_due(&self) -> bool {
         shown().is_due()
     }
 
-    /// Shows this in place of what it showed before; at most four times a second it is sent at
-    /// once, and else with the next.
+    /// Replaces the content of this part. It is sent at most four times per second; otherwise it
+    /// is sent with the next update.
     pub fn show(&self, html: String, text: String) {
         let mut shown = shown();
         if let Some((_, content)) = shown.open.iter_mut().find(|(own, _)| *own == self.number) {
@@ -134,7 +135,7 @@ impl Live {
 }
 
 impl Drop for Live {
-    /// The outermost one stays as it was shown last; another one makes room.
+    /// Removes this part from the output. The outermost part stays as it was last shown.
     fn drop(&mut self) {
         let mut shown = shown();
         let Some(at) = shown.open.iter().position(|(own, _)| *own == self.number) else {
@@ -151,7 +152,7 @@ impl Drop for Live {
     }
 }
 
-/// A bar as HTML: `done` of `total`, with words behind it.
+/// Formats a progress bar as HTML: `done` of `total`, followed by `words`.
 pub fn bar(done: usize, total: usize, words: &str) -> String {
     let share = 100.0 * done as f64 / total.max(1) as f64;
     format!(
@@ -164,12 +165,12 @@ pub fn bar(done: usize, total: usize, words: &str) -> String {
 type Draw = fn(&dyn Any) -> Result<String>;
 static DRAW: OnceLock<Draw> = OnceLock::new();
 
-/// Has tables and plots drawn by `draw`, as HTML: they are made of modules above this one.
+/// Sets the function that draws tables and plots as HTML. Crates above this one provide it.
 pub fn draw_with(draw: Draw) {
     let _ = DRAW.set(draw);
 }
 
-/// A table or plot of something, as HTML; empty where nobody draws it.
+/// Draws a table or plot as HTML. Returns an empty string if no function was set.
 pub fn drawn(what: &dyn Any) -> String {
     match DRAW.get().map(|draw| draw(what)) {
         Some(Ok(html)) => html,
@@ -178,7 +179,7 @@ pub fn drawn(what: &dyn Any) -> String {
     }
 }
 
-/// The error of what was stopped by whoever watches, with what to do to go on.
+/// The error returned after the user pressed Stop, with a hint how to continue.
 #[derive(Debug)]
 pub struct Stopped(pub String);
 
@@ -190,11 +191,12 @@ impl fmt::Display for Stopped {
 
 impl std::error::Error for Stopped {}
 
-/// For long loops of one's own in a notebook: an error once Stop was pressed, so that `?` ends the
-/// cell and its variables stay. The crate's own loops end so, too. It may be called as often as one
-/// likes: it looks every 50 milliseconds.
+/// Returns an error once Stop was pressed in the notebook. Call it with `?` in your own long loops:
+/// the cell ends and its variables are kept. The crate's own loops do the same. It is cheap: it
+/// checks only every 50 milliseconds.
 ///
 /// ```
+/// # use utils::live as ror;
 /// # fn main() -> anyhow::Result<()> {
 /// for number in 0..1_000_000_u64 {
 ///     std::hint::black_box(number * number);
@@ -215,7 +217,7 @@ pub fn keep_going() -> Result<()> {
     let Some(file) = &*FILE else {
         return Ok(());
     };
-    // From 1, so that the first call looks.
+    // The offset makes the first call check.
     let now = START.elapsed().as_millis() as u64 + 1000;
     if now - LOOKED.load(Ordering::Relaxed).min(now) >= 50 {
         LOOKED.store(now, Ordering::Relaxed);
@@ -226,7 +228,7 @@ pub fn keep_going() -> Result<()> {
         STOP.store(stop, Ordering::Relaxed);
     }
     match STOP.load(Ordering::Relaxed) {
-        true => Err(Stopped(": run the cell again to begin anew".to_owned()).into()),
+        true => Err(Stopped(": run the cell again to start over".to_owned()).into()),
         false => Ok(()),
     }
 }

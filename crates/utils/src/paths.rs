@@ -1,7 +1,8 @@
-//! Where models, data and caches are kept.
+//! The folders of models, data and caches.
 //!
-//! Each folder can be set by an environment variable. Without one, a clone's folders are used where
-//! its scripts have set `ROR_HOME`, or else the folders of the XDG base directory specification.
+//! By default these are the folders of the XDG base directory specification. If `ROR_HOME` is set,
+//! as the scripts of a clone do, they are in that clone. `ROR_MODELS` and `ROR_CACHE` take
+//! precedence.
 
 use std::env;
 use std::ffi::OsString;
@@ -11,25 +12,25 @@ fn variable(name: &str) -> Option<PathBuf> {
     env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
-/// `$variable/ror`, or else `below/ror` in the user's home.
+/// Returns `$xdg/ror`, or `below/ror` in the user's home if the variable is not set.
 fn user(xdg: &str, below: &str) -> PathBuf {
     let home = || PathBuf::from(env::var_os("HOME").unwrap_or_else(|| OsString::from(".")));
     variable(xdg).unwrap_or_else(|| home().join(below)).join("ror")
 }
 
-/// The folder of a clone, which its scripts set: `$ROR_HOME`.
+/// The folder of a clone, from `$ROR_HOME`, which its scripts set.
 pub fn clone() -> Option<PathBuf> {
     variable("ROR_HOME")
 }
 
-/// The folder where `UTKFace.tar.gz` is looked for: `data` in a clone, or else
+/// The folder that may contain `UTKFace.tar.gz`: `data` in a clone, otherwise
 /// `~/.local/share/ror/data`.
 pub fn data() -> PathBuf {
     clone().unwrap_or_else(|| user("XDG_DATA_HOME", ".local/share")).join("data")
 }
 
-/// The folder of models: `$ROR_MODELS`, or else `models` in a clone, or else
-/// `~/.local/share/ror/models`. Those trained here go into its folder `runs`.
+/// The folder of models: `$ROR_MODELS`, otherwise `models` in a clone, otherwise
+/// `~/.local/share/ror/models`. Newly trained models go into its subfolder `runs`.
 pub fn models() -> PathBuf {
     variable("ROR_MODELS").unwrap_or_else(|| {
         clone().unwrap_or_else(|| user("XDG_DATA_HOME", ".local/share")).join("models")
@@ -37,7 +38,7 @@ pub fn models() -> PathBuf {
 }
 
 /// The folder of derived files (unpacked archives, resized images), which can be deleted at any
-/// time: `$ROR_CACHE`, or else `data/cache` in a clone, or else `~/.cache/ror`.
+/// time: `$ROR_CACHE`, otherwise `data/cache` in a clone, otherwise `~/.cache/ror`.
 pub fn cache() -> PathBuf {
     variable("ROR_CACHE").unwrap_or_else(|| match clone() {
         Some(clone) => clone.join("data").join("cache"),

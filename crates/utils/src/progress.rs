@@ -1,5 +1,5 @@
-//! Progress of long steps: a bar that moves in a terminal and in a notebook whose kernel has a front,
-//! whole lines elsewhere.
+//! Progress of long steps: a bar in a terminal and in a notebook whose kernel has a front, plain
+//! lines elsewhere.
 
 use std::io::{self, IsTerminal, Read, Write};
 use std::process::Command;
@@ -12,14 +12,14 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use super::live::{self, Live, in_notebook};
 
-/// How long a step stays silent, in seconds, unless it says otherwise.
+/// Default time in seconds before a step prints its first line.
 const SILENT: u64 = 2;
 
-/// Whether another process speaks for this one.
+/// Whether another process prints messages for this one.
 static QUIET: AtomicBool = AtomicBool::new(false);
 
-/// Has this process say nothing and show no progress from now on: of several that do one work
-/// together, the first speaks.
+/// Turns off messages and progress in this process. In distributed work only the first process
+/// prints.
 pub fn quiet() {
     QUIET.store(true, Ordering::Relaxed);
 }
@@ -29,8 +29,8 @@ pub fn is_quiet() -> bool {
     QUIET.load(Ordering::Relaxed)
 }
 
-/// Has a program that cells start not take itself for one that runs cells, nor load the library of
-/// their kernel, which may be of another build.
+/// Removes the kernel's environment from a program that a cell starts. Otherwise it would behave as
+/// if it ran cells, and load the kernel's shared library, which may be from another build.
 pub fn outside_notebook(command: &mut Command) {
     const SEARCHED: &str = "LD_LIBRARY_PATH";
     for (name, value) in std::env::vars_os() {
@@ -38,7 +38,7 @@ pub fn outside_notebook(command: &mut Command) {
             command.env_remove(name);
         } else if name == SEARCHED {
             let paths =
-                std::env::split_paths(&value).filter(|path| !path.join("libror.so").exists());
+                std::env::split_paths(&value).filter(|path| !path.join("libnotebook.so").exists());
             if let Ok(paths) = std::env::join_paths(paths) {
                 command.env(SEARCHED, paths);
             }
@@ -46,8 +46,8 @@ pub fn outside_notebook(command: &mut Command) {
     }
 }
 
-/// Says one line to whoever watches: in the cell's output, or on standard error, which leaves
-/// standard output to results.
+/// Prints a message to the cell's output in a notebook, otherwise to standard error. Standard
+/// output is reserved for results.
 pub fn say(line: &str) {
     if is_quiet() {
         return;
@@ -59,20 +59,19 @@ pub fn say(line: &str) {
     }
 }
 
-/// Writes one line to standard error, if that can be: in one piece, as several processes may write to
-/// the same log.
+/// Writes one line to standard error in a single write, because several processes may share a log.
+/// Ignores errors.
 #[doc(hidden)]
 pub fn to_stderr(line: &str) {
     let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
-/// A whole number with thousands separated: `23,708`.
+/// Formats an integer with thousands separators: `23,708`.
 pub fn thousands(n: usize) -> String {
     HumanCount(n as u64).to_string()
 }
 
-/// Seconds left, in the unit that reads best; nothing in the last one: the end is told by what
-/// comes next.
+/// Formats the remaining time, such as `, about 12 s left`. Empty below one second.
 pub fn left(seconds: f64) -> String {
     match seconds {
         s if s < 1.0 => String::new(),
@@ -82,24 +81,24 @@ pub fn left(seconds: f64) -> String {
     }
 }
 
-/// Where the progress of a step is shown.
+/// Where a step's progress is shown.
 enum Shown {
     Terminal(ProgressBar),
-    /// In a notebook, once it has lasted longer than a moment.
+    /// In a notebook; opened at the first report.
     Live(Mutex<Option<Live>>),
     Lines,
-    /// Another one reports, of which this is a part.
+    /// Not shown, because an enclosing step reports.
     Nowhere,
 }
 
-/// The progress of one step over `total` things. May be shared between threads.
+/// The progress of a step over `total` items. Can be shared between threads.
 pub struct Progress {
     what: String,
     total: usize,
     done: AtomicU64,
-    /// Bytes that were read, where they are what counts.
+    /// Bytes read, for steps that count MiB.
     bytes: AtomicU64,
-    /// What is said behind the numbers.
+    /// Text shown after the numbers.
     note: Mutex<String>,
     start: Instant,
     clock: Mutex<Clock>,
@@ -109,16 +108,16 @@ pub struct Progress {
 /// When the next report is due.
 struct Clock {
     next: Duration,
-    /// When the first thing was counted after that.
+    /// When the first item was counted after `next`.
     since: Option<Duration>,
 }
 
 impl Clock {
-    /// Things may be counted at once that were done long before: those of one moment say nothing of
-    /// how long the others take, and wait for the next one.
+    /// Items that were finished earlier may be counted all at once, which says nothing about the
+    /// speed. A report therefore waits for a second item at least this long after the first.
     const MOMENT: Duration = Duration::from_millis(100);
 
-    /// Whether a thing that is counted so long after the start is to be reported.
+    /// Whether to report now, `elapsed` after the start.
     fn is_due(&mut self, elapsed: Duration) -> bool {
         if elapsed < self.next {
             return false;
@@ -131,17 +130,16 @@ impl Clock {
     }
 }
 
-/// How many steps report in the terminal or by lines: a step within another one does not.
+/// Number of steps that report in the terminal or as lines. A nested step does not report.
 static REPORTED: AtomicUsize = AtomicUsize::new(0);
 
 impl Progress {
-    /// Starts to report on `what`, such as "decoding pictures".
+    /// Starts a step described by `what`, such as "decoding images".
     pub fn new(what: &str, total: usize) -> Self {
         Self::after(SILENT, what, total)
     }
 
-    /// Starts to report; where nothing moves, with a first line after `seconds`, the next
-    /// ones ever further apart: a long step needs no more lines than a short one.
+    /// Like [`Progress::new`], but plain lines start after `seconds`. Their intervals grow.
     pub fn after(seconds: u64, what: &str, total: usize) -> Self {
         let first = if live::has_front() { seconds.min(SILENT) } else { seconds };
         Self {
@@ -156,22 +154,22 @@ impl Progress {
         }
     }
 
-    /// Counts one more thing as done.
+    /// Counts one item as done.
     ///
     /// # Errors
-    /// Stop was pressed in a notebook: see [`keep_going`](crate::keep_going).
+    /// Stop was pressed in a notebook, see [`live::keep_going`].
     pub fn step(&self) -> Result<()> {
         self.count();
         live::keep_going()
     }
 
-    /// Counts bytes as read, of a step whose things are MiB.
+    /// Adds bytes read, for a step whose items are MiB.
     pub fn read(&self, bytes: usize) {
         let before = self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         (before >> 20..(before + bytes as u64) >> 20).for_each(|_| self.count());
     }
 
-    /// Says this behind the numbers from now on, such as a rate.
+    /// Sets the text shown after the numbers, such as a rate.
     pub fn note(&self, words: String) {
         if let Shown::Terminal(bar) = &self.shown {
             bar.set_message(format!("{}, {words}", self.what));
@@ -181,7 +179,7 @@ impl Progress {
         }
     }
 
-    /// Says a line, above the bar where there is one.
+    /// Prints a line, above the bar if there is one.
     pub fn say(&self, line: &str) {
         match &self.shown {
             Shown::Terminal(bar) => bar.suspend(|| say(line)),
@@ -189,7 +187,7 @@ impl Progress {
         }
     }
 
-    /// Counts one more thing as done, whether or not it should stop.
+    /// Counts one item as done without checking for Stop.
     pub fn count(&self) {
         self.done.fetch_add(1, Ordering::Relaxed);
         match &self.shown {
@@ -197,7 +195,7 @@ impl Progress {
             Shown::Nowhere => return,
             Shown::Live(_) | Shown::Lines => {}
         }
-        // A thread that finds the clock taken leaves the line to the one that has it.
+        // If another thread holds the clock, that thread reports.
         let Ok(mut clock) = self.clock.try_lock() else {
             return;
         };
@@ -205,7 +203,7 @@ impl Progress {
         if !clock.is_due(elapsed) {
             return;
         }
-        // Other threads have counted meanwhile.
+        // Load again: other threads may have counted since.
         let done = self.done.load(Ordering::Relaxed);
         let share = done as f64 / self.total.max(1) as f64;
         let seconds = elapsed.as_secs_f64() * (1.0 / share - 1.0);
@@ -241,7 +239,7 @@ impl Progress {
     }
 }
 
-/// Has the progress count what is read.
+/// A reader that counts the bytes it reads.
 pub struct Counted<'a, R> {
     pub inner: R,
     pub progress: &'a Progress,
@@ -315,14 +313,15 @@ impl Drop for Progress {
 mod tests {
     use super::*;
 
-    /// It once said "1 of 2,000 (0 %), about 8111 s left" when 2,000 that were done came at once.
+    /// Guards against "1 of 2,000 (0 %), about 8111 s left" when 2,000 finished items are counted
+    /// at once.
     #[test]
     fn things_that_are_counted_at_once_are_not_reported_as_the_first_of_many() {
         let mut clock = Clock { next: Duration::from_secs(2), since: None };
         let mut due = |ms: u64| clock.is_due(Duration::from_millis(ms));
         assert!(!due(1_900) && !due(4_056));
         assert!((0..40).all(|ms| !due(4_056 + ms)));
-        // Those that come one by one are, from the second on; then all begins anew.
+        // Items that come one by one are reported from the second on; then the clock restarts.
         assert!(due(4_200) && !due(6_000) && due(9_000));
     }
 }

@@ -1,7 +1,7 @@
-//! A small random generator of our own (splitmix64; Steele, Lea and Flood 2014).
+//! A small random generator (splitmix64; Steele, Lea and Flood 2014).
 //!
-//! Synthetic faces and intervals must never change with a crate's version, which no published
-//! generator's distributions promise.
+//! Synthetic faces and confidence intervals must not change with a dependency's version, and
+//! published crates do not guarantee that for their distributions.
 
 /// A stream of random numbers that is the same on every machine.
 #[derive(Clone)]
@@ -21,26 +21,26 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A whole number in `0..bound`; 0 if the bound is 0. The bias, below
-    /// `bound / 2^64`, does not matter here.
+    /// Returns an integer in `0..bound`, or 0 if the bound is 0. The bias is below
+    /// `bound / 2^64`.
     #[inline]
     pub fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.next_u64()) * u128::from(bound)) >> 64) as u64
     }
 
-    /// Uniform in `0..1`.
+    /// Returns a uniform number in `0..1`.
     pub fn uniform(&mut self) -> f64 {
         (self.next_u64() >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// Nearly normal with mean 0 and standard deviation 1: a sum of four uniform numbers, as a
-    /// logarithm may differ between machines.
+    /// Returns an approximately normal number with mean 0 and standard deviation 1. It is a sum of
+    /// four uniform numbers, because a logarithm may differ between machines.
     pub fn normal(&mut self) -> f64 {
         (0..4).map(|_| self.uniform() - 0.5).sum::<f64>() * 3f64.sqrt()
     }
 }
 
-/// For tests: a turn at libtorch's random generator, of which a process has one.
+/// Locks libtorch's random generator for a test: there is one per process.
 pub fn turn() -> std::sync::MutexGuard<'static, ()> {
     static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
     TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)

@@ -1,4 +1,4 @@
-//! The members of a tar file, one by one, in little memory whatever the file says.
+//! Reading the members of a tar file one by one with bounded memory, even from a malicious file.
 
 use std::cell::Cell;
 use std::io::{self, Read};
@@ -6,16 +6,16 @@ use std::rc::Rc;
 
 use anyhow::Result;
 
-/// The most bytes that a tar file may have between the contents of two members: names of any length,
-/// extended headers and tables of holes, which are all read into memory, and padding.
+/// Maximum number of bytes between the contents of two members: long names, extended headers and
+/// sparse maps, all of which are read into memory, and padding.
 const MOST_BETWEEN: u64 = 16 << 20;
 
-/// Hands each member of a tar file of at most so many bytes to `then`, or why there is no further one
-/// (`FileTooLarge` where it has more), and says whether the file ends as a whole one does: by 512 zeros
-/// at least.
+/// Calls `then` with each member of a tar file of at most `bytes` bytes, or with the error that
+/// ends it (`FileTooLarge` for a longer file). Returns whether the file is complete, that is, ends
+/// with at least 512 zero bytes.
 ///
 /// # Errors
-/// What `then` returns.
+/// An error of `then`.
 pub fn each<R: Read>(
     inner: R,
     bytes: u64,
@@ -24,7 +24,7 @@ pub fn each<R: Read>(
     let most = Rc::new(Cell::new(MOST_BETWEEN));
     let bounded = Bounded { inner, at: 0, bytes, most: Rc::clone(&most), zeros: 0 };
     let mut tar = tar::Archive::new(bounded);
-    // Of several tar files behind one another, too, each of which ends with zeros.
+    // Also read concatenated tar files, each of which ends with zeros.
     tar.set_ignore_zeros(true);
     for member in tar.entries()? {
         then(member.and_then(|mut member| {
@@ -36,25 +36,26 @@ pub fn each<R: Read>(
     Ok(tar.into_inner().zeros >= 512)
 }
 
-/// The bytes that a tar file has of a member: of a sparse one fewer than its size.
+/// Returns the number of bytes a member occupies in the file. For a sparse file it is less than its
+/// size.
 fn stored(member: &mut tar::Entry<impl Read>) -> io::Result<u64> {
     if !member.header().entry_type().is_gnu_sparse() {
         return Ok(member.size());
     }
-    // An extended header could have another number, which counts instead and can't be asked for.
+    // An extended header could override this number, and `tar` does not expose the result.
     match member.pax_extensions()? {
         None => member.header().entry_size(),
-        Some(_) => Err(io::Error::other("a sparse file with an extended header")),
+        Some(_) => Err(io::Error::other("a sparse file with an extended header is not supported")),
     }
 }
 
-/// What may be read up to a place, and knows by how many zeros it ends.
+/// A reader with a moving limit that counts the zero bytes at its end.
 pub struct Bounded<R> {
     inner: R,
     at: u64,
-    /// Of all that is read.
+    /// Maximum number of bytes in total.
     bytes: u64,
-    /// Up to and with the next member's headers.
+    /// Position up to which the next member's headers may extend.
     most: Rc<Cell<u64>>,
     zeros: usize,
 }

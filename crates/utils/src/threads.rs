@@ -1,4 +1,4 @@
-//! Work on every core, and what makes libtorch fast there.
+//! Running work on every core alongside libtorch.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -7,22 +7,22 @@ use std::thread;
 use anyhow::{Result, anyhow};
 use tch::Device;
 
-/// Has glibc keep what is freed instead of giving it back to the system: libtorch allocates a
-/// layer's output anew at each step, and the system would clear every page of it each time.
+/// Makes glibc keep freed memory instead of returning it to the system. libtorch allocates each
+/// layer's output again at every step, and the system would zero every page each time.
 pub fn keep_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: both settings only steer when memory goes back; glibc guards them with a lock.
+    // SAFETY: both settings only control when memory is returned; glibc guards them with a lock.
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 30);
         libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
     }
 }
 
-/// Does `jobs` jobs on every core, each worker with a value of its own and libtorch to itself on
-/// one thread, and returns what they return in order. On a GPU one worker does all.
+/// Runs `jobs` jobs on every core and returns their results in order. Each worker has its own value
+/// and runs libtorch on one thread. On a GPU there is a single worker.
 ///
 /// # Errors
-/// The first error of a job; the others are then left.
+/// The first error of a job. The remaining jobs are then skipped.
 pub fn on_every_core<W: Send, T: Send>(
     device: Device,
     worker: impl Fn() -> Result<W>,
@@ -36,7 +36,7 @@ pub fn on_every_core<W: Send, T: Send>(
         let mut own = worker()?;
         return (0..jobs).map(|number| job(&mut own, number)).collect();
     }
-    // Tensors can be given to a thread but not shared, hence one value each.
+    // Tensors can be moved to a thread but not shared, hence one value per worker.
     let own: Vec<W> = (0..workers.min(jobs)).map(|_| worker()).collect::<Result<_>>()?;
     let next = AtomicUsize::new(0);
     let done = in_threads(own, |mut own| {
@@ -56,8 +56,8 @@ pub fn on_every_core<W: Send, T: Send>(
     Ok(done.into_iter().map(|(_, result)| result).collect())
 }
 
-/// Gives each value to a thread of its own, with as large a share of libtorch's threads as the
-/// others have, and returns what the threads return, in order.
+/// Processes each value in its own thread and returns the results in order. libtorch's threads are
+/// divided equally among them.
 ///
 /// # Errors
 /// The first error in that order.
@@ -68,48 +68,48 @@ pub fn in_threads<W: Send, T: Send>(
     let threads = tch::get_num_threads();
     let share = (threads / values.len().max(1) as i32).max(1);
     let work = |value: W| {
-        tch::set_num_threads(share); // of this thread
+        tch::set_num_threads(share); // for this thread
         work(value)
     };
     let done = thread::scope(|scope| {
         let running: Vec<_> = values.into_iter().map(|value| scope.spawn(|| work(value))).collect();
         running
             .into_iter()
-            .map(|thread| thread.join().map_err(|_| anyhow!("a thread of this work panicked"))?)
+            .map(|thread| thread.join().map_err(|_| anyhow!("a worker thread panicked"))?)
             .collect()
     });
-    // It is the number for threads to come, too.
+    // Restore it, because new threads inherit this number.
     tch::set_num_threads(threads);
     done
 }
 
-/// Bytes of pictures that may be in memory for each thread: one of 24 megapixels, as it is decoded.
+/// Bytes of decoded images per thread: enough to decode one image of 24 megapixels.
 const BYTES: u64 = 160 << 20;
 
-/// Room in memory for what threads decode: they share it, so that one of them may have a large picture
-/// and not all at once.
+/// A memory budget that decoding threads share, so that one of them can decode a large image but
+/// not all at once.
 pub struct Room {
     all: u64,
     free: Mutex<u64>,
     freed: Condvar,
 }
 
-/// Part of a [`Room`], until it is dropped.
+/// A reservation in a [`Room`], released when dropped.
 pub struct Taken<'a>(&'a Room, u64);
 
 impl Room {
-    /// For as many threads as libtorch has now.
+    /// Creates a budget for as many threads as libtorch currently uses.
     pub fn for_threads() -> Self {
         Self::of(BYTES * tch::get_num_threads().max(1) as u64)
     }
 
-    /// For so many bytes.
+    /// Creates a budget of `all` bytes.
     pub fn of(all: u64) -> Self {
         Self { all, free: Mutex::new(all), freed: Condvar::new() }
     }
 
-    /// Waits until there are so many bytes; for more than there are at all, until everything is free.
-    /// Who has some must not wait for more.
+    /// Waits until `bytes` bytes are free and reserves them. A request above the budget waits until
+    /// everything is free. A thread that holds a reservation must not take another.
     pub fn take(&self, bytes: u64) -> Taken<'_> {
         let bytes = bytes.min(self.all);
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
@@ -140,7 +140,7 @@ mod tests {
                 let (room, now, most) = (&room, &now, &most);
                 scope.spawn(move || {
                     for turn in 0..200 {
-                        // 500 are more than there is.
+                        // 500 exceeds the budget.
                         let bytes = [10, 35, 60, 500][((worker + turn) % 4) as usize];
                         let _own = room.take(bytes);
                         let bytes = bytes.min(100);

@@ -1,4 +1,4 @@
-//! `ablate`: what each part of a recipe is worth.
+//! `ablate`: train and compare variants of an experiment.
 
 use std::path::PathBuf;
 
@@ -9,10 +9,10 @@ use ror::store::ModelStore;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// An ablation's file (TOML): an experiment, its variants, and seeds.
+    /// Ablation file (TOML): an experiment with seeds and variants.
     #[arg(long)]
     config: PathBuf,
-    /// Threads on the CPU; by default all cores.
+    /// Number of CPU threads. [default: all cores]
     #[arg(long, value_parser = clap::value_parser!(i32).range(1..=1024))]
     threads: Option<i32>,
 }
@@ -27,7 +27,7 @@ pub fn run(args: &Args) -> Result<()> {
     let name = args.config.file_stem().unwrap_or_default();
     let csv = ModelStore::local().folder().join(name).with_extension("csv");
     let trials = ablation.run(&faces, &csv)?;
-    out!("variant: mean validation loss over seeds, and its difference with a 95 % interval")?;
+    out!("variant: mean validation loss over seeds, difference from the first with 95 % interval")?;
     for d in trials.differences(|trial| trial.loss).0 {
         out!(
             "{:<30} {:.4}  {:+.4} +- {:.4} ({} seeds)",
@@ -38,6 +38,6 @@ pub fn run(args: &Args) -> Result<()> {
             d.seeds
         )?;
     }
-    out!("written to {}", csv.display())?;
+    out!("wrote {}", csv.display())?;
     Ok(())
 }

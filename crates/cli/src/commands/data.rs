@@ -1,4 +1,4 @@
-//! `data`: what the data set holds.
+//! `data`: a summary of the data set.
 
 use anyhow::Result;
 use ror::Gender;
@@ -15,7 +15,7 @@ pub fn run() -> Result<()> {
     out!("{}", Duplicates::new(&faces))?;
     out!("{} rows after balancing", faces.records().balance(&Balance::default())?.height())?;
     for protocol in [Protocol::OriginalGender, Protocol::OriginalAge] {
-        // A set of one's own may be too small for it, and is a set all the same.
+        // A custom data set may be too small for the protocol, which is not an error here.
         match protocol.split(&faces) {
             Ok(split) => out!("{split}")?,
             Err(error) => out!("{protocol}: {error:#}")?,

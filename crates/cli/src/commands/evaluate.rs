@@ -1,4 +1,4 @@
-//! `evaluate`: measure saved nets.
+//! `evaluate`: measure saved networks.
 
 use std::path::PathBuf;
 
@@ -14,45 +14,45 @@ use serde::Serialize;
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Of {
-    /// The test part of the split.
+    /// The test set.
     Test,
-    /// The validation part of the split.
+    /// The validation set.
     Validation,
-    /// Every picture there is.
+    /// All images.
     All,
 }
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// The net, by its name or card; several are averaged. [default: both-64px]
+    /// Network, by name or card; repeat to average several. [default: both-64px]
     #[arg(long)]
     model: Vec<String>,
-    /// A folder or .tar.gz of pictures with UTKFace's names. [default: ROR_DATA, or data/]
+    /// Folder or .tar.gz with UTKFace file names. [default: ROR_DATA, or data/]
     #[arg(long)]
     data: Option<PathBuf>,
-    /// Which pictures. [default: test on the data that the net was trained on, or else all]
+    /// Images to use. [default: test on the network's training data set, otherwise all]
     #[arg(long, value_enum)]
     part: Option<Of>,
-    /// Whose part. [default: the one that the net was trained by]
+    /// Protocol whose split to use. [default: the network's protocol]
     #[arg(long)]
     protocol: Option<Protocol>,
-    /// Measure what is lost on corrupted pictures, in three severities, on the validation part
-    /// unless another is named.
+    /// Measure the accuracy lost on corrupted images, in three severities; uses the validation set
+    /// unless --part is given.
     #[arg(long, conflicts_with = "json")]
     corrupted: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
-    /// Write the result into the net's card, for models/results.csv and the docs; of corrupted
-    /// pictures into models/corruptions.csv.
+    /// Write the result to the network's card, for models/results.csv and the docs; with
+    /// --corrupted, to models/corruptions.csv.
     #[arg(long)]
     publish: bool,
-    /// auto, cpu or cuda.
+    /// Device: auto, cpu or cuda.
     #[arg(long, default_value = "auto")]
     device: String,
 }
 
-/// What `--json` prints.
+/// The output of `--json`.
 #[derive(Serialize)]
 struct Report<'a> {
     models: &'a [String],
@@ -87,14 +87,17 @@ pub fn run(args: &Args) -> Result<()> {
     let (protocol, split, indices) = match part {
         Of::All => {
             if own {
-                note!("note: these pictures include those that the net was trained on");
+                note!("note: these images include the network's training set");
             }
             (None, None, (0..faces.len()).collect())
         }
         Of::Test | Of::Validation => {
-            ensure!(own, "--part test is of the data that the net was trained on: say --part all");
+            ensure!(
+                own,
+                "--part test and validation need the network's training data set: use --part all"
+            );
             let protocol = args.protocol.or(nets[0].card.protocol).context(
-                "this net was trained by a split of its own: say --protocol, or --part all",
+                "this network was trained on a custom split: use --protocol or --part all",
             )?;
             let split = protocol.split(&faces)?;
             let part = match part {
@@ -132,15 +135,15 @@ pub fn run(args: &Args) -> Result<()> {
     if args.publish {
         let (Of::Test, Some(protocol), Some(split), [net]) = (part, protocol, split, &mut nets[..])
         else {
-            bail!("only what one net reaches on a test part is published");
+            bail!("--publish needs a single model and its test set (--part test)");
         };
         publish(net, &models[0], protocol, split, evaluation.metrics())?;
     }
     Ok(())
 }
 
-/// Prints what is lost on corrupted pictures; written to models/corruptions.csv where it is
-/// published.
+/// Prints the accuracy lost on corrupted images, and writes it to models/corruptions.csv if
+/// `publish` is set.
 fn corrupted(
     name: &str,
     nets: &[Trained],
@@ -153,12 +156,12 @@ fn corrupted(
     if publish {
         let path = ModelStore::local().folder().join("corruptions.csv");
         found.write_csv(&path)?;
-        note!("written to {}", path.display());
+        note!("wrote {}", path.display());
     }
     Ok(())
 }
 
-/// Puts a test into the card of a model that ships, in place of an earlier one of its protocol.
+/// Writes a test to the card of a shipped model, replacing an earlier one for the same protocol.
 fn publish(
     net: &mut Trained,
     name: &str,
@@ -168,6 +171,6 @@ fn publish(
 ) -> Result<()> {
     let command = format!("./ror evaluate --model {name} --protocol {protocol}");
     let path = net.publish(protocol, split, command, heads)?;
-    note!("written to {}; next: results --write", path.display());
+    note!("wrote {}; next, run ./ror results --write", path.display());
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `export`: a net as a folder for Python.
+//! `export`: a network as a folder for Python.
 
 use std::path::PathBuf;
 
@@ -9,12 +9,12 @@ use tch::Device;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// The net, by its name or card.
+    /// Network to export, by name or card.
     name: String,
-    /// The folder to write; there must be none of that name yet.
+    /// Folder to write, which must not exist yet.
     #[arg(long, value_name = "FOLDER")]
     to: PathBuf,
-    /// hf (what Hugging Face's PyTorchModelHubMixin loads) or onnx.
+    /// Format: hf (for Hugging Face's PyTorchModelHubMixin) or onnx.
     #[arg(long, default_value = "hf")]
     format: Format,
 }
@@ -22,6 +22,6 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     let net = ModelStore::local().open_on(&args.name, Device::Cpu)?;
     export(&net, &args.to, args.format)?;
-    out!("{} is in {}", args.name, args.to.display())?;
+    out!("exported {} to {}", args.name, args.to.display())?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `lineage`: what the nets that ship have seen.
+//! `lineage`: the check for train/test leakage in the shipped networks.
 
 use anyhow::{Result, ensure};
 use ror::data::Part;
@@ -7,9 +7,10 @@ use ror::store::ModelStore;
 pub fn run() -> Result<()> {
     let store = ModelStore::local();
     out!(
-        "contents of each part that the net, or a net it started from, was trained or selected on"
+        "images of each set on which the network, or one it started or learned from, was trained \
+         or selected"
     )?;
-    out!("{:<16} {:<18} {:<11} {:>8} {:>9}", "net", "protocol", "part", "trained", "selected")?;
+    out!("{:<16} {:<18} {:<11} {:>8} {:>9}", "network", "protocol", "set", "trained", "selected")?;
     let mut seen = 0;
     for model in store.pretrained() {
         let lineage = store.lineage(&model)?;
@@ -31,6 +32,9 @@ pub fn run() -> Result<()> {
         }
         out!("{:<16} {}", "", lineage.names().join(" <- "))?;
     }
-    ensure!(seen == 0, "{seen} contents of published parts have been seen");
+    ensure!(
+        seen == 0,
+        "train/test leakage: {seen} images of validation and test sets have been seen"
+    );
     Ok(())
 }

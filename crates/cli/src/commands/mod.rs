@@ -1,4 +1,4 @@
-//! One file a command: its arguments, and what it does.
+//! One file per command, with its arguments.
 
 use std::fmt::Arguments;
 use std::io::{Write, stdout};
@@ -6,13 +6,13 @@ use std::io::{Write, stdout};
 use anyhow::{Context, Result};
 use utils::progress::{is_quiet, to_stderr};
 
-/// `println!` for results, whose error is a value: standard output may be a file on a disk that is
-/// full.
+/// `println!` for results that returns errors, because standard output may be a file on a full
+/// disk.
 macro_rules! out {
     ($($words:tt)*) => { $crate::commands::print(format_args!($($words)*)) };
 }
 
-/// `eprintln!` for everything else; what can't be said there can be said nowhere.
+/// `eprintln!` for everything else. Errors are ignored.
 macro_rules! note {
     ($($words:tt)*) => { $crate::commands::note(format_args!($($words)*)) };
 }
@@ -21,7 +21,7 @@ fn print(words: Arguments) -> Result<()> {
     writeln!(stdout(), "{words}").context("cannot write to standard output (is the disk full?)")
 }
 
-/// Where torchrun trains by several processes, the first speaks for all.
+/// Writes to standard error. With torchrun, only the first process prints.
 pub fn note(words: Arguments) {
     if !is_quiet() {
         to_stderr(&words.to_string());

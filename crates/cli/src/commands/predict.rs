@@ -1,4 +1,4 @@
-//! `predict`: predictions for photographs, for cropped faces, and for the data set.
+//! `predict`: predictions for photos, aligned crops, shards and images of the data set.
 
 use std::path::{Path, PathBuf};
 
@@ -15,43 +15,43 @@ use crate::gallery::Gallery;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Photographs (JPEG, PNG or WebP), folders of them, lists of either (.txt, a path a line), or
-    /// indices of the data set, from 0 in byte order of the file names; with --to, tar shards, folders
-    /// and lists.
+    /// Photos (JPEG, PNG or WebP), folders, lists (.txt, one path per line), or data set indices
+    /// (from 0, in byte order of the file names); with --to, tar shards, folders and lists.
     #[arg(required = true, allow_negative_numbers = true)]
     what: Vec<PathBuf>,
-    /// Nets to predict with, by name or card; several are averaged. [default: both-64px]
+    /// Network, by name or card; repeat to average several. [default: both-64px]
     #[arg(long)]
     model: Vec<String>,
-    /// The pictures are cropped and aligned faces already, as UTKFace's are: one prediction each.
+    /// The images are aligned crops like UTKFace's: make one prediction per image.
     #[arg(long)]
     aligned: bool,
-    /// Look for faces from so many pixels on. [default: 40]
+    /// Minimum face size in pixels. [default: 40]
     #[arg(long, value_name = "PIXELS", conflicts_with = "aligned")]
     smallest: Option<f64>,
-    /// Write the photographs with boxes around their faces into this folder, as PNG.
+    /// Write the photos with boxes around the faces to this folder, as PNG.
     #[arg(long, value_name = "FOLDER", conflicts_with = "aligned")]
     draw: Option<PathBuf>,
-    /// Write a page of all faces, sortable by age, gender and confidence.
+    /// Write an HTML page of all faces, sortable by age, gender and confidence.
     #[arg(long, value_name = "FILE", conflicts_with = "aligned")]
     html: Option<PathBuf>,
-    /// Write a table with a line a face: path, box, score, gender, age and the rest.
+    /// Write a CSV file with one row per face: path, box, score, gender, age and more.
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
-    /// Write the same table as Parquet.
+    /// Write the same table as a Parquet file.
     #[arg(long, value_name = "FILE")]
     parquet: Option<PathBuf>,
-    /// Answer shards: tar files of pictures (webdataset), folders and lists, each into a Parquet file
-    /// in this folder. Shards that are done are skipped.
+    /// Predict shards (tar files in webdataset format, folders, lists) and write a Parquet file per
+    /// shard to this folder; skips finished shards.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["draw", "html", "csv", "parquet", "json"])]
     to: Option<PathBuf>,
-    /// Take this share of the shards, i from 0. [default: as torchrun or Slurm says, or all]
+    /// Process only share i (from 0) of n of the shards. [default: set by torchrun or Slurm, or
+    /// all]
     #[arg(long, value_name = "i/n", requires = "to")]
     shard: Option<Share>,
-    /// Take the pictures in folders below those that are named, too.
+    /// Include subfolders.
     #[arg(long)]
     recursive: bool,
-    /// Print one JSON object a picture, a line each.
+    /// Print one JSON object per image, one per line.
     #[arg(long)]
     json: bool,
 }
@@ -73,12 +73,12 @@ impl Args {
         }
     }
 
-    /// Whether a table is to be written.
+    /// Whether a table was requested.
     fn table(&self) -> bool {
         self.csv.is_some() || self.parquet.is_some()
     }
 
-    /// Writes the table where one is to be written.
+    /// Writes the table if one was requested.
     fn write(&self, make: impl FnOnce() -> Result<DataFrame>) -> Result<()> {
         if !self.table() {
             return Ok(());
@@ -89,7 +89,7 @@ impl Args {
     }
 }
 
-/// A line of `--json` for a cropped face.
+/// A line of `--json` for an aligned crop.
 #[derive(Serialize)]
 struct Line<'a> {
     path: &'a str,
@@ -97,7 +97,7 @@ struct Line<'a> {
     face: &'a FacePrediction,
 }
 
-/// A line of `--json` for a file that is no picture.
+/// A line of `--json` for a file that could not be read.
 #[derive(Serialize)]
 struct Unread<'a> {
     path: &'a str,
@@ -114,15 +114,14 @@ pub fn run(args: &Args) -> Result<()> {
     {
         ensure!(
             !args.table() && args.html.is_none() && args.draw.is_none(),
-            "--csv, --parquet, --html and --draw are for paths, not for indices of the data set"
+            "--csv, --parquet, --html and --draw work with paths, not with data set indices"
         );
         return all_predicted(labelled(&indices, args.json)?, indices.len());
     }
     let mut found = picture_files(&args.what, args.recursive);
     for path in found.files.extract_if(.., |path| index(path).is_some()) {
-        let error = Error::msg(
-            "no such file; an index of the data set goes without paths, and without --model",
-        );
+        let error =
+            Error::msg("no such file (data set indices can't be combined with paths or --model)");
         found.errors.push((path, error));
     }
     let predictor = args.predictor()?;
@@ -137,20 +136,20 @@ pub fn run(args: &Args) -> Result<()> {
     all_predicted(wrong + errors.len(), files.len() + errors.len())
 }
 
-/// The index of the data set that stands where a path may: a number that is no file.
+/// Parses a data set index: a number that is not an existing file.
 fn index(path: &Path) -> Option<i64> {
     path.to_str()?.parse().ok().filter(|_| !path.exists())
 }
 
-/// Predicts for the pictures at some indices of the data set; returns for how many it could not.
+/// Predicts the images at data set indices, and returns how many failed.
 fn labelled(indices: &[i64], json: bool) -> Result<usize> {
     let faces = Faces::open()?;
-    // On synthetic faces it may cost a training: not for indices of which none is in the set.
+    // On synthetic faces this may train a network, so skip it if no index is valid.
     let inside = indices.iter().any(|index| faces.index(*index).is_ok());
     let predictor = inside.then(|| Predictor::suited(&faces)).transpose()?;
     let predict = |index| {
         faces.index(index)?;
-        predictor.as_ref().context("no index is in the set")?.predict_index(&faces, index)
+        predictor.as_ref().context("no index is in the data set")?.predict_index(&faces, index)
     };
     let mut wrong = 0;
     for index in indices {
@@ -167,11 +166,11 @@ fn labelled(indices: &[i64], json: bool) -> Result<usize> {
 }
 
 fn all_predicted(wrong: usize, all: usize) -> Result<()> {
-    ensure!(wrong == 0, "{wrong} of {all} pictures could not be predicted, see above");
+    ensure!(wrong == 0, "{wrong} of {all} images could not be predicted, see above");
     Ok(())
 }
 
-/// Answers this process's share of some shards.
+/// Predicts this process's share of the shards.
 fn shards(args: &Args, to: &Path) -> Result<()> {
     let share = args.shard.clone().map_or_else(Share::here, Ok)?;
     let all = Shard::find(&args.what, args.recursive)?;
@@ -184,17 +183,17 @@ fn shards(args: &Args, to: &Path) -> Result<()> {
     let report = predict_shards(&args.predictor()?, detector.as_ref(), &own, to)?;
     note!("{report}");
     let failed = report.failed.len();
-    ensure!(failed == 0, "{failed} of {} shards could not be answered, see above", own.len());
+    ensure!(failed == 0, "{failed} of {} shards failed, see above", own.len());
     Ok(())
 }
 
-/// Predicts all faces in photographs; returns how many photographs could not be read.
+/// Predicts all faces in photos, and returns how many photos could not be read.
 fn photos(args: &Args, predictor: &Predictor, found: &PictureFiles) -> Result<usize> {
     let detector = args.detector()?;
     let (mut wrong, mut empty) = (0, 0);
     let (mut gallery, mut all) = (Gallery::default(), vec![]);
     found.errors.iter().for_each(|(path, error)| gallery.add_unread(path, error));
-    let progress = Progress::new("predicting, photos", found.files.len());
+    let progress = Progress::new("predicting photos", found.files.len());
     for some in found.files.chunks(256) {
         let photos = predictor.predict_photos(&detector, some, |photo| {
             if let Some(folder) = &args.draw {
@@ -226,7 +225,7 @@ fn photos(args: &Args, predictor: &Predictor, found: &PictureFiles) -> Result<us
     }
     args.write(|| Photo::table(&all))?;
     if empty > 0 && !args.json {
-        note!("for pictures that are cropped faces already, say --aligned");
+        note!("note: if the images are aligned crops, use --aligned");
     }
     Ok(wrong)
 }
@@ -235,7 +234,7 @@ fn print_photo(photo: &Photo, json: bool) -> Result<()> {
     if json {
         out!("{}", serde_json::to_string(photo)?)?;
     } else if photo.faces.is_empty() {
-        note!("{}: no face was found", photo.path.display());
+        note!("{}: no face found", photo.path.display());
     } else {
         return photo.faces.iter().try_for_each(|face| print_face(&photo.path, face));
     }
@@ -265,11 +264,11 @@ fn print_chip(path: &Path, face: &FacePrediction, json: bool) -> Result<()> {
     Ok(())
 }
 
-/// Predicts for cropped faces; returns for how many it could not.
+/// Predicts aligned crops, and returns how many failed.
 fn aligned(args: &Args, predictor: &Predictor, paths: &[PathBuf]) -> Result<usize> {
     let (mut wrong, mut answered, mut faces) = (0, vec![], vec![]);
-    let progress = Progress::new("predicting, pictures", paths.len());
-    // So many that every core is busy, so few that lines come as they are found.
+    let progress = Progress::new("predicting images", paths.len());
+    // Large enough to keep every core busy, small enough to print lines early.
     for some in paths.chunks(2048) {
         for (path, face) in some.iter().zip(predictor.predict_files(some)?) {
             match face {

@@ -1,13 +1,13 @@
-//! `protocols`: how the data set is split.
+//! `protocols`: the splits of the data set.
 
 use anyhow::Result;
 use ror::data::{Faces, Part, Protocol};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Only this one.
+    /// Show only this protocol.
     protocol: Option<Protocol>,
-    /// Print the contents of each part in full.
+    /// Print every image hash of each set.
     #[arg(long)]
     list: bool,
 }

@@ -1,4 +1,4 @@
-//! `results`: the published numbers and figures, from the cards of the models that ship.
+//! `results`: the published results and figures, from the cards of the shipped models.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use ror::store::ModelStore;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Write models/results.csv, the table in docs/accuracy.md, and docs/figures/, from the
+    /// Write models/results.csv, the table in docs/accuracy.md, and docs/figures/. Run it in the
     /// project's folder.
     #[arg(long)]
     write: bool,
@@ -23,12 +23,12 @@ pub fn run(args: &Args) -> Result<()> {
         let docs = PathBuf::from("docs");
         results.write_csv(&store.folder().join("results.csv"))?;
         results.write_markdown(&docs.join("accuracy.md"))?;
-        // Of what the models come from, the learning curves alone.
+        // For models that others started from, draw only the learning curves.
         let mut all = store.ancestors();
         all.iter_mut().for_each(|model| model.card.tests.clear());
         all.extend(models);
         PublishedResults::write_figures(&all, &docs.join("figures"))?;
-        out!("written to models/results.csv, docs/accuracy.md and docs/figures/")?;
+        out!("wrote models/results.csv, docs/accuracy.md and docs/figures/")?;
     }
     Ok(())
 }

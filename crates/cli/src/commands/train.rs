@@ -1,4 +1,4 @@
-//! `train`: train a net, from a config file or by the defaults, or fine-tune one.
+//! `train`: train a network from a config file or with the defaults, or fine-tune one.
 
 use std::path::PathBuf;
 
@@ -17,78 +17,77 @@ use utils::progress::quiet;
 enum Shape {
     /// The report's RoR.
     Ror,
-    /// An eighth of its cost.
+    /// A smaller RoR with an eighth of the cost.
     Small,
-    /// What the original's Keras notebook coded.
+    /// The network in the original Keras notebook.
     KerasBaseline,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Arithmetic {
-    /// bf16 where the device has it.
+    /// bf16 if the device supports it, otherwise f32.
     Auto,
-    /// Half the bytes between layers; parameters stay in f32.
+    /// bf16 for activations, f32 for parameters.
     Bf16,
-    /// Throughout.
+    /// f32 everywhere.
     F32,
 }
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// What to predict: gender, age (groups), years, or both; an experiment's file and a net to
-    /// start from say it themselves.
+    /// What to predict: gender, age (groups), years or both. [default: that of --config or --start]
     #[arg(required_unless_present_any = ["config", "start"])]
     task: Option<Task>,
-    /// An experiment's file (TOML): protocol, task, net and recipe; what is given here besides
-    /// goes first.
+    /// Experiment file (TOML) with protocol, task, network and recipe; flags override the file.
     #[arg(long)]
     config: Option<PathBuf>,
-    /// A folder or .tar.gz of pictures with UTKFace's names, or a folder with a labels.csv
-    /// (file, age, gender). [default: ROR_DATA, or data/]
+    /// Folder or .tar.gz with UTKFace file names, or folder with a labels.csv (file, age, gender).
+    /// [default: ROR_DATA, or data/]
     #[arg(long)]
     data: Option<PathBuf>,
-    /// The net whose weights to start from, by its name or card. Without a task it is fine-tuned:
-    /// its own task, shape and a short recipe.
+    /// Network to start from, by name or card; without a task or --config, it is fine-tuned with
+    /// its own task and shape and a short recipe.
     #[arg(long)]
     start: Option<String>,
-    /// The net's shape; by default the one that suits the data.
+    /// Network shape. [default: suited to the data]
     #[arg(long)]
     net: Option<Shape>,
-    /// The report's recipe (Adam 1e-4, batch 64, early stopping) instead of the shipped one.
+    /// Use the report's recipe (Adam 1e-4, batch size 64, early stopping) instead of the shipped
+    /// one.
     #[arg(long)]
     report: bool,
-    /// Passes over the training pictures, at most.
+    /// Maximum number of epochs.
     #[arg(long)]
     epochs: Option<usize>,
-    /// Pictures a step.
+    /// Batch size.
     #[arg(long)]
     batch: Option<usize>,
-    /// The (highest) learning rate.
+    /// Peak learning rate.
     #[arg(long)]
     learning_rate: Option<f64>,
-    /// Decides the first weights, the order and the augmentation.
+    /// Seed of the initial weights, the order of images and the augmentation.
     #[arg(long)]
     seed: Option<u64>,
-    /// auto, cpu or cuda.
+    /// Device: auto, cpu or cuda.
     #[arg(long, default_value = "auto")]
     device: String,
-    /// What arithmetic to train in.
+    /// Floating-point type for training.
     #[arg(long, value_enum, default_value_t = Arithmetic::Auto)]
     precision: Arithmetic,
-    /// Processes that share every batch on this machine's CPU; torchrun starts them on GPUs and on
+    /// Number of processes that share each batch on this machine's CPU; use torchrun for GPUs or
     /// several machines.
     #[arg(long, default_value_t = 1)]
     workers: usize,
-    /// Threads on the CPU; by default all cores.
+    /// Number of CPU threads. [default: all cores]
     #[arg(long, value_parser = clap::value_parser!(i32).range(1..=1024))]
     threads: Option<i32>,
-    /// Train anew even where this very net is there.
+    /// Train again even if this network exists already.
     #[arg(long)]
     retrain: bool,
-    /// Also save as this card (NAME.json, weights beside it).
+    /// Also save the network as this card (NAME.json, with the weights next to it).
     #[arg(long)]
     save: Option<PathBuf>,
-    /// Save there in half precision.
+    /// Save the weights in half precision.
     #[arg(long, requires = "save")]
     half: bool,
 }
@@ -98,7 +97,7 @@ pub fn run(args: Args) -> Result<()> {
         tch::set_num_threads(threads);
     }
     if rank() > 0 {
-        quiet(); // the first of torchrun's ranks speaks for all
+        quiet(); // only torchrun's first rank prints
     }
     let faces = match &args.data {
         Some(path) => Faces::at(path)?,
@@ -116,7 +115,7 @@ pub fn run(args: Args) -> Result<()> {
         out!("validation, {}, {metrics}", metrics.task)?;
     }
     if let Some(card) = args.save {
-        trained.card.command = command(); // a net that was found has that of its own time
+        trained.card.command = command(); // a network that was loaded has an older command
         trained.save(&card, args.half)?;
         out!("saved as {}", trained.path().display())?;
     }
@@ -127,7 +126,9 @@ fn train(args: &Args, faces: &Faces) -> Result<Trained> {
     let mut experiment = match (&args.config, args.task) {
         (Some(path), _) => Experiment::read(path)?,
         (None, task) => {
-            let task = task.context("say what to predict, or --config FILE")?;
+            let task = task.context(
+                "choose what to predict (gender, age, years or both) or use --config FILE",
+            )?;
             Experiment::suited(task, faces)
         }
     };
@@ -161,7 +162,7 @@ fn fine_tune(args: &Args, start: &str, faces: &Faces) -> Result<Trained> {
 }
 
 impl Args {
-    /// Trains by torchrun's ranks, by worker processes, or in this process alone.
+    /// Trains with torchrun's ranks, with worker processes, or in this process.
     fn run(&self, training: Training) -> Result<Trained> {
         let precision = match self.precision {
             Arithmetic::Auto => Precision::Auto,
@@ -176,7 +177,7 @@ impl Args {
             size => {
                 ensure!(
                     self.workers == 1,
-                    "{} workers for each of {size} ranks: say how many processes to torchrun alone",
+                    "--workers {} can't be combined with {size} ranks of torchrun: remove --workers",
                     self.workers
                 );
                 let training = training.ranks(ranks);
@@ -193,7 +194,7 @@ impl Args {
     }
 }
 
-/// The words after the program's name, so that the card says how to make it again.
+/// Returns this process's command line, which the card records.
 fn command() -> String {
     let words: Vec<String> = std::env::args().skip(1).collect();
     format!("./ror {}", words.join(" "))

@@ -1,4 +1,4 @@
-//! `visualize`: what a net sees.
+//! `visualize`: a network's activations and filters.
 
 use std::path::PathBuf;
 
@@ -7,15 +7,15 @@ use ror::store::{DEFAULT_MODEL, ModelStore};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A cropped and aligned face, JPEG or PNG.
+    /// Aligned crop, JPEG, PNG or WebP.
     image: PathBuf,
-    /// The net to show, by its name or card.
+    /// Network, by name or card.
     #[arg(long, default_value = DEFAULT_MODEL)]
     model: String,
-    /// Where the pictures go.
+    /// Folder for the PNG files.
     #[arg(long, default_value = "target/visualize")]
     out: PathBuf,
-    /// A layer whose filters' patterns to draw too; `list` lists the layers.
+    /// Also draw the patterns that maximize this layer's filters; `list` lists the layers.
     #[arg(long)]
     layer: Option<String>,
 }
@@ -27,11 +27,11 @@ pub fn run(args: Args) -> Result<()> {
         return Ok(());
     }
     let paths = lab::save_activations(&trained.net, &args.image, &args.out)?;
-    out!("{} layers drawn in {}", paths.len(), args.out.display())?;
+    out!("wrote {} layers to {}", paths.len(), args.out.display())?;
     if let Some(layer) = args.layer {
         let path = args.out.join(format!("filters-{layer}.png"));
         lab::filter_patterns(&trained.net, &layer)?.save(&path)?;
-        out!("filters drawn in {}", path.display())?;
+        out!("wrote filter patterns to {}", path.display())?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Threads on the CPU.
+    /// Number of CPU threads.
     #[arg(long, value_parser = clap::value_parser!(i32).range(1..=1024))]
     threads: i32,
 }

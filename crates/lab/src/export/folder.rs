@@ -1,4 +1,4 @@
-//! A net as a folder: weights or ONNX, what describes them, and a card to read.
+//! Exporting a network as a folder: weights or ONNX, a configuration and a model card.
 
 use std::collections::HashMap;
 use std::fs;
@@ -18,14 +18,13 @@ use ror::model::{Architecture, LEVEL_MEAN, LEVEL_SCALE, NetConfig, RorConfig};
 use ror::store::Trained;
 use utils::{files, python::python};
 
-/// The net in PyTorch.
+/// The network in PyTorch.
 const ROR_PY: &str = include_str!("../../../../python/ror.py");
 
-/// Writes a net as a new folder, whole or not at all. The weights are those of the net's file, bit
-/// for bit.
+/// Exports a network to a new folder, atomically. The weights are bit for bit those of its file.
 ///
 /// ```no_run
-/// use ror::export::{Format, export};
+/// use lab::export::{Format, export};
 /// use ror::store::ModelStore;
 ///
 /// # fn main() -> anyhow::Result<()> {
@@ -35,16 +34,16 @@ const ROR_PY: &str = include_str!("../../../../python/ror.py");
 /// # }
 /// ```
 ///
-/// ONNX is written by the Python whose PyTorch this program is linked with, or by `$ROR_PYTHON`.
+/// ONNX is written by `$ROR_PYTHON`, or by the Python whose PyTorch this program is linked with.
 ///
 /// # Errors
-/// A folder that is there already or can't be written, a net of another architecture than RoR, a
-/// damaged one, or for ONNX a Python that lacks a package or fails.
+/// The folder exists or can't be written, the network's architecture is not RoR, its weights are
+/// damaged, or for ONNX, Python lacks a package or fails.
 pub fn export(net: &Trained, folder: &Path, format: Format) -> Result<()> {
     let architecture = net.card.net.architecture();
     ensure!(
         architecture == RorConfig::NAME,
-        "a net of the architecture {architecture} can't be exported: ror.py has {} alone",
+        "cannot export a network of the architecture {architecture}: ror.py only supports {}",
         RorConfig::NAME
     );
     files::write_folder(folder, |new| {
@@ -52,7 +51,7 @@ pub fn export(net: &Trained, folder: &Path, format: Format) -> Result<()> {
         match format {
             Format::HuggingFace => weights(net, new),
             Format::Onnx => {
-                let place = tempfile::tempdir().context("cannot make a temporary folder")?;
+                let place = tempfile::tempdir().context("cannot create a temporary folder")?;
                 describe(net, Format::HuggingFace, place.path())?;
                 weights(net, place.path())?;
                 onnx(place.path(), &new.join("model.onnx"))
@@ -61,7 +60,7 @@ pub fn export(net: &Trained, folder: &Path, format: Format) -> Result<()> {
     })
 }
 
-/// Everything but the weights.
+/// Writes everything except the weights.
 fn describe(net: &Trained, format: Format, folder: &Path) -> Result<()> {
     files::write_json(&folder.join("config.json"), &Config::of(net))?;
     let card = ModelCard::of(net, format).to_string();
@@ -72,7 +71,8 @@ fn describe(net: &Trained, format: Format, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// `config.json`: what `ror.py` makes the net from, and what others need to use it.
+/// `config.json`: the configuration from which `ror.py` builds the network, and a description of
+/// its inputs and outputs.
 #[derive(Serialize)]
 struct Config<'a> {
     name: String,
@@ -80,11 +80,11 @@ struct Config<'a> {
     net: &'a NetConfig,
     temperatures: &'a [f64],
     pictures: serde_json::Value,
-    /// What the probability of each gender is of.
+    /// The genders, in the order of their probabilities.
     genders: Vec<&'static str>,
-    /// The age in years that each age output stands for.
+    /// The age in years of each age output.
     ages: Vec<f64>,
-    /// The groups that ages are counted by.
+    /// The names of the age groups.
     age_groups: Vec<String>,
 }
 
@@ -104,7 +104,7 @@ impl<'a> Config<'a> {
                 "mean": LEVEL_MEAN,
                 "scale": LEVEL_SCALE,
                 "resize": "Lanczos, three lobes",
-                "mirrored": "probabilities are the mean over a picture and its mirror image",
+                "mirrored": "probabilities are the mean over an image and its mirror image",
             }),
             genders: match heads.contains(&Task::Gender) {
                 true => vec![Gender::Male.name(), Gender::Female.name()],
@@ -116,19 +116,18 @@ impl<'a> Config<'a> {
     }
 }
 
-/// The file of weights once more, with the metadata by which loaders know whose names and order
-/// of axes it has.
+/// Copies the weights, with the metadata that tells loaders that names and axes are PyTorch's.
 fn weights(net: &Trained, folder: &Path) -> Result<()> {
     let path = net.weights();
     let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let tensors = SafeTensors::deserialize(&bytes)
-        .with_context(|| format!("{} is no safetensors file", path.display()))?;
+        .with_context(|| format!("{} is not a safetensors file", path.display()))?;
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     let bytes = safetensors::serialize(tensors.tensors(), &Some(metadata))?;
     files::write_bytes(&folder.join("model.safetensors"), &bytes)
 }
 
-/// Writes the net of a folder as ONNX.
+/// Writes the network in a folder as ONNX.
 fn onnx(folder: &Path, file: &Path) -> Result<()> {
     let python = python();
     let output = Command::new(&python)
@@ -139,10 +138,10 @@ fn onnx(folder: &Path, file: &Path) -> Result<()> {
             format!("cannot run {}: set ROR_PYTHON to a Python with PyTorch", python.display())
         })?;
     let said = String::from_utf8_lossy(&output.stderr);
-    let last = said.lines().last().unwrap_or("nothing was said");
+    let last = said.lines().last().unwrap_or("no output");
     ensure!(
         output.status.success() && file.is_file(),
-        "PyTorch could not write the net as ONNX: {}",
+        "PyTorch could not write the network as ONNX: {}",
         last.strip_prefix("error: ").unwrap_or(last)
     );
     Ok(())

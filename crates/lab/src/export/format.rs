@@ -1,16 +1,16 @@
-//! What an export writes.
+//! Export formats.
 
 use std::str::FromStr;
 
 use anyhow::{Error, Result, bail};
 
-/// What [`super::export`] writes.
+/// The format that [`super::export`] writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// `model.safetensors`, `config.json`, `README.md` and `ror.py`, which loads them: what
-    /// Hugging Face's `PyTorchModelHubMixin` reads.
+    /// `model.safetensors`, `config.json`, `README.md` and `ror.py`, for Hugging Face's
+    /// `PyTorchModelHubMixin`.
     HuggingFace,
-    /// `model.onnx` in the place of the weights and of `ror.py`.
+    /// `model.onnx`, `config.json` and `README.md`.
     Onnx,
 }
 
@@ -21,7 +21,7 @@ impl FromStr for Format {
         match name {
             "hf" => Ok(Format::HuggingFace),
             "onnx" => Ok(Format::Onnx),
-            _ => bail!("there is no format {name}: choose hf or onnx"),
+            _ => bail!("unknown format {name}: choose hf or onnx"),
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Trained nets for Python: a folder for Hugging Face's loader, or ONNX.
+//! Exports of trained networks for Python: a folder for Hugging Face's loader, or ONNX.
 //!
-//! `python/ror.py` is the net in PyTorch, which reads the weights as they are stored here. It goes
-//! into the folder; ONNX is written through it.
+//! `python/ror.py` implements the network in PyTorch and reads ror's weights. It is copied to the
+//! folder and also writes ONNX.
 
 mod folder;
 mod format;

@@ -1,4 +1,5 @@
-//! A net's `README.md`: what Hugging Face calls its model card, from the card of the store.
+//! A network's `README.md`, which Hugging Face calls its model card, made from its card in the
+//! store.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -9,7 +10,7 @@ use ror::metrics::{By, Metric};
 use ror::store::{Card, Model, Trained};
 use utils::progress::thousands;
 
-/// The text: metadata as YAML, then what a reader must know.
+/// The model card: metadata as YAML, then text.
 pub(super) struct ModelCard<'a> {
     name: String,
     card: &'a Card,
@@ -39,14 +40,14 @@ impl Display for ModelCard<'_> {
     }
 }
 
-/// On whose terms the weights may be used.
+/// The license of the weights.
 #[derive(PartialEq, Eq)]
 enum Terms {
-    /// Trained on UTKFace, or from a net that was.
+    /// Trained on UTKFace, or from a network that was.
     UtkFace,
-    /// Trained on synthetic faces alone.
+    /// Trained only on synthetic faces.
     Synthetic,
-    /// Trained on pictures of the user's own.
+    /// Trained on the user's own images.
     Own,
 }
 
@@ -59,20 +60,20 @@ impl Terms {
                  license_link: https://susanqq.github.io/UTKFace/\n"
             }
             Terms::Synthetic => "license: mit\n",
-            Terms::Own => "license: other\nlicense_name: that-of-the-pictures\n",
+            Terms::Own => "license: other\nlicense_name: that-of-the-training-images\n",
         }
     }
 
     fn sentence(&self) -> &'static str {
         match self {
             Terms::UtkFace => {
-                "**For non-commercial research only**: so says the licence of\n\
-                 [UTKFace](https://susanqq.github.io/UTKFace/), on which it was trained."
+                "**For non-commercial research only**, as the license of\n\
+                 [UTKFace](https://susanqq.github.io/UTKFace/), its training data, requires."
             }
             Terms::Synthetic => {
-                "It was trained on synthetic faces and says nothing about real ones."
+                "It was trained on synthetic faces and is not useful for real ones."
             }
-            Terms::Own => "The terms of the pictures it was trained on cover it, too.",
+            Terms::Own => "The license of its training images also applies to it.",
         }
     }
 }
@@ -91,12 +92,12 @@ impl ModelCard<'_> {
         self.card.task.heads().contains(&Task::Gender)
     }
 
-    /// Whether ages are told apart in groups alone.
+    /// Whether the network predicts age groups instead of years.
     fn is_grouped(&self) -> bool {
         matches!(self.card.task, Task::AgeGroup { .. })
     }
 
-    /// The front matter. A string in quotation marks is written as JSON, which YAML contains.
+    /// Writes the front matter. Quoted strings are JSON, which is a subset of YAML.
     fn metadata(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let (library, loader) = match self.format {
             Format::HuggingFace => ("pytorch", Some("pytorch_model_hub_mixin")),
@@ -134,19 +135,19 @@ impl ModelCard<'_> {
 
     fn introduction(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let what = match self.card.task {
-            Task::Gender => "Gender",
-            Task::AgeGroup { .. } => "The age group",
-            Task::Years => "The age",
-            Task::Both => "Gender and age",
+            Task::Gender => "gender",
+            Task::AgeGroup { .. } => "age group",
+            Task::Years => "age",
+            Task::Both => "gender and age",
         };
         let (name, side, terms) = (&self.name, self.card.net.input(), self.terms());
         let (parameters, terms) = (thousands(self.card.parameters), terms.sentence());
         writeln!(
             f,
             "\n# {name}\n\n\
-             {what} of a face that is cropped and aligned, by a residual network of residual\n\
-             networks (RoR, [arXiv 1608.02908](https://arxiv.org/abs/1608.02908)) with {parameters}\n\
-             trained parameters, from {side} x {side} pixels.\n\n\
+             Predicts the {what} of a cropped and aligned face with a residual network of residual\n\
+             networks (RoR, [arXiv 1608.02908](https://arxiv.org/abs/1608.02908)). It has {parameters}\n\
+             parameters and an input of {side} x {side} pixels.\n\n\
              {terms}"
         )
     }
@@ -156,16 +157,16 @@ impl ModelCard<'_> {
         writeln!(
             f,
             "\n## In Python\n\n\
-             `ror.py`, in this folder, is the net in PyTorch. With torch, numpy and Pillow:\n\n\
+             `ror.py` in this folder is the network in PyTorch. It needs torch, numpy and Pillow:\n\n\
              ```python\n\
              from ror import Ror\n\n\
              net = Ror.from_pretrained(\".\")\n\
              print(net.predict([\"face.jpg\"]))\n\
              ```\n\n\
-             Pictures are resized, and predicted together with their mirror images.\n\
-             `net(pictures)` has the logits of a batch `[n, {side}, {side}, 3]`, RGB, 0 to 255. Where\n\
-             huggingface_hub is installed, `Ror` is a `PyTorchModelHubMixin`. `config.json` has the\n\
-             rest."
+             `predict` resizes images and averages the probabilities of each image and its mirror\n\
+             image. `net(pictures)` returns the logits of a batch `[n, {side}, {side}, 3]`, RGB, 0 to\n\
+             255. If huggingface_hub is installed, `Ror` is a `PyTorchModelHubMixin`. `config.json`\n\
+             describes the inputs and outputs."
         )
     }
 
@@ -180,35 +181,35 @@ impl ModelCard<'_> {
              net = onnxruntime.InferenceSession(\"model.onnx\")\n\
              outputs = net.run(None, {{\"pictures\": pictures}})\n\
              ```\n\n\
-             `pictures` are bytes (uint8) `[n, {side}, {side}, 3]`, RGB, 0 to 255, of any number n,\n\
-             resized as Pillow's LANCZOS does. Probabilities are the mean over a picture and its\n\
-             mirror image. `config.json` has the rest.\n\n\
-             | output | what it is |\n|---|---|\n\
-             | `logits` | `[n, {outputs}]`, of the pictures as they are, before any temperature |\n"
+             `pictures` is a uint8 array `[n, {side}, {side}, 3]` of n images, RGB, 0 to 255, resized\n\
+             like Pillow's LANCZOS. Probabilities are the mean over an image and its mirror image.\n\
+             `config.json` describes the inputs and outputs.\n\n\
+             | output | description |\n|---|---|\n\
+             | `logits` | `[n, {outputs}]`, without the mirror image and before temperature scaling |\n"
         )?;
         if self.has_gender() {
-            f.write_str("| `female` | `[n]`, its probability |\n")?;
+            f.write_str("| `female` | `[n]`, the probability of female |\n")?;
         }
         if self.card.task.has_age() {
             let each = if self.is_grouped() { "age group" } else { "age from 0" };
             writeln!(f, "| `ages` | the probability of each {each} |")?;
-            f.write_str("| `age` | `[n]`, the expected age, years |\n")?;
+            f.write_str("| `age` | `[n]`, the expected age in years |\n")?;
         }
         Ok(())
     }
 
     fn accuracy(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str("\n## How good it is\n\n")?;
+        f.write_str("\n## Accuracy\n\n")?;
         if self.results.rows().is_empty() {
-            return f.write_str("It has not been measured on a test part.\n");
+            return f.write_str("It has not been measured on a test set.\n");
         }
         write!(
             f,
-            "On pictures that neither this net nor one that it started from was trained or selected\n\
-             on, with 95 % bootstrap intervals:\n\n\
+            "On images on which neither this network nor one it started from was trained or selected,\n\
+             with 95 % bootstrap intervals:\n\n\
              {}\n\
-             For whom: accuracy of gender, mean absolute error of age.\n\n\
-             | protocol | what | people | value (95 % interval) | pictures |\n|---|---|---|---|---|\n",
+             By group of people: gender accuracy, mean absolute error of the age.\n\n\
+             | protocol | what | people | value (95 % interval) | images |\n|---|---|---|---|---|\n",
             self.results
         )?;
         for test in &self.card.tests {
@@ -232,51 +233,51 @@ impl ModelCard<'_> {
     fn training(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Card { hardware, precision, date, command, .. } = self.card;
         let (pictures, minutes) = (thousands(self.card.data.pictures), self.card.minutes.round());
-        f.write_str("\n## How it was trained\n\n")?;
+        f.write_str("\n## Training\n\n")?;
         match self.card.protocol {
             Some(protocol) => writeln!(
                 f,
-                "On the training part of the protocol {protocol} of UTKFace's {pictures} pictures;"
+                "Trained on the training set of the protocol {protocol}, from UTKFace's {pictures} images"
             )?,
             None => {
                 let of = if self.terms() == Terms::Synthetic { "synthetic" } else { "other" };
-                writeln!(f, "On a part of {pictures} {of} pictures;")?;
+                writeln!(f, "Trained on a part of {pictures} {of} images")?;
             }
         }
         writeln!(
             f,
-            "{minutes} minutes on {hardware}, in {precision}, {date}. The validation part chose the\n\
-             weights and the temperatures by which its probabilities are calibrated. Again:\n\n\
+            "for {minutes} minutes on {hardware} in {precision}, {date}. The weights and the temperatures\n\
+             that calibrate the probabilities were chosen on the validation set. To train it again:\n\n\
              ```sh\n{command}\n```"
         )
     }
 
     fn limits(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "\n## What it is for, and what not\n\n\
-             For research and teaching: how nets learn age and gender from faces, comparisons of\n\
-             nets, counts over many pictures.\n\n\
-             Not for decisions about a person: who may enter, buy, work or travel, who is of age, who\n\
-             somebody is. It is wrong for single people, and for some groups of people more often\n\
-             than for others.\n\n",
+            "\n## Intended use\n\n\
+             For research and teaching: how networks learn age and gender from faces, comparisons of\n\
+             networks, statistics over many images.\n\n\
+             Not for decisions about a person, such as access, purchases, work, travel, legal age or\n\
+             identity. Predictions for individuals can be wrong, and are wrong more often for some\n\
+             groups of people than for others.\n\n",
         )?;
         if self.has_gender() {
             f.write_str(
-                "- Gender is one of two labels that others gave a picture, not what a person says of\n  \
-                 themselves.\n",
+                "- Gender is one of two labels that others assigned to an image, not a person's own\n  \
+                 statement.\n",
             )?;
         }
         if self.card.task.has_age() && self.terms() == Terms::UtkFace {
-            f.write_str("- The ages it learnt are estimates from pictures, not birth dates.\n")?;
+            f.write_str("- The age labels are estimates from images, not based on birth dates.\n")?;
         }
         if self.is_grouped() {
             let last = ror::MAX_AGE;
-            writeln!(f, "- It knows ages up to {last}; older people get its last group.")?;
+            writeln!(f, "- It was made for ages up to {last}; older people get the last group.")?;
         }
         f.write_str(
-            "- Pictures must be cut as UTKFace's aligned chips are: the face fills the picture, eyes\n  \
-             level. `ror predict PHOTO` finds faces in photographs and cuts them so.\n\
-             - Grey, blurred, dark or badly cut pictures cost accuracy.\n",
+            "- Images must be aligned like UTKFace's: the face fills the image and the eyes are level.\n  \
+             `ror predict PHOTO` finds and aligns faces in photos.\n\
+             - Accuracy is lower on gray, blurred, dark or badly cropped images.\n",
         )
     }
 }
@@ -293,7 +294,7 @@ fn task_in_words(row: &Row) -> &'static str {
     }
 }
 
-/// Hugging Face's names where it has one.
+/// Hugging Face's name of a metric, if it has one.
 fn metric_type(metric: Metric) -> &'static str {
     match metric {
         Metric::Accuracy => "accuracy",

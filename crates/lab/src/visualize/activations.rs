@@ -1,4 +1,4 @@
-//! Every layer's output for one picture.
+//! Every layer's output for one image.
 
 use std::path::{Path, PathBuf};
 
@@ -12,19 +12,19 @@ use ror::model::Net;
 use ror::plot::Figure;
 use utils::progress::Progress;
 
-/// One layer's output for one picture.
+/// One layer's output for one image.
 #[derive(Debug)]
 pub struct Activation {
     /// The layer's name, as in the weights.
     pub layer: String,
-    /// Shape `[channels, height, width]`, f32; of dense layers `[features, 1, 1]`.
+    /// Shape `[channels, height, width]`, f32; `[features, 1, 1]` for dense layers.
     pub channels: Tensor,
 }
 
-/// Every layer's output for one picture, in the order it passes them.
+/// Returns every layer's output for one image, in the order of the forward pass.
 ///
 /// # Errors
-/// The device failing.
+/// The device fails.
 pub fn activations(net: &Net, picture: &RgbImage) -> Result<Vec<Activation>> {
     let side = net.config().input();
     let small = resize(picture, side)?;
@@ -44,10 +44,10 @@ pub fn activations(net: &Net, picture: &RgbImage) -> Result<Vec<Activation>> {
 }
 
 impl Activation {
-    /// A titled grid of all channels, dark for low and bright for high.
+    /// Draws a grid of all channels. High values are bright.
     ///
     /// # Errors
-    /// A plot that can't be drawn.
+    /// The figure can't be drawn.
     pub fn figure(&self) -> Result<Figure> {
         let size = self.channels.size();
         let title = format!("{}: {} channels of {} x {}", self.layer, size[0], size[1], size[2]);
@@ -55,17 +55,18 @@ impl Activation {
     }
 }
 
-/// Writes one PNG a layer into `folder`, numbered in the order a picture passes them, and
-/// returns their paths.
+/// Writes one PNG per layer to `folder`, numbered in the order of the forward pass, and returns
+/// their paths.
 ///
 /// # Errors
-/// A picture that can't be read, or a folder that can't be written.
+/// The image can't be read, or the folder can't be written.
 pub fn save_activations(net: &Net, picture: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
     let decoded = read_picture(picture).and_then(|bytes| decode(&bytes));
     let picture = decoded.with_context(|| picture.display().to_string())?;
     let activations = activations(net, &picture)?;
-    ensure!(!activations.is_empty(), "the net has no layers");
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    ensure!(!activations.is_empty(), "the network has no layers");
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot create {}", folder.display()))?;
     let progress = Progress::new("drawing layers", activations.len());
     activations
         .iter()

@@ -1,4 +1,4 @@
-//! The faces that excite a layer's channels most.
+//! The faces with the highest activations in a layer's channels.
 
 use anyhow::{Result, ensure};
 use polars::prelude::DataFrame;
@@ -10,16 +10,16 @@ use ror::model::Net;
 use ror::plot::{self, Figure};
 use utils::progress::Progress;
 
-/// Faces shown for a channel, and faces that pass the net at a time.
+/// Faces shown per channel, and batch size.
 const EXCITING: usize = 9;
 const BATCH: usize = 128;
 
-/// The faces of a table of records that excite some channels of a layer most, nine a channel, one
-/// channel a row: what a channel answers to, in pictures that exist.
+/// Draws the faces in a table of records with the highest activations in some channels of a layer:
+/// one row per channel with nine faces.
 ///
 /// # Errors
-/// A layer or channel that the net does not have (the message says which it has), a table that is
-/// not of this set or of fewer than nine rows, or a picture that can't be read.
+/// The layer or a channel does not exist (the error lists those that do), the table is not of this
+/// data set or has fewer than nine rows, or an image can't be read.
 pub fn exciting_faces(
     net: &Net,
     layer: &str,
@@ -36,10 +36,14 @@ pub fn exciting_faces(
         );
     }
     let indices = faces.indices(records)?;
-    ensure!(indices.len() >= EXCITING, "{} rows: give {EXCITING} or more", indices.len());
+    ensure!(
+        indices.len() >= EXCITING,
+        "{} rows are too few: use {EXCITING} or more",
+        indices.len()
+    );
     let pictures = faces.pictures(net.config().input())?.tensor;
     let chosen = Tensor::f_from_slice(channels)?.f_to_device(net.device())?;
-    let progress = Progress::new("looking at pictures", indices.len());
+    let progress = Progress::new("measuring activations", indices.len());
     let mut scores = vec![];
     for some in indices.chunks(BATCH) {
         let rows: Vec<i64> = some.iter().map(|index| *index as i64).collect();
@@ -59,5 +63,5 @@ pub fn exciting_faces(
             shown.push((format!("channel {channel}: {score:.1}"), faces.bytes(face)?));
         }
     }
-    plot::picture_grid(&format!("What excites {layer} most"), &shown, EXCITING)
+    plot::picture_grid(&format!("Faces with the highest activations in {layer}"), &shown, EXCITING)
 }

@@ -1,4 +1,4 @@
-//! The patterns that excite a layer's filters most, by gradient ascent.
+//! Patterns that maximize a layer's filters, found by gradient ascent.
 
 use anyhow::{Context, Result};
 use tch::{Device, Kind, Tensor};
@@ -9,29 +9,29 @@ use ror::model::{LEVEL_SCALE, Net};
 use ror::plot::Figure;
 use utils::progress::Progress;
 
-/// Steps of gradient ascent; the original's 30 end in noise.
+/// Steps of gradient ascent; with 30, the patterns are mostly noise.
 const STEPS: usize = 96;
 
-/// The patterns that excite a layer's filters most: one tile a filter.
+/// Draws the patterns that maximize a layer's filters, one tile per filter.
 ///
-/// Found by gradient ascent, as Olah et al., "Feature Visualization" (Distill, 2017), keep it from
-/// ending in noise: on the pattern's spatial frequencies, each scaled by its length, with colours
-/// decorrelated, and moved by some pixels at random at each step.
+/// Uses gradient ascent with the regularization of Olah et al., "Feature Visualization" (Distill,
+/// 2017), to avoid noise: it optimizes scaled spatial frequencies with decorrelated colors, and
+/// shifts the pattern by a few random pixels at each step.
 ///
 /// # Errors
-/// A layer that the net does not have (the message lists them), or the device failing.
+/// The layer does not exist (the error lists those that do), or the device fails.
 pub fn filter_patterns(net: &Net, layer: &str) -> Result<Figure> {
     let filters = channels_of(net, layer)?;
     let side = i64::from(net.config().input());
     let options = (Kind::Float, net.device());
     tch::manual_seed(0);
-    // Each filter has a pattern of its own in one batch.
+    // One batch with one pattern per filter.
     let mut x =
         Tensor::f_randn([filters, 3, side, side / 2 + 1, 2], options)?.f_mul_scalar(0.01)?;
     let (mut first, mut second) = (x.f_zeros_like()?, x.f_zeros_like()?);
     let own = Tensor::f_arange(filters, (Kind::Int64, net.device()))?.f_view([filters, 1])?;
     let frequencies = Frequencies::new(side, net.device())?;
-    let progress = Progress::new("gradient ascent, steps", STEPS);
+    let progress = Progress::new("gradient ascent (steps)", STEPS);
     for step in 1..=STEPS {
         let input = x.f_detach()?.f_set_requires_grad(true)?;
         let reach = (side / 8).max(1);
@@ -46,7 +46,7 @@ pub fn filter_patterns(net: &Net, layer: &str) -> Result<Figure> {
             Tensor::f_run_backward(&[score.f_sum(Kind::Float)?], &[&input], false, false)?
                 .pop()
                 .context("the layer has no gradient")?;
-        // Adam, for frequencies differ in scale.
+        // Adam, because frequencies differ in scale.
         let square = gradient.f_square()?.f_mul_scalar(0.01)?;
         first = first.f_mul_scalar(0.9)?.f_add(&gradient.f_mul_scalar(0.1)?)?;
         second = second.f_mul_scalar(0.99)?.f_add(&square)?;
@@ -56,16 +56,16 @@ pub fn filter_patterns(net: &Net, layer: &str) -> Result<Figure> {
         x = x.f_add(&change)?;
         progress.step()?;
     }
-    let title = format!("What excites the {filters} filters of {layer}");
+    let title = format!("Patterns that maximize the {filters} filters of {layer}");
     tiles(&title, &frequencies.pixels(&x)?.f_to_device(Device::Cpu)?)
 }
 
-/// Pictures as spatial frequencies.
+/// Converts spatial frequencies to images.
 struct Frequencies {
     side: i64,
-    /// What each is multiplied by: long waves count more, as in photographs.
+    /// Scale of each frequency. Low frequencies are stronger, as in photos.
     scale: Tensor,
-    /// From brightness, red to blue, and green to magenta, to red, green and blue.
+    /// Converts decorrelated colors (brightness, red-blue, green-magenta) to RGB.
     colours: Tensor,
 }
 
@@ -84,7 +84,8 @@ impl Frequencies {
         })
     }
 
-    /// Pixels of 0 to 1, `[n, 3, side, side]`, of `[n, 3, side, side / 2 + 1, 2]`.
+    /// Converts frequencies `[n, 3, side, side / 2 + 1, 2]` to pixels `[n, 3, side, side]` of 0 to
+    /// 1.
     fn pixels(&self, x: &Tensor) -> Result<Tensor> {
         let waves = x.f_mul(&self.scale)?.f_view_as_complex()?;
         let plain = waves.f_fft_irfft2([self.side; 2].as_slice(), [2, 3], "backward")?;

@@ -1,4 +1,4 @@
-//! What a net sees: the activations of every layer, and what excites its filters most.
+//! Visualizing a network: the activations of every layer, and what maximizes its filters.
 
 mod activations;
 mod exciting_faces;

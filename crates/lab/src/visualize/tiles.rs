@@ -1,4 +1,4 @@
-//! Many small pictures as one figure.
+//! Many small images in one figure.
 
 use anyhow::Result;
 use image::{Rgb, RgbImage};
@@ -6,14 +6,16 @@ use tch::{Kind, Tensor};
 
 use ror::plot::{self, Figure};
 
-/// Width of a page of tiles, pixels.
+/// Width of a figure in pixels.
 const PAGE: i64 = 720;
 
-/// Pictures `[n, 1 or 3, height, width]` of any range as one titled grid of tiles.
+/// Draws images `[n, 1 or 3, height, width]` of any range as a grid of tiles.
 pub(super) fn tiles(title: &str, pictures: &Tensor) -> Result<Figure> {
     let size = pictures.size();
-    let [n, colours, height, width] = size[..] else { anyhow::bail!("tiles of shape {size:?}") };
-    // Each tile has its own range: a quiet channel shows its pattern too.
+    let [n, colours, height, width] = size[..] else {
+        anyhow::bail!("cannot draw tiles of shape {size:?}")
+    };
+    // Each tile is scaled separately, so that channels with low values are visible too.
     let flat = pictures.f_reshape([n, -1])?;
     let (low, high) =
         (flat.f_amin([1i64].as_slice(), true)?, flat.f_amax([1i64].as_slice(), true)?);
@@ -37,7 +39,7 @@ pub(super) fn tiles(title: &str, pictures: &Tensor) -> Result<Figure> {
             *pixel = Rgb(if colours == 3 { [at(0), at(1), at(2)] } else { [at(0); 3] });
         }
     }
-    // Enlarged to whole multiples, so that a pixel stays a square, as far as the page is wide.
+    // Enlarge by an integer factor, so that pixels stay square.
     let zoom = (PAGE / i64::from(grid.width().max(grid.height()))).clamp(1, 32) as u32;
     plot::enlarged(title, &grid, zoom)
 }
