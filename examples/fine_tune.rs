@@ -7,6 +7,7 @@
 
 use anyhow::{Context, Result};
 use ror::prelude::*;
+use ror::store::DEFAULT_MODEL;
 
 fn main() -> Result<()> {
     let folder = std::env::args().nth(1).context("name a folder with a labels.csv")?;

@@ -16,21 +16,9 @@ done
 # The same lock file, so that the compiled dependencies can be reused.
 cp Cargo.lock fuzz/Cargo.lock
 host=$(rustc --print host-tuple)
-# All builds share one file for this crate's library. Swap in this build's file while it runs, and the
-# other builds' file afterwards.
-deps=target/$host/debug/deps
 mkdir -p target/fuzz/bin
-exchange() {
-    mkdir -p "target/fuzz/$1" "target/fuzz/$2"
-    find "$deps" -maxdepth 1 -name 'libror.*' -exec mv -t "target/fuzz/$1" {} +
-    find "target/fuzz/$2" -name 'libror.*' -exec mv -t "$deps" {} +
-}
-exchange others own
-trap 'exchange own others' EXIT
 RUSTC_WRAPPER=$root/fuzz/rustc.sh cargo build --manifest-path fuzz/Cargo.toml --target-dir target --quiet
-cp -f "target/$host/debug/ror-fuzz" "$deps/libror.so" target/fuzz/bin/
-exchange own others
-trap - EXIT
+cp -f "target/$host/debug/ror-fuzz" target/fuzz/bin/
 export LD_LIBRARY_PATH=$root/target/fuzz/bin:$(rustc --print target-libdir):$root/.libtorch/lib
 
 seed=${SEED:-1}

@@ -29,6 +29,14 @@ if [ -n "${ONLY:-}" ]; then
         cargo build --locked --examples --quiet
         cargo test --locked --test "$(basename "$ONLY" .rs)"
         ;;
+    crates/*/tests/*.rs)
+        crate=${ONLY#crates/} crate=${crate%%/*}
+        cargo test --locked -p "ror-$crate" --test "$(basename "$ONLY" .rs)"
+        ;;
+    crates/*)
+        crate=${ONLY#crates/} crate=${crate%%/*}
+        cargo test --locked -p "ror-$crate"
+        ;;
     *) # a file or folder of src/ is a module
         module=${ONLY#src/} module=${module%/} module=${module%.rs} module=${module%/mod}
         cargo test --locked --lib -- "${module//\//::}" ;;

@@ -61,30 +61,25 @@ pub use plotters;
 pub use polars;
 pub use tch;
 
-/// What most programs and every notebook use: `use ror::prelude::*;`
+/// What most programs use: `use ror::prelude::*;`
+///
+/// In notebooks it also has what tables take: polars' `col`, `lit` and the like.
 pub mod prelude {
     #[cfg(feature = "tables")]
-    pub use crate::data::{Balance, Frame, Records, Values};
+    pub use crate::data::{Balance, Frame as _, Records as _, Values as _};
     pub use crate::data::{Duplicates, Faces, Part, Protocol, Split, SplitSizes};
     #[cfg(feature = "tables")]
     pub use crate::experiment::Experiment;
     pub use crate::experiment::Training;
-    pub use crate::metrics::{Evaluation, Interval, Metric, Metrics};
-    pub use crate::model::{KerasBaselineConfig, Net, NetConfig, PretrainedRorConfig, RorConfig};
+    pub use crate::metrics::{Evaluation, Metrics};
+    pub use crate::model::{Net, PretrainedRorConfig, RorConfig};
     #[cfg(feature = "plots")]
     pub use crate::plot::{self, Figure};
     pub use crate::predict::{Photo, Predictor, detector};
     #[cfg(feature = "tables")]
     pub use crate::predict::{pred_gender_age_group, pred_gender_age_group_with};
-    pub use crate::store::{DEFAULT_MODEL, ModelStore, Trained};
-    pub use crate::train::{Augment, Recipe, Schedule};
+    pub use crate::store::{ModelStore, Trained};
+    pub use crate::train::{Augment, Recipe};
     pub use crate::{Gender, Label, Task, device};
-    pub use anyhow::{Context, Result};
-    // What filtering, grouping and joining a table takes.
-    #[cfg(feature = "tables")]
-    pub use polars::prelude::{
-        ChunkCompareEq, ChunkCompareIneq, Column, DataFrame, DataType, Expr, IntoColumn, IntoLazy,
-        JoinArgs, JoinType, LazyFrame, NamedFrom, Series, SortMultipleOptions, col, df, len, lit,
-        when,
-    };
+    pub use anyhow::Result;
 }

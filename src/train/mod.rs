@@ -36,5 +36,5 @@ pub(crate) use watch::{Watch, show};
 
 /// The version of everything here that decides what a training gives beyond its settings: part
 /// of a run's key, so that another version trains anew. Count it up with every such change; where it
-/// changes nets with teachers alone, [`TAUGHT`] is another instead.
+/// changes nets with teachers alone, the text of `TAUGHT` changes instead.
 pub const VERSION: u32 = 1;

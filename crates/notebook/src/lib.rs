@@ -21,7 +21,18 @@ pub use table::Table;
 pub mod prelude {
     pub use crate::report::{self, Ablation, Explain, PublishedResults, Remeasure, Trials};
     pub use crate::{Moving, Show, Table};
+    pub use anyhow::Context;
+    // What filtering, grouping and joining a table takes.
+    pub use polars::prelude::{
+        ChunkCompareEq, ChunkCompareIneq, Column, DataFrame, DataType, Expr, IntoColumn, IntoLazy,
+        JoinArgs, JoinType, LazyFrame, NamedFrom, Series, SortMultipleOptions, col, df, len, lit,
+        when,
+    };
+    pub use ror::metrics::{Interval, Metric};
+    pub use ror::model::{KerasBaselineConfig, NetConfig};
     pub use ror::prelude::*;
+    pub use ror::store::DEFAULT_MODEL;
+    pub use ror::train::Schedule;
     pub use shards::WriteParquet;
 }
 
