@@ -213,7 +213,7 @@ fn predict_takes_several_indices_of_the_data_set() {
     assert_eq!(output.status.code(), Some(1), "{}", words(&output));
     let mut lines = objects(&output);
     let wrong = lines.remove(1);
-    assert!(wrong["error"].as_str().unwrap().contains("no picture 99") && wrong["path"] == "99");
+    assert!(wrong["error"].as_str().unwrap().contains("no image 99") && wrong["path"] == "99");
     assert!(run(["5", "7", "6"]).status.success());
     let refused = run(["5", "--csv", "faces.csv"]);
     assert!(!refused.status.success() && words(&refused).contains("not for indices"));
