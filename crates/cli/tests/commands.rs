@@ -405,7 +405,7 @@ fn a_pretrained_net_is_fine_tuned_on_a_folder_with_its_own_labels() {
     assert!(!output.status.success());
     let refused = words(&output);
     assert!(
-        refused.contains("mine or a net it started or learnt from was trained on"),
+        refused.contains("mine or a network it started or learned from was trained on"),
         "{refused}"
     );
 }
