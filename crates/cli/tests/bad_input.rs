@@ -130,7 +130,7 @@ fn a_truncated_picture_among_many() {
         fs::write(folder.path().join(&file), &bytes[..length]).unwrap();
         let faces = Faces::at(folder.path()).unwrap();
         assert_says(&message(faces.pictures(32)), &["1 of 30 images", &file]);
-        assert_says(&message(faces.picture(7)), &["picture 7", &file]);
+        assert_says(&message(faces.picture(7)), &["image 7", &file]);
     }
 }
 
@@ -144,12 +144,12 @@ fn a_picture_on_which_the_decoder_panics() {
         .unwrap();
     let faces = Faces::at(folder.path()).unwrap();
     assert_says(&message(faces.pictures(32)), &["1 of 30 images", &file, "decoder panicked"]);
-    assert_says(&message(faces.picture(7)), &["picture 7", &file, "decoder panicked"]);
+    assert_says(&message(faces.picture(7)), &["image 7", &file, "decoder panicked"]);
     let (_folder, card) = changed_card(|_| {});
     let predictor = Predictor::new(vec![Trained::load(&card, Device::Cpu).unwrap()]).unwrap();
     let all = predictor.predict_records(&faces, faces.records());
     for error in [message(all), message(predictor.predict_index(&faces, 7))] {
-        assert_says(&error, &["picture 7", &file, "decoder panicked"]);
+        assert_says(&error, &["image 7", &file, "decoder panicked"]);
     }
 }
 
@@ -357,7 +357,10 @@ fn weights_and_cards_that_are_pipes_or_devices() {
     fifo(&models.join("pipe.json"));
     let mut limited = Command::new("timeout");
     limited.arg("60").arg(env!("CARGO_BIN_EXE_ror")).arg("lineage").env("ROR_MODELS", &models);
-    assert_says(&words(&limited.output().unwrap()), &["passed over", "pipe.json", "not a file"]);
+    assert_says(
+        &words(&limited.output().unwrap()),
+        &["skipping a network", "pipe.json", "not a file"],
+    );
 }
 
 #[test]
