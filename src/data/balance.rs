@@ -142,7 +142,7 @@ mod tests {
             faces.records().thin(backwards.clone(), 0.3, 0),
             faces.records().between_ages(backwards),
         ] {
-            assert!(wrong.unwrap_err().to_string().contains("lower one first"));
+            assert!(wrong.unwrap_err().to_string().contains("lower age first"));
         }
     }
 }

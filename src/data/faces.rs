@@ -288,12 +288,12 @@ mod tests {
         let faces = of(vec![record(30, None, &content), record(31, Some(4), &content)]).unwrap();
         assert_eq!((faces.len(), faces.contents()), (2, 1));
         assert_eq!(faces.pictures(16).unwrap().tensor.size(), [2, 16, 16, 3]);
-        assert_eq!(faces.to_string(), "2 pictures (1 different ones) from memory");
+        assert_eq!(faces.to_string(), "2 images (1 distinct) from memory");
         assert!(faces.folder().is_none() && !faces.is_synthetic());
         let older = of(vec![record(30, None, &content), record(31, Some(3), &content)]).unwrap();
         assert_ne!(faces.fingerprint(), older.fingerprint(), "labels count");
         for (bad, words) in [
-            (vec![], "no picture"),
+            (vec![], "no labeled image"),
             (vec![record(131, None, &content)], "131 years"),
             (vec![record(30, Some(5), &content)], "race"),
             (vec![record(30, None, "0123")], "SHA-256"),
