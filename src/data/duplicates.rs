@@ -109,11 +109,11 @@ mod tests {
         // Pairs of the first: 10, 30, 20.
         assert!((two.mean_difference() - 10.0).abs() < 1e-12);
         let words = two.to_string();
+        assert!(words.starts_with("2 images have several files (5 in all); 1 of them"), "{words}");
         assert!(
-            words.starts_with("2 images have several files (5 in all); 1 of them"),
+            words.contains("up to 30 years") && words.ends_with("1 disagree on gender"),
             "{words}"
         );
-        assert!(words.contains("up to 30 years") && words.ends_with("1 disagree on gender"), "{words}");
         let synthetic = Duplicates::new(&Faces::synthetic(3_000, 1).unwrap());
         let table = synthetic.table().unwrap();
         let apart = table.column("years apart").unwrap().u32().unwrap();

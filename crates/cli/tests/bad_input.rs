@@ -176,17 +176,17 @@ fn weights_of_another_shape_cut_off_or_missing() {
     let wider = RorConfig { dense: 128, ..config.clone() };
     assert_says(
         &message(Net::load(wider.clone(), &path, Device::Cpu)),
-        &["not a net of this shape", "dense.", "128"],
+        &["not a network of this shape", "dense.", "128"],
     );
     let deeper = RorConfig { blocks: [2, 1, 1, 1], ..config.clone() };
     assert_says(
         &message(Net::load(deeper.clone(), &path, Device::Cpu)),
-        &["it has no groups.0.blocks.1"],
+        &["it has no tensor groups.0.blocks.1"],
     );
     let shallower = RorConfig { root_shortcut: false, ..config.clone() };
     assert_says(
         &message(Net::load(shallower.clone(), &path, Device::Cpu)),
-        &["more tensors", "root.weight"],
+        &["unknown tensors", "root.weight"],
     );
 
     let bytes = fs::read(&path).unwrap();
@@ -194,7 +194,7 @@ fn weights_of_another_shape_cut_off_or_missing() {
         fs::write(&path, &bytes[..length]).unwrap();
         assert_says(
             &message(Net::load(config.clone(), &path, Device::Cpu)),
-            &["net.safetensors", "cut off"],
+            &["net.safetensors", "truncated"],
         );
     }
     fs::remove_file(&path).unwrap();
@@ -274,7 +274,10 @@ fn shapes_are_compared_before_memory_is_taken() {
     Tensor::write_safetensors(&[("weight", &one)], &path).unwrap();
     assert_says(
         &message(Net::load(Vast, &path, Device::Cpu)),
-        &["not a net of this shape", "its weight is [1], not [1048576, 1048576]"],
+        &[
+            "not a network of this shape",
+            "its tensor weight has the shape [1], not [1048576, 1048576]",
+        ],
     );
 }
 
