@@ -224,8 +224,8 @@ fn a_card_that_no_net_can_have() {
     let (_folder, good) = changed_card(|_| {});
     assert!(Trained::load(&good, Device::Cpu).is_ok());
     for (field, value, says) in [
-        ("temperatures", json!([1.0, 0.0]), &["temperature of 0", "above 0"][..]),
-        ("temperatures", json!([-1.0]), &["temperature of -1"]),
+        ("temperatures", json!([1.0, 0.0]), &["temperature is 0", "above 0"][..]),
+        ("temperatures", json!([-1.0]), &["temperature is -1"]),
         ("weights", json!("../both-64px.safetensors"), &["beside the card"]),
         ("weights", json!("/dev/zero"), &["beside the card"]),
         ("weights", json!(""), &["beside the card"]),
