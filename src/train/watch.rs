@@ -1,5 +1,5 @@
-//! What is seen of a training while it runs: in a notebook a bar, the table of epochs and the
-//! learning curves, in one output that moves; elsewhere a line an epoch.
+//! Display of a running training: in a notebook a progress bar, the table of epochs and the
+//! learning curves in one updating output; elsewhere one line per epoch.
 
 use std::time::Instant;
 
@@ -10,8 +10,8 @@ use crate::Task;
 use utils::live::{self, Live, Stopped, keep_going};
 use utils::progress::{Progress, left};
 
-/// Shows what a training did, where outputs can move: then a cell that loads a net ends as one that
-/// trains it.
+/// Shows the history of a training if outputs can be updated, so that a cell that loads a network
+/// ends like one that trains it.
 pub(crate) fn show(task: Task, history: &History) {
     if let Some(live) = Live::open() {
         live.show(live::drawn(history), history.table(task.has_age()));
@@ -20,24 +20,24 @@ pub(crate) fn show(task: Task, history: &History) {
 
 pub(super) struct Watch {
     task: Task,
-    /// The last epoch, if the training isn't over sooner.
+    /// The last epoch, unless the training ends earlier.
     epochs: usize,
     live: Option<Live>,
     /// The epochs so far, as HTML.
     drawn: String,
     text: String,
     began: Instant,
-    /// Epochs that were there when it began.
+    /// Number of epochs when it began.
     before: usize,
 }
 
-/// One epoch that is being watched.
+/// The display of one epoch.
 pub(super) struct Steps<'a> {
     watch: &'a Watch,
     number: usize,
     steps: usize,
     done: usize,
-    /// Where nothing moves.
+    /// Progress if outputs cannot be updated.
     lines: Option<Progress>,
 }
 
@@ -59,7 +59,7 @@ impl Watch {
         watch
     }
 
-    /// Watches an epoch of so many steps.
+    /// Starts the display of an epoch of `steps` steps.
     pub(super) fn steps(&self, number: usize, steps: usize) -> Steps<'_> {
         let lines = self
             .live
@@ -79,13 +79,13 @@ impl Watch {
         live.show(self.drawn.clone(), self.text.clone());
     }
 
-    /// What an error of this training should say.
+    /// Adds to a stop how to continue the training.
     pub(super) fn explained(&self, error: anyhow::Error, history: &History) -> anyhow::Error {
         match error.is::<Stopped>() {
             true => {
                 let words = match history.epochs.len() {
-                    0 => " in the first epoch: run the cell again to begin anew".to_owned(),
-                    last => format!(" after epoch {last}: run the cell again to go on"),
+                    0 => " in the first epoch: run the cell again to start over".to_owned(),
+                    last => format!(" after epoch {last}: run the cell again to continue"),
                 };
                 Stopped(words).into()
             }
@@ -95,7 +95,8 @@ impl Watch {
 }
 
 impl Steps<'_> {
-    /// Counts a step; `loss` gives the mean loss of the epoch so far, where it is shown.
+    /// Counts a step; `loss` returns the mean loss of the epoch so far and is called if it is
+    /// shown.
     ///
     /// # Errors
     /// Stop was pressed.

@@ -83,7 +83,7 @@ fn a_training_that_is_stopped_goes_on_where_it_was() {
     assert!(!output.status.success());
     let said = words(&output);
     assert!(said.contains("stopped by you after epoch "), "{said}");
-    assert!(said.contains("run the cell again to go on"), "{said}");
+    assert!(said.contains("run the cell again to continue"), "{said}");
 
     fs::remove_file(place.path().join("stop")).unwrap();
     let again = in_cell(place.path(), data.path()).output().unwrap();
