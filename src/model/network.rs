@@ -56,8 +56,8 @@ use super::{Conv, Norm, Params};
 ///
 /// It is saved in a network's card as its serde fields, and compared by them.
 pub trait Architecture: Serialize + DeserializeOwned + fmt::Debug + Send + Sync + 'static {
-    /// Names the architecture in cards and experiment files; no two share one.
     /// Names the architecture in cards and experiment files; it must be unique.
+    const NAME: &'static str;
 
     /// Side length of the input images in pixels.
     fn input(&self) -> u32;

@@ -5,9 +5,9 @@
 //! With Deep RoR Architecture", arXiv 1710.02985, figure 2.
 //!
 //! ```text
-//! picture -> stem -> [ group 0 ] -> [ group 1 ] -> [ group 2 ] -> [ group 3 ] -> (+) -> BN, ReLU -> pool -> dense -> head
-//!              |      \_middle_/     \_middle_/     \_middle_/     \_middle_/     |
-//!              \__________________________ root ________________________________/
+//! image -> stem -> [ group 0 ] -> [ group 1 ] -> [ group 2 ] -> [ group 3 ] -> (+) -> BN, ReLU -> pool -> dense -> head
+//!            |      \_middle_/     \_middle_/     \_middle_/     \_middle_/     |
+//!            \__________________________ root ________________________________/
 //! ```
 //!
 //! A group is a sequence of bottleneck blocks, each with its own, final shortcut.
