@@ -64,7 +64,7 @@ pub fn picture_grid(title: &str, pictures: &[(String, Vec<u8>)], columns: usize)
     for (i, (caption, bytes)) in pictures.iter().enumerate() {
         let (format, picture) =
             inspect(bytes).with_context(|| format!("image {} ({caption:?})", i + 1))?;
-        // Fit into the square, centred, without distortion.
+        // Fit into the square, centered, without distortion.
         let (wide, high) = picture.dimensions();
         let scale = f64::from(EDGE) / f64::from(wide.max(high));
         let [wide, high] = [wide, high].map(|side| (f64::from(side) * scale) as i32);

@@ -55,7 +55,7 @@ pub(crate) fn header(note: &str) -> i32 {
     44 + 18 * note.lines().count() as i32
 }
 
-/// One axis: its title, the values it spans and how they are labelled.
+/// One axis: its title, the values it spans and how they are labeled.
 pub(crate) struct Axis {
     pub(crate) title: String,
     pub(crate) range: Range<f64>,
@@ -119,7 +119,7 @@ impl Axis {
     }
 }
 
-/// Draws a pair of axes that fills `area`; `right` pixels stay free beside it.
+/// Draws a pair of axes that fills `area`; `right` pixels on the right stay free.
 pub(crate) fn chart<'a>(area: &Canvas<'a>, x: &Axis, y: &Axis, right: i32) -> Result<Chart<'a>> {
     let mut chart = ChartBuilder::on(area)
         .margin_top(8)

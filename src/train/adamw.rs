@@ -10,7 +10,7 @@ const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;
 const EPSILON: f64 = 1e-8;
 
-/// The optimiser's state: running means of the gradient and of its square.
+/// The optimizer's state: running means of the gradient and of its square.
 #[derive(Debug)]
 pub(super) struct AdamW {
     pub(super) first_moment: Tensor,

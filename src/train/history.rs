@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(
             grown.best().map(|e| e.epoch),
             Some(6),
-            "what was best on small pictures is not kept for large ones"
+            "the best epoch on small images is not kept for large ones"
         );
     }
 }

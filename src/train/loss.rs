@@ -89,7 +89,7 @@ mod tests {
     fn losses_of_hand_made_cases() {
         let labels = [Label::new(3, Gender::Female), Label::new(60, Gender::Male)];
         let plain = Recipe::report(Task::Gender);
-        // Logits of 2: probability 0.8808 of female, right for the first picture.
+        // Logits of 2: probability 0.8808 of female, correct for the first image.
         let logits = Tensor::from_slice(&[2f32, 2.0]).view([2, 1]);
         let expected = (-(0.880_797f64.ln()) - 0.119_203f64.ln()) / 2.0;
         assert!((loss(Task::Gender, &labels, &plain, &logits) - expected).abs() < 1e-5);
