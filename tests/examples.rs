@@ -38,7 +38,7 @@ fn check(output: &Output, says: &[&str]) {
 fn own_net_and_own_loss_train_on_synthetic_faces() {
     let place = TempDir::new().unwrap();
     let output = example("own_net", place.path(), &[]);
-    check(&output, &["gender, on 1,000 pictures", "accuracy"]);
+    check(&output, &["gender, on 1,000 images", "accuracy"]);
     let runs = place.path().join("models/runs");
     let run = fs::read_dir(&runs).unwrap().flatten().next().unwrap().path();
     let card = fs::read_to_string(run.join("card.json")).unwrap();

@@ -150,7 +150,7 @@ fn a_teacher_teaches_and_belongs_to_the_lineage() -> anyhow::Result<()> {
     leaky.fingerprint = leaky.contents(&faces)?.fingerprint();
     let refused = training(&leaky).net(tiny(1)).teachers(&teachers).train_or_load().unwrap_err();
     let refused = format!("{refused:#}");
-    assert!(refused.contains("use the split it was trained by"), "{refused}");
+    assert!(refused.contains("use the split it was trained on"), "{refused}");
     Ok(())
 }
 

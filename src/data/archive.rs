@@ -1,4 +1,4 @@
-//! Unpacking `UTKFace.tar.gz`, or another tar file, whole or not at all.
+//! Unpacks `UTKFace.tar.gz`, or another tar archive, completely or not at all.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -22,31 +22,32 @@ use utils::paths::cache;
 use utils::progress::{Counted, Progress, say, thousands};
 use utils::tar_members;
 
-/// Counted up where unpacking comes to make something else: what was unpacked before is not used.
+/// Increased whenever unpacking gives a different result, so that older files are not reused.
 const VERSION: u32 = 2;
 
-/// In the folder of an unpacked archive, the files, and beside them what they should contain.
+/// In the folder of an unpacked archive: the files, and the list of their expected hashes.
 const FILES: &str = "files";
 const CONTENTS: &str = "contents.txt";
 
-/// The files of an archive: unpacked now, or by an earlier call. A changed archive (size or time)
-/// is unpacked anew, and so is one of whose unpacked files any is missing or has other bytes.
+/// Returns the files of an archive, unpacked now or by an earlier call. It is unpacked again if its
+/// size or modification time changed, or if an unpacked file is missing or modified.
 ///
 /// # Errors
-/// An archive that is cut off or damaged, of another form, or larger than [`Most`]; a member that
-/// would land outside the folder, or is neither a file nor a link to one; or a cache that can't be
-/// written. Nothing half-unpacked stays behind.
+/// An archive that is truncated, damaged, in an unsupported format or larger than [`Most`]; a
+/// member that would be written outside the folder, or is neither a file nor a link to one; or a
+/// cache that can't be written. A failure leaves no partial files behind.
 pub(super) fn unpacked(archive: &Path) -> Result<Tree> {
     let context = || format!("cannot unpack {}", archive.display());
     let meta = fs::metadata(archive).with_context(context)?;
-    // A pipe or a device may never end.
+    // Reading a pipe or a device may never end.
     ensure!(meta.is_file(), "{} is neither a folder nor a file", archive.display());
     let time = meta.modified()?.duration_since(UNIX_EPOCH).map_or(0, |t| t.as_nanos());
     let path = archive.canonicalize()?;
     let key = Sha256::digest(format!("{VERSION} {} {} {time}", path.display(), meta.len()));
     let key = hex(&key[..6]);
     let folder = cache().join(format!("unpacked-{key}"));
-    // Until the end, so that two programs neither unpack the same at once nor replace each other's.
+    // Held until the end, so that two processes neither unpack the same archive nor replace each
+    // other's files.
     let _lock = lock(&cache().join(format!("lock-{key}")), archive)?;
     if folder.is_dir() {
         match as_unpacked(&folder) {
@@ -54,7 +55,7 @@ pub(super) fn unpacked(archive: &Path) -> Result<Tree> {
             Err(error) => {
                 keep_going()?;
                 say(&format!(
-                    "note: {}, unpacked from {}, is damaged and is made anew: {error:#}",
+                    "note: {}, unpacked from {}, is damaged; unpacking it again: {error:#}",
                     folder.display(),
                     archive.display()
                 ));
@@ -63,12 +64,12 @@ pub(super) fn unpacked(archive: &Path) -> Result<Tree> {
             }
         }
     }
-    // Removed when dropped, unless it has become the folder.
+    // Removed when dropped, unless it was renamed to `folder`.
     let _writing = files::writing_to_cache();
     let half = half_unpacked()
         .with_context(|| {
             format!(
-                "cannot make a folder in {} (set ROR_CACHE to a folder that can be written)",
+                "cannot create a folder in {} (set ROR_CACHE to a writable folder)",
                 cache().display()
             )
         })
@@ -83,7 +84,7 @@ pub(super) fn unpacked(archive: &Path) -> Result<Tree> {
     Ok(tree(&folder, &unpack().with_context(context)?))
 }
 
-/// What was unpacked by an earlier call, if it still is as it was.
+/// Returns the files unpacked by an earlier call if they are unchanged.
 fn as_unpacked(folder: &Path) -> Result<Tree> {
     files::remove_half_written(folder);
     let mut contents = Contents::read(folder.join(CONTENTS))?;
@@ -96,9 +97,13 @@ fn as_unpacked(folder: &Path) -> Result<Tree> {
     let mut wrong = names.iter().zip(found.iter().zip(&expected));
     if let Some((name, _)) = wrong.find(|(_, (seen, content))| !same(seen, content)) {
         let more = 1 + wrong.filter(|(_, (seen, content))| !same(seen, content)).count();
-        bail!("{} of {} files, {name} for one", thousands(more), thousands(names.len()));
+        bail!(
+            "{} of {} files are missing or modified, for example {name}",
+            thousands(more),
+            thousands(names.len())
+        );
     }
-    // New times alone: it was copied.
+    // Only the modification times changed: the folder was copied.
     let seen = found.into_iter().filter_map(Result::ok);
     let _ = contents.keep(names.into_iter().zip(seen));
     Ok(tree(folder, &contents))
@@ -112,7 +117,7 @@ fn tree(folder: &Path, contents: &Contents) -> Tree {
     Tree { root: folder.join(FILES), files: contents.all().map(file).collect(), unreadable: vec![] }
 }
 
-/// Waits until no other program unpacks this archive; none where the cache can't have locks.
+/// Waits until no other process unpacks this archive. `None` if the cache has no file locks.
 fn lock(path: &Path, archive: &Path) -> Result<Option<File>> {
     let file = fs::create_dir_all(cache()).and_then(|()| File::create(path));
     let Ok(file) = file else { return Ok(None) };
@@ -122,9 +127,9 @@ fn lock(path: &Path, archive: &Path) -> Result<Option<File>> {
             Err(fs::TryLockError::Error(_)) => return Ok(None),
             Err(fs::TryLockError::WouldBlock) => {}
         }
-        // For a second it may be that the other only looks whether all is there.
+        // The other process may only be checking the files, which takes less than a second.
         if waited == 20 {
-            say(&format!("waiting for another program that unpacks {}", archive.display()));
+            say(&format!("waiting for another process that is unpacking {}", archive.display()));
         }
         keep_going()?;
         sleep(Duration::from_millis(50));
@@ -132,7 +137,7 @@ fn lock(path: &Path, archive: &Path) -> Result<Option<File>> {
     Ok(None)
 }
 
-/// A new folder in the cache, with everyone's usual rights: it will be renamed.
+/// Creates a folder in the cache with the default permissions, since it will be renamed.
 fn half_unpacked() -> io::Result<TempDir> {
     fs::create_dir_all(cache())?;
     let mut builder = tempfile::Builder::new();
@@ -142,16 +147,16 @@ fn half_unpacked() -> io::Result<TempDir> {
     builder.tempdir_in(cache())
 }
 
-/// How much an archive may unpack to.
+/// Limits of an unpacked archive.
 struct Most {
-    /// Members of every kind.
+    /// Number of members of any kind.
     members: usize,
-    /// Bytes of the archive when decompressed, and of the files.
+    /// Bytes of the decompressed archive, and of its files.
     bytes: u64,
 }
 
 impl Most {
-    /// UTKFace has 23,709 members and 120 MB.
+    /// The limits from the environment or their defaults; UTKFace has 23,709 members and 120 MB.
     fn here() -> Result<Self> {
         Ok(Self {
             members: number("ROR_UNPACK_FILES", 1_000_000)? as usize,
@@ -161,7 +166,7 @@ impl Most {
 
     fn too_many_bytes(&self) -> Error {
         anyhow!(
-            "it unpacks to more than {} bytes: if that is right, set ROR_UNPACK_BYTES to more",
+            "it unpacks to more than {} bytes: set ROR_UNPACK_BYTES to raise the limit",
             thousands(self.bytes as usize)
         )
     }
@@ -172,15 +177,15 @@ fn number(variable: &str, usual: u64) -> Result<u64> {
         return Ok(usual);
     };
     let number = text.to_str().and_then(|text| text.parse().ok());
-    number.with_context(|| format!("{variable} is {text:?}: it should be a whole number"))
+    number.with_context(|| format!("{variable} is {text:?}: set it to a whole number"))
 }
 
-/// The most folders that a member may be in: they are no members, and so are not counted.
+/// Maximum folder depth of a member. Folders are not members, so they are not counted.
 const MOST_FOLDERS: usize = 32;
-/// The most bytes of a name on the average, where a link leads included: they are in memory.
+/// Maximum average length of a name with its link target, in bytes: names are kept in memory.
 const MOST_NAME: usize = 256;
 
-/// Forms that are not read, by how they begin.
+/// Unsupported formats, by their first bytes.
 const OTHERS: [(&[u8], &str); 6] = [
     (b"PK\x03\x04", "zip"),
     (b"7z\xBC\xAF\x27\x1C", "7z"),
@@ -190,7 +195,7 @@ const OTHERS: [(&[u8], &str); 6] = [
     (b"\x28\xB5\x2F\xFD", "zstd"),
 ];
 
-const DAMAGED: &str = "the archive is cut off or damaged: download it again";
+const DAMAGED: &str = "the archive is truncated or damaged: download it again";
 
 /// Unpacks an archive into a folder; returns its files.
 fn unpack(archive: &Path, bytes: u64, folder: &Path) -> Result<BTreeMap<String, Seen>> {
@@ -198,12 +203,12 @@ fn unpack(archive: &Path, bytes: u64, folder: &Path) -> Result<BTreeMap<String, 
     File::open(archive)?.take(8).read_to_end(&mut start)?;
     if let Some((_, form)) = OTHERS.iter().find(|(begin, _)| start.starts_with(begin)) {
         bail!(
-            "it is compressed by {form}: unpack it and name the folder (.tar, .tar.gz and .tgz are \
-             read as they are)"
+            "it is compressed with {form}: unpack it and pass the folder (only .tar, .tar.gz \
+             and .tgz are supported)"
         );
     }
     let most = Most::here()?;
-    // Of the compressed bytes, so that progress needs no second pass.
+    // Counts compressed bytes, so that progress needs no second pass.
     let progress = Progress::new("unpacking (MiB)", (bytes >> 20) as usize);
     let counted = Counted { inner: BufReader::new(File::open(archive)?), progress: &progress };
     let is_compressed = start.starts_with(&[0x1F, 0x8B]);
@@ -218,45 +223,45 @@ fn unpack(archive: &Path, bytes: u64, folder: &Path) -> Result<BTreeMap<String, 
         keep_going()?;
         let member = member.map_err(|error| match members {
             0 if !is_compressed => anyhow!(error)
-                .context("it is no archive (.tar, .tar.gz and .tgz are read), or damaged"),
+                .context("it is damaged or not an archive (.tar, .tar.gz and .tgz are supported)"),
             _ => unpacking.unread(error),
         })?;
         members += 1;
         ensure!(
             members <= most.members,
-            "it has more than {} members: if that is right, set ROR_UNPACK_FILES to more",
+            "it has more than {} members: set ROR_UNPACK_FILES to raise the limit",
             thousands(most.members)
         );
         let shown = String::from_utf8_lossy(&member.path_bytes()).into_owned();
-        links.extend(unpacking.add(member).with_context(|| format!("at {shown}"))?);
+        links.extend(unpacking.add(member).with_context(|| format!("in member {shown}"))?);
         Ok(())
     })?;
-    // Without them it was cut off between two members.
-    ensure!(whole, "{DAMAGED} (the zeros at its end are missing)");
+    // An archive without them was truncated between two members.
+    ensure!(whole, "{DAMAGED} (its end marker is missing)");
     unpacking.link(links)?;
     Ok(unpacking.files)
 }
 
-/// Where a symbolic link leads: by its own words, and which member that would be.
+/// A symbolic link: its target as written, and the member that this refers to.
 struct Link {
     to: String,
     member: Option<String>,
 }
 
-/// A folder that is filled from an archive.
+/// A folder being filled from an archive.
 struct Unpacking<'a> {
     folder: &'a Path,
     most: &'a Most,
-    /// How many bytes may still be written.
+    /// Bytes that may still be written.
     left: u64,
-    /// Bytes of the names so far.
+    /// Total bytes of the names so far.
     named: usize,
-    /// What is there.
+    /// Files unpacked so far.
     files: BTreeMap<String, Seen>,
 }
 
 impl Unpacking<'_> {
-    /// Why an archive could not be read on.
+    /// Explains why reading an archive failed.
     fn unread(&self, error: io::Error) -> Error {
         match error.kind() {
             io::ErrorKind::FileTooLarge => self.most.too_many_bytes(),
@@ -264,34 +269,34 @@ impl Unpacking<'_> {
         }
     }
 
-    /// Unpacks a member; a symbolic link, by its name, waits until all are there.
+    /// Unpacks a member. Returns a symbolic link with its name, to be written after all files.
     fn add(&mut self, mut member: tar::Entry<impl Read>) -> Result<Option<(String, Link)>> {
         let kind = member.header().entry_type();
-        // Of a folder the files' names say enough; the others are remarks about the archive.
+        // Folders follow from the file names; the other kinds describe the archive.
         if kind.is_dir() || kind.is_pax_global_extensions() || kind.as_byte() == b'V' {
             return Ok(None);
         }
-        let elsewhere = "unpack it yourself and name the folder";
+        let elsewhere = "unpack it yourself and pass the folder";
         let text = |bytes: &[u8]| -> Result<String> {
             let text = String::from_utf8(bytes.to_vec()).ok();
-            text.with_context(|| format!("a name that is not UTF-8: {elsewhere}"))
+            text.with_context(|| format!("the name is not UTF-8: {elsewhere}"))
         };
         let name = text(&member.path_bytes())?;
         let climbs = |c| !matches!(c, Component::Normal(_) | Component::CurDir);
         let name = match resolved("", &name) {
             Some(inside) if !Path::new(&name).components().any(climbs) => inside,
-            _ => bail!("it would land outside the folder: this is not UTKFace, don't use it"),
+            _ => bail!("it would be written outside the folder: do not use this archive"),
         };
         ensure!(
             name.matches('/').count() <= MOST_FOLDERS,
-            "it is in too many folders: {elsewhere}"
+            "it is nested in more than {MOST_FOLDERS} folders: {elsewhere}"
         );
         let to = member.link_name_bytes().map(|to| text(&to)).transpose()?.unwrap_or_default();
         self.named += name.len() + to.len();
         ensure!(
             self.named <= self.most.members.saturating_mul(MOST_NAME),
-            "the names are too long: more than {MOST_NAME} bytes each for {} members; if that is \
-             right, set ROR_UNPACK_FILES to more",
+            "the names are too long (more than {MOST_NAME} bytes on average for {} members): set \
+             ROR_UNPACK_FILES to raise the limit",
             thousands(self.most.members)
         );
         if kind.is_symlink() {
@@ -301,7 +306,7 @@ impl Unpacking<'_> {
         }
         if kind.is_hard_link() {
             let linked = resolved("", &to).is_some_and(|to| self.files.contains_key(&to));
-            ensure!(linked, "a link to {to}, which does not stand before it: {elsewhere}");
+            ensure!(linked, "it is a hard link to {to}, which does not precede it: {elsewhere}");
             self.copy(&to, name)?;
             return Ok(None);
         }
@@ -312,7 +317,7 @@ impl Unpacking<'_> {
         let is_file = kind.is_file() || kind.is_contiguous() || kind.is_gnu_sparse();
         ensure!(
             is_file && !sparse,
-            "neither a file nor a link, or a sparse file of a kind that is not read: {elsewhere}"
+            "it is neither a file nor a link, or an unsupported kind of sparse file: {elsewhere}"
         );
         self.write(name, &mut member)?;
         Ok(None)
@@ -341,10 +346,10 @@ impl Unpacking<'_> {
         Ok(())
     }
 
-    /// Writes a file that is there under another name, too.
+    /// Copies an unpacked file to another name.
     fn copy(&mut self, from: &str, name: String) -> Result<()> {
         let Some(Seen { content, .. }) = self.files.get(from).cloned() else {
-            bail!("{from} is not there");
+            bail!("{from} is missing");
         };
         if from == name {
             return Ok(());
@@ -356,13 +361,13 @@ impl Unpacking<'_> {
         Ok(())
     }
 
-    /// Counts so many bytes as written.
+    /// Counts `bytes` as written.
     fn take(&mut self, bytes: u64) -> Result<()> {
         self.left = self.left.checked_sub(bytes).ok_or_else(|| self.most.too_many_bytes())?;
         Ok(())
     }
 
-    /// The path of a new file, whose folder is made; an earlier member of that name gives way.
+    /// Creates the folder of a new file and returns its path. An existing file is overwritten.
     fn make_room(&self, name: &str) -> Result<PathBuf> {
         let path = self.folder.join(name);
         if let Some(parent) = path.parent() {
@@ -371,10 +376,10 @@ impl Unpacking<'_> {
         Ok(path)
     }
 
-    /// Writes a file for each link to one of the archive, be it by way of other links.
+    /// Writes a copy of the target of each link, following links to links.
     fn link(&mut self, mut links: BTreeMap<String, Link>) -> Result<()> {
         while let Some(first) = links.pop_first() {
-            // From link to link until there is a file. Each is taken out: none is come by twice.
+            // Follows links up to a file. Each link is removed from the map, so cycles end.
             let mut way = vec![first];
             loop {
                 keep_going()?;
@@ -385,8 +390,8 @@ impl Unpacking<'_> {
                 let next = member.as_ref().and_then(|member| links.remove_entry(member));
                 way.push(next.with_context(|| {
                     format!(
-                        "its member {name} is a link to {to}, which is no file of the archive: \
-                         unpack it yourself and name the folder"
+                        "its member {name} is a link to {to}, which is not a file of the archive: \
+                         unpack it yourself and pass the folder"
                     )
                 })?);
             }

@@ -1,4 +1,4 @@
-//! Choosing rows of a records table: the original's three balancing steps.
+//! Row selection in a records table: the original project's three balancing steps.
 
 use std::ops::RangeInclusive;
 
@@ -7,17 +7,17 @@ use polars::prelude::{BooleanChunked, DataFrame, NewChunkedArray};
 
 use utils::hash::rank;
 
-/// The original's balancing, in its order; see [`Records::balance`].
+/// Settings of the original project's balancing, in its order; see [`Records::balance`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Balance {
-    /// Ages over-represented in UTKFace, and the share of them to keep. Default: 30 % of
-    /// ages 24 to 28.
+    /// Ages over-represented in UTKFace, and the share of them to keep. Default: 30 % of ages 24 to
+    /// 28.
     pub peak: (RangeInclusive<u32>, f64),
     /// The highest age to keep, in years. Default: 60.
     pub oldest: u32,
-    /// Small children, and the share of them to keep. Default: 50 % of ages 0 to 4.
+    /// Ages of small children, and the share of them to keep. Default: 50 % of ages 0 to 4.
     pub infants: (RangeInclusive<u32>, f64),
-    /// Decides which pictures are kept. Default: 0.
+    /// Seed that selects the images to keep. Default: 0.
     pub seed: u64,
 }
 
@@ -27,7 +27,7 @@ impl Default for Balance {
     }
 }
 
-/// What can be done to a table of records. Each step makes a new table and keeps row order.
+/// Operations on a records table. Each returns a new table and keeps the row order.
 ///
 /// ```
 /// use ror::data::{Balance, Faces, Records};
@@ -42,18 +42,17 @@ impl Default for Balance {
 /// # }
 /// ```
 pub trait Records {
-    /// Keeps a random `share` (0 to 1, rounded to whole pictures) of the rows whose age is in
-    /// `ages`, and all other rows. The same seed keeps the same pictures on every machine.
+    /// Keeps a random `share` (0 to 1, rounded to whole images) of the rows whose age is in `ages`,
+    /// and all other rows. The same seed keeps the same images on every machine.
     ///
     /// # Errors
-    /// A share outside 0 to 1, ages that end before they start, or a table that is not one of
-    /// records.
+    /// A share outside 0 to 1, an empty age range, or a table that is not a records table.
     fn thin(&self, ages: RangeInclusive<u32>, share: f64, seed: u64) -> Result<DataFrame>;
 
-    /// Drops the rows of ages over `oldest` years.
+    /// Drops the rows with ages over `oldest` years.
     ///
     /// # Errors
-    /// A table that is not one of records.
+    /// A table that is not a records table.
     fn up_to_age(&self, oldest: u32) -> Result<DataFrame> {
         self.between_ages(0..=oldest)
     }
@@ -61,24 +60,24 @@ pub trait Records {
     /// Keeps the rows whose age is in `ages`.
     ///
     /// # Errors
-    /// Ages that end before they start, or a table that is not one of records.
+    /// An empty age range, or a table that is not a records table.
     fn between_ages(&self, ages: RangeInclusive<u32>) -> Result<DataFrame>;
 
-    /// All three steps of the original: thin the peak, drop the oldest, thin the infants.
+    /// Applies the three steps of the original: thins the peak, drops the oldest, thins the
+    /// infants.
     ///
     /// # Errors
-    /// A share outside 0 to 1, ages that end before they start, or a table that is not one of
-    /// records.
+    /// A share outside 0 to 1, an empty age range, or a table that is not a records table.
     fn balance(&self, balance: &Balance) -> Result<DataFrame>;
 }
 
 impl Records for DataFrame {
     fn thin(&self, ages: RangeInclusive<u32>, share: f64, seed: u64) -> Result<DataFrame> {
-        ensure!((0.0..=1.0).contains(&share), "a share of {share} of the pictures: choose 0 to 1");
+        ensure!((0.0..=1.0).contains(&share), "the share is {share}: choose 0 to 1");
         let mut mask = rows_of(self, &ages)?;
         let files = self
             .column("file")
-            .context("the table lacks the column `file` that records() has")?
+            .context("the table has no column `file`: pass a table from records()")?
             .str()?;
         let mut inside: Vec<(u64, usize)> = files
             .iter()
@@ -109,19 +108,19 @@ impl Records for DataFrame {
     }
 }
 
-/// Which rows' ages are in `ages`.
+/// For each row, whether its age is in `ages`.
 fn rows_of(table: &DataFrame, ages: &RangeInclusive<u32>) -> Result<Vec<bool>> {
     ensure!(
         !ages.is_empty(),
-        "no age is in {} to {}: name the lower one first",
+        "the age range {} to {} is empty: put the lower age first",
         ages.start(),
         ages.end()
     );
     let column = table
         .column("age")
-        .context("the table lacks the column `age` that records() has")?
+        .context("the table has no column `age`: pass a table from records()")?
         .u32()
-        .context("the column `age` should be u32, years")?;
+        .context("the column `age` must have the type u32")?;
     let inside = |age: Option<u32>| age.is_some_and(|age| ages.contains(&age));
     Ok(column.iter().map(inside).collect())
 }
@@ -143,7 +142,7 @@ mod tests {
             faces.records().thin(backwards.clone(), 0.3, 0),
             faces.records().between_ages(backwards),
         ] {
-            assert!(wrong.unwrap_err().to_string().contains("lower one first"));
+            assert!(wrong.unwrap_err().to_string().contains("lower age first"));
         }
     }
 }

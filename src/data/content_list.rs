@@ -1,4 +1,4 @@
-//! A split as a list of contents: a text file that is committed, and needs no picture to check.
+//! A split as a list of image hashes: a committed text file that is checked without the images.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,39 +9,39 @@ use super::{Part, Protocol};
 use utils::files;
 use utils::hash::Lines;
 
-/// Hexadecimal digits of a content's SHA-256 in a list: no two of UTKFace's contents share them.
+/// Hexadecimal digits of an image hash in a list: they identify each image of UTKFace.
 const DIGITS: usize = 10;
-/// Contents in a line of a file.
+/// Hashes per line of a file.
 const IN_LINE: usize = 10;
 
-/// Which contents are in which part of a split, by the first 10 hexadecimal digits of the
-/// SHA-256 of the picture's file.
+/// The image hashes in each set of a split: the first 10 hexadecimal digits of the SHA-256 of the
+/// image file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ContentList {
-    /// To train on.
+    /// Training set.
     pub train: BTreeSet<String>,
-    /// To select by.
+    /// Validation set.
     pub validation: BTreeSet<String>,
-    /// To test on.
+    /// Test set.
     pub test: BTreeSet<String>,
 }
 
-/// A content as lists have it.
+/// The digits of an image hash that a list holds.
 pub(super) fn digits(content: &str) -> &str {
     content.get(..DIGITS).unwrap_or(content)
 }
 
 impl ContentList {
-    /// Reads a list: after lines that start with `#`, each part's name and number of contents,
-    /// and then these.
+    /// Reads a list: comment lines that start with `#`, then for each set its name, the number of
+    /// its hashes, and the hashes.
     ///
     /// # Errors
-    /// A file that is missing or has another form; a part with another number of contents than
-    /// it says; a content in two parts.
+    /// A file that is missing or malformed, a set whose number of hashes differs from its heading,
+    /// or a hash in two sets.
     pub fn read(path: &Path) -> Result<Self> {
         let text = files::read_text(path)?;
         Self::parse(&text)
-            .with_context(|| format!("{} is not a list of a split's contents", path.display()))
+            .with_context(|| format!("{} is not a valid list of image hashes", path.display()))
     }
 
     fn parse(text: &str) -> Result<Self> {
@@ -51,7 +51,7 @@ impl ContentList {
             let heading = lines.next().and_then(|line| line.split_once(' '));
             let size: usize = match heading {
                 Some((name, size)) if name == part.name() => size.parse()?,
-                _ => bail!("the part {} is missing", part.name()),
+                _ => bail!("the section {} is missing", part.name()),
             };
             let contents = list.part_mut(part);
             for line in lines.by_ref().take(size.div_ceil(IN_LINE)) {
@@ -59,22 +59,22 @@ impl ContentList {
             }
             ensure!(
                 contents.len() == size && contents.iter().all(|content| is_content(content)),
-                "the part {} should have {size} different contents of {DIGITS} hexadecimal digits",
+                "the section {} should have {size} distinct hashes of {DIGITS} hexadecimal digits",
                 part.name()
             );
         }
-        ensure!(lines.next().is_none(), "there is more after the last part");
+        ensure!(lines.next().is_none(), "there is text after the last section");
         let Self { train, validation, test } = &list;
         ensure!(
             train.is_disjoint(validation)
                 && train.is_disjoint(test)
                 && validation.is_disjoint(test),
-            "a content is in two parts"
+            "a hash is in two sections"
         );
         Ok(list)
     }
 
-    /// Writes the list, whole or not at all, below a heading of one or more lines.
+    /// Writes the list atomically, below a heading of one or more lines.
     ///
     /// # Errors
     /// A file that can't be written.
@@ -94,7 +94,7 @@ impl ContentList {
         })
     }
 
-    /// Identifies which contents are in which part (16 hexadecimal digits).
+    /// Fingerprint of the three sets (16 hexadecimal digits).
     pub fn fingerprint(&self) -> String {
         let mut lines = Lines::default();
         for part in Part::ALL {
@@ -104,7 +104,7 @@ impl ContentList {
         lines.fingerprint()
     }
 
-    /// The contents of one part.
+    /// The image hashes of one set.
     pub fn part(&self, part: Part) -> &BTreeSet<String> {
         match part {
             Part::Train => &self.train,
@@ -123,10 +123,10 @@ impl ContentList {
 }
 
 impl Protocol {
-    /// Which images are in which part, by their hashes.
+    /// The image hashes in each set.
     ///
     /// # Errors
-    /// None: the lists are part of the library.
+    /// Never for a released version: the lists are part of the library.
     pub fn list(self) -> Result<ContentList> {
         ContentList::parse(self.text()).with_context(|| format!("the protocol {self}"))
     }

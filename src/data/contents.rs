@@ -1,4 +1,4 @@
-//! The SHA-256 of files, kept beside their sizes and times so that each is hashed once.
+//! SHA-256 hashes of files, cached with their sizes and times so that each is hashed once.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
@@ -15,10 +15,10 @@ use utils::hash::{checksum, sha256, sha256_of_file};
 use utils::paths;
 use utils::progress::{Progress, say};
 
-/// How the file begins; another number where its form changes.
+/// How the file begins; the number changes with its format.
 const HEAD: &str = "ror contents 2";
 
-/// A file as last seen: its stamp, see [`stamp`], and the SHA-256 of its bytes.
+/// A file as last seen: its stamp (see [`stamp`]) and the SHA-256 of its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Seen {
     stamp: String,
@@ -31,15 +31,15 @@ impl Seen {
         Ok(Self { stamp: stamp(file)?, content })
     }
 
-    /// Its size.
+    /// Size in bytes.
     pub(super) fn bytes(&self) -> u64 {
         let size = self.stamp.split(' ').next().and_then(|size| size.parse().ok());
         size.unwrap_or(u64::MAX)
     }
 }
 
-/// Size and times of change: a file that has the same ones has not been written to. On Unix the
-/// second time is the system's own, which no program can set back.
+/// Size and times of change: while they are the same, the file was not written to. On Unix the
+/// second is the inode's change time, which no program can set back.
 fn stamp(file: &Metadata) -> io::Result<String> {
     let time = file.modified()?.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos());
     #[cfg(unix)]
@@ -52,7 +52,7 @@ fn stamp(file: &Metadata) -> io::Result<String> {
     Ok(format!("{} {time} {own}", file.len()))
 }
 
-/// Files below a folder by their names there, as they were last seen.
+/// Files in a folder by their relative paths, as last seen.
 #[derive(Debug)]
 pub(super) struct Contents {
     path: PathBuf,
@@ -60,20 +60,20 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    /// None yet, to be kept at `path`.
+    /// An empty list, to be saved at `path`.
     pub(super) fn new(path: PathBuf) -> Self {
         Self { path, seen: BTreeMap::new() }
     }
 
-    /// What an earlier call kept at `path`.
+    /// Reads the list that an earlier call saved at `path`.
     ///
     /// # Errors
     /// A file that is missing, damaged, or of another version.
     pub(super) fn read(path: PathBuf) -> Result<Self> {
         let text = files::read_text(&path)?;
-        let (head, body) = text.split_once('\n').context("it has no first line")?;
-        ensure!(head == heading(body), "its checksum is another, or it is of another version");
-        // A name may hold any character but this one.
+        let (head, body) = text.split_once('\n').context("the first line is missing")?;
+        ensure!(head == heading(body), "checksum mismatch, or a file of another version");
+        // Names may contain any character except NUL.
         let lines = body.split_terminator('\0').map(|line| {
             let mut at = line.match_indices(' ');
             let (stamp, content) = (at.nth(2)?.0, at.next()?.0);
@@ -83,17 +83,17 @@ impl Contents {
             };
             Some((line[content + 1..].to_owned(), seen))
         });
-        let seen = lines.collect::<Option<_>>().context("a line of it has another form")?;
+        let seen = lines.collect::<Option<_>>().context("a line is malformed")?;
         Ok(Self { path, seen })
     }
 
-    /// All files that were kept, in order of their names.
+    /// All saved files, in order of their names.
     pub(super) fn all(&self) -> impl Iterator<Item = (&String, &Seen)> {
         self.seen.iter()
     }
 
-    /// The files of these names in `folder` as they are now: hashed where their stamp is another
-    /// than it was. One that can't be read, or whose size `takes` refuses, is an error of its own.
+    /// Returns these files in `folder` as they are now, hashing those whose stamp changed. A file
+    /// that can't be read, or whose size `takes` rejects, has its own error.
     ///
     /// # Errors
     /// Stop was pressed in a notebook.
@@ -103,7 +103,7 @@ impl Contents {
         names: &[String],
         takes: impl Fn(u64) -> Result<()> + Sync,
     ) -> Result<Vec<Result<Seen>>> {
-        let progress = Progress::new("reading pictures", names.len());
+        let progress = Progress::new("reading images", names.len());
         let look = |name: &String| -> Result<Seen> {
             let path = folder.join(name);
             let file = fs::metadata(&path).context("cannot be read")?;
@@ -125,7 +125,7 @@ impl Contents {
         names.par_iter().map(look).collect()
     }
 
-    /// Keeps files for the next call as they were seen now.
+    /// Saves files as they were seen now.
     ///
     /// # Errors
     /// A file that can't be written.
@@ -152,7 +152,7 @@ fn heading(body: &str) -> String {
     format!("{HEAD} {:016x}", checksum(body.as_bytes()))
 }
 
-/// The SHA-256 of each file in a folder, or why it can't be read; kept in the cache.
+/// Returns the SHA-256 of each file in a folder, or why it can't be read. Hashes are cached.
 ///
 /// # Errors
 /// Stop was pressed in a notebook.
@@ -164,8 +164,8 @@ pub(super) fn contents(folder: &Path, names: &[String]) -> Result<Vec<Result<Str
         false => Contents::new(path),
         true => Contents::read(path.clone()).unwrap_or_else(|error| {
             say(&format!(
-                "note: the pictures' hashes in {} are damaged or of another version, and are made \
-                 anew: {error:#}",
+                "note: the image hashes in {} are damaged or of another version; computing them \
+                 again: {error:#}",
                 path.display()
             ));
             Contents::new(path)
@@ -178,7 +178,7 @@ pub(super) fn contents(folder: &Path, names: &[String]) -> Result<Vec<Result<Str
         .filter_map(|(name, seen)| Some((name.clone(), seen.as_ref().ok()?.clone())));
     let _writing = files::writing_to_cache();
     if let Err(error) = known.keep(whole) {
-        say(&format!("note: the pictures' hashes are not kept for next time: {error:#}"));
+        say(&format!("note: cannot save the image hashes for the next run: {error:#}"));
     }
     Ok(seen.into_iter().map(|seen| seen.map(|seen| seen.content)).collect())
 }

@@ -1,4 +1,4 @@
-//! Pictures as other people take them: grey, blurred, noisy, compressed, dark, badly cut.
+//! Image corruptions as in other people's photos: gray, blurred, noisy, dark, badly cropped.
 
 use std::fmt;
 
@@ -10,38 +10,38 @@ use super::{Faces, Record, Source, decode};
 use utils::hash::rank;
 use utils::random::Random;
 
-/// How pictures differ that are not UTKFace's, each in three severities: the idea is that of
+/// Ways in which other images differ from UTKFace's, each in three severities. They follow
 /// Hendrycks and Dietterich, "Benchmarking Neural Network Robustness to Common Corruptions and
-/// Perturbations" (arXiv 1903.12261); the kinds are those that face chips meet.
+/// Perturbations" (arXiv 1903.12261), limited to what occurs in face crops.
 ///
-/// Chance (which way a picture is turned, its noise) is decided by the picture's content, so the
-/// suite is the same on every machine.
+/// Random choices (the direction of a turn, the noise) depend only on the image hash, so the
+/// results are the same on every machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Corruption {
-    /// A half, a fifth, nothing of the colours left.
+    /// A half, a fifth or none of the color is left.
     Grey,
-    /// A Gaussian of 1, 2, 3.5 % of the side.
+    /// Gaussian blur with a standard deviation of 1, 2 or 3.5 % of the side.
     Blur,
-    /// Normal noise of 15, 30, 60 of 255 levels in each pixel of the file.
+    /// Gaussian noise with a standard deviation of 15, 30 or 60 of 255 levels.
     Noise,
-    /// JPEG of quality 40, 20, 10.
+    /// JPEG of quality 40, 20 or 10.
     Jpeg,
-    /// 80, 65, 50 % of the brightness.
+    /// 80, 65 or 50 % of the brightness.
     Dark,
-    /// 120, 135, 150 % of the brightness, as far as a byte goes.
+    /// 120, 135 or 150 % of the brightness, clipped at 255.
     Bright,
-    /// Turned by 7, 13, 20 degrees, to either side.
+    /// Rotated by 7, 13 or 20 degrees to either side.
     Turned,
-    /// Cut 5, 10, 15 % wider; beyond the edge the picture is reflected.
+    /// Cropped 5, 10 or 15 % wider, with reflection beyond the edge.
     Wider,
-    /// Cut 5, 10, 15 % tighter.
+    /// Cropped 5, 10 or 15 % tighter.
     Tighter,
-    /// Moved by 3, 5.5, 8 % of the side, in any direction.
+    /// Shifted by 3, 5.5 or 8 % of the side in any direction.
     Shifted,
 }
 
 impl Corruption {
-    /// All of them.
+    /// All corruptions.
     pub const ALL: [Self; 10] = [
         Self::Grey,
         Self::Blur,
@@ -55,7 +55,7 @@ impl Corruption {
         Self::Shifted,
     ];
 
-    /// The highest severity; the lowest is 1.
+    /// Highest severity; the lowest is 1.
     pub const SEVEREST: usize = 3;
 
     /// `grey`, `blur`, ...
@@ -74,10 +74,10 @@ impl Corruption {
         }
     }
 
-    /// A picture so changed; `content` decides what is left to chance.
+    /// Corrupts an image; its hash `content` determines the random choices.
     ///
     /// # Errors
-    /// A severity that is not 1, 2 or 3, or a picture without pixels.
+    /// A severity outside 1 to 3, or an image without pixels.
     ///
     /// ```
     /// use ror::data::{Corruption, Faces};
@@ -92,7 +92,7 @@ impl Corruption {
     /// ```
     pub fn apply(self, picture: &RgbImage, severity: usize, content: &str) -> Result<RgbImage> {
         check(severity)?;
-        ensure!(picture.width() > 0 && picture.height() > 0, "a picture without pixels");
+        ensure!(picture.width() > 0 && picture.height() > 0, "the image has no pixels");
         let pick = |values: [f64; Self::SEVEREST]| values[severity - 1];
         let mut chance = Random::new(rank(severity as u64, &format!("{self} {content}")));
         let side = f64::from(picture.width().min(picture.height()));
@@ -127,8 +127,8 @@ impl Corruption {
         })
     }
 
-    /// The images of a set at `indices`, in that order, each corrupted with a severity of 1 to 3;
-    /// they keep their labels, so that the loss of accuracy can be measured.
+    /// Returns the images at `indices`, in that order, corrupted with a severity of 1 to 3. They
+    /// keep their labels, so that the loss of accuracy can be measured.
     ///
     /// ```
     /// use ror::data::{Corruption, Faces};
@@ -142,14 +142,14 @@ impl Corruption {
     /// ```
     ///
     /// # Errors
-    /// No indices, one outside the set, or another severity.
+    /// No indices, an index outside the set, or a severity outside 1 to 3.
     pub fn applied_to(self, faces: &Faces, indices: &[usize], severity: usize) -> Result<Faces> {
         let (source, records) = CorruptedSource::new(faces, indices, self, severity)?;
         Faces::from_source(Box::new(source), records)
     }
 }
 
-/// Pictures of a set, changed when they are read.
+/// Images of a set, corrupted when they are read.
 #[derive(Debug)]
 pub(super) struct CorruptedSource {
     faces: Faces,
@@ -178,7 +178,7 @@ impl CorruptedSource {
 
 impl Source for CorruptedSource {
     fn describe(&self) -> String {
-        format!("a set, {} at severity {}", self.corruption, self.severity)
+        format!("a set with the corruption {} at severity {}", self.corruption, self.severity)
     }
 
     fn bytes(&self, index: usize) -> Result<Vec<u8>> {
@@ -186,7 +186,7 @@ impl Source for CorruptedSource {
     }
 
     fn picture(&self, index: usize) -> Result<RgbImage> {
-        let index = *self.indices.get(index).context("no such picture")?;
+        let index = *self.indices.get(index).context("no such image")?;
         let content = &self.faces.record(index)?.content;
         self.corruption.apply(&self.faces.picture(index)?, self.severity, content)
     }
@@ -203,7 +203,7 @@ impl Source for CorruptedSource {
 fn check(severity: usize) -> Result<()> {
     ensure!(
         (1..=Corruption::SEVEREST).contains(&severity),
-        "a severity of {severity}: choose 1 to {}",
+        "the severity is {severity}: choose 1 to {}",
         Corruption::SEVEREST
     );
     Ok(())
@@ -215,7 +215,7 @@ impl fmt::Display for Corruption {
     }
 }
 
-/// Each pixel by its levels, 0 to 255.
+/// Changes the levels (0 to 255) of each pixel.
 fn pixels(picture: &RgbImage, mut change: impl FnMut([f64; 3]) -> [f64; 3]) -> RgbImage {
     let mut changed = picture.clone();
     for pixel in changed.pixels_mut() {
@@ -225,8 +225,8 @@ fn pixels(picture: &RgbImage, mut change: impl FnMut([f64; 3]) -> [f64; 3]) -> R
     changed
 }
 
-/// Turned by `angle` around its middle, showing `cut` times as much of it, moved by pixels;
-/// bilinear, and beyond the edge reflected.
+/// Rotates by `angle` around the center, shows `cut` times as much of the image and shifts it by
+/// pixels, with bilinear interpolation and reflection beyond the edge.
 fn moved(picture: &RgbImage, angle: f64, cut: f64, by: [f64; 2]) -> RgbImage {
     let (width, height) = picture.dimensions();
     let middle = [f64::from(width - 1) / 2.0, f64::from(height - 1) / 2.0];
@@ -239,7 +239,7 @@ fn moved(picture: &RgbImage, angle: f64, cut: f64, by: [f64; 2]) -> RgbImage {
     })
 }
 
-/// A place along a side of `length` pixels, reflected at both ends.
+/// A position along a side of `length` pixels, reflected at both ends.
 fn reflected(at: f64, length: u32) -> u32 {
     let length = i64::from(length);
     let at = (at as i64).rem_euclid(2 * length);
@@ -255,7 +255,7 @@ mod tests {
         apart.sum::<f64>() / a.len() as f64
     }
 
-    /// Each changes a picture, more so with each severity, and the same way every time.
+    /// Each changes an image, more so with each severity, and the same way every time.
     #[test]
     fn severities_grow_and_repeat() {
         let faces = Faces::synthetic(2, 0).unwrap();
@@ -276,7 +276,7 @@ mod tests {
         assert!(Corruption::Grey.apply(&RgbImage::new(0, 0), 1, "a").is_err());
         assert!(Corruption::Grey.applied_to(&faces, &[0], 0).is_err());
         assert!(Corruption::Grey.applied_to(&faces, &[2], 1).is_err());
-        // As a set: its pictures are the changed ones, and never those in the cache of another.
+        // As a set: its images are the corrupted ones, and never cached ones of another set.
         let set = Corruption::Dark.applied_to(&faces, &[1], 3).unwrap();
         let content = &faces.record(1).unwrap().content;
         assert_eq!(set.picture(0).unwrap(), Corruption::Dark.apply(&picture, 3, content).unwrap());
@@ -290,7 +290,7 @@ mod tests {
 
     #[test]
     fn geometry_is_exact() {
-        // A ramp from left to right: its slope tells the scale, its middle the shift.
+        // A ramp from left to right: its slope gives the scale, its center the shift.
         let ramp = RgbImage::from_fn(101, 101, |x, _| Rgb([x as u8 * 2; 3]));
         let level = |picture: &RgbImage, x| i32::from(picture.get_pixel(x, 50).0[0]);
         let wider = moved(&ramp, 0.0, 1.1, [0.0; 2]);

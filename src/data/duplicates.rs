@@ -1,25 +1,25 @@
-//! What duplicates of one picture say of how sure the labels are.
+//! Duplicate images, and how far their labels disagree.
 
 use std::fmt;
 
 use super::Faces;
 use utils::progress::thousands;
 
-/// The pictures that a set has several times, each time under a label of its own.
+/// The images that a set has several times, each copy with its own label.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Duplicates(pub(super) Vec<Group>);
 
-/// The files with one content.
+/// The files with one image hash.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Group {
     pub(super) content: String,
-    /// Years, ascending.
+    /// In years, ascending.
     pub(super) ages: Vec<u32>,
     pub(super) genders_differ: bool,
 }
 
 impl Group {
-    /// Years between the lowest and the highest age.
+    /// Difference between the highest and the lowest age, in years.
     pub(super) fn spread(&self) -> u32 {
         self.oldest() - self.youngest()
     }
@@ -44,7 +44,7 @@ impl Group {
 }
 
 impl Duplicates {
-    /// The duplicates of a set.
+    /// Finds the duplicates of a set.
     pub fn new(faces: &Faces) -> Self {
         let mut groups: Vec<Group> = faces
             .by_content()
@@ -65,10 +65,10 @@ impl Duplicates {
         Self(groups)
     }
 
-    /// Mean difference in years between two labels of one picture, those that agree included;
-    /// each picture counts once.
+    /// Mean difference in years between two labels of one image, including labels that agree; every
+    /// image counts once.
     pub fn mean_difference(&self) -> f64 {
-        // Not `sum`, which is -0.0 of nothing.
+        // Not `sum`, which is -0.0 for an empty iterator.
         let sum = self.0.iter().map(Group::mean_difference).fold(0.0, |sum, x| sum + x);
         sum / self.0.len().max(1) as f64
     }
@@ -78,11 +78,11 @@ impl fmt::Display for Duplicates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let groups = &self.0;
         if groups.is_empty() {
-            return write!(f, "no content has several files");
+            return write!(f, "no image has several files");
         }
         write!(
             f,
-            "{} contents have several files ({} in all); {} of them disagree on age, by up to {} years and {:.1} years in the mean over all; {} on gender",
+            "{} images have several files ({} in all); {} of them disagree on age, by up to {} years ({:.1} years on average over all); {} disagree on gender",
             thousands(groups.len()),
             thousands(groups.iter().map(|g| g.ages.len()).sum()),
             thousands(groups.iter().filter(|g| g.spread() > 0).count()),
@@ -105,15 +105,15 @@ mod tests {
             genders_differ,
         };
         let two = Duplicates(vec![group(&[10, 20, 40], true), group(&[7, 7], false)]);
-        assert_eq!(Duplicates(vec![]).to_string(), "no content has several files");
+        assert_eq!(Duplicates(vec![]).to_string(), "no image has several files");
         // Pairs of the first: 10, 30, 20.
         assert!((two.mean_difference() - 10.0).abs() < 1e-12);
         let words = two.to_string();
+        assert!(words.starts_with("2 images have several files (5 in all); 1 of them"), "{words}");
         assert!(
-            words.starts_with("2 contents have several files (5 in all); 1 of them"),
+            words.contains("up to 30 years") && words.ends_with("1 disagree on gender"),
             "{words}"
         );
-        assert!(words.contains("up to 30 years") && words.ends_with("1 on gender"), "{words}");
         let synthetic = Duplicates::new(&Faces::synthetic(3_000, 1).unwrap());
         let table = synthetic.table().unwrap();
         let apart = table.column("years apart").unwrap().u32().unwrap();

@@ -1,4 +1,4 @@
-//! A set of faces behind one handle.
+//! A data set of faces.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,10 +13,10 @@ use crate::task::Label;
 use utils::hash::Lines;
 use utils::progress::thousands;
 
-/// A set of faces: UTKFace, a folder of one's own, synthetic faces, or any [`Source`].
+/// A data set of faces: UTKFace, a custom folder, synthetic faces, or any [`Source`].
 ///
-/// The records of a folder stand in byte order of their file names, so that an index means the
-/// same picture on every machine. Cheap to clone: clones share one set.
+/// The records of a folder are in byte order of their file names, so an index refers to the same
+/// image on every machine. Clones are cheap and share one set.
 ///
 /// ```
 /// use ror::data::Faces;
@@ -39,16 +39,16 @@ struct Inner {
     table: polars::prelude::DataFrame,
     left_out: LeftOut,
     fingerprint: String,
-    /// The pictures asked for last: a training asks again after every epoch.
+    /// The images requested last: training requests them again after every epoch.
     last: Mutex<Option<Pictures>>,
 }
 
-/// The files of a folder that are not in the set.
+/// Files of a folder that are not in the set.
 #[derive(Debug, Default)]
 pub(super) struct LeftOut {
-    /// Names of those without a label.
+    /// Names of files without a label.
     pub(super) unparsed: Vec<String>,
-    /// Those that can't be read, each with what is wrong.
+    /// Files that can't be read, each with the reason.
     pub(super) unreadable: Vec<String>,
 }
 
@@ -62,19 +62,19 @@ impl LeftOut {
     }
 }
 
-/// How many files are left out and why, with the first of them; none where there are none.
+/// Says how many files are left out and why, with the first of them; `None` without any.
 fn left_out(files: &[String], why: &str) -> Option<String> {
     let first = files[..files.len().min(5)].join(", ");
     let more = if files.len() > 5 { ", ..." } else { "" };
     let n = thousands(files.len());
-    (!files.is_empty()).then(|| format!("{n} files are left out, they {why}: {first}{more}"))
+    (!files.is_empty()).then(|| format!("{n} files are left out because they {why}: {first}{more}"))
 }
 
 impl Faces {
-    /// Pictures from any source: `records[i]` is about its picture `i`.
+    /// Creates a set from any source: `records[i]` describes image `i`.
     ///
     /// # Errors
-    /// No records, or one whose label or content is out of its range.
+    /// No records, or one with an invalid label or image hash.
     pub fn from_source(source: Box<dyn Source>, records: Vec<Record>) -> Result<Self> {
         Self::new(source, records, LeftOut::default())
     }
@@ -87,14 +87,14 @@ impl Faces {
         if records.is_empty() {
             let why = [left_out.unparsed(), left_out.unreadable()].into_iter().flatten();
             let why = why.map(|line| format!("\n{line}")).collect::<String>();
-            bail!("no picture with a label in {}{why}", source.describe());
+            bail!("no labeled image in {}{why}", source.describe());
         }
         let mut lines = Lines::default();
         for record in &records {
             record.check()?;
             lines.add(&record.file);
             lines.add(&record.content);
-            // UTKFace's names are labels already.
+            // UTKFace's names already hold the label.
             if parse_name(&record.file) != Some(record.label) {
                 lines.add(&format!("{:?}", record.label));
             }
@@ -110,17 +110,17 @@ impl Faces {
         })))
     }
 
-    /// How many pictures there are.
+    /// Number of images.
     pub fn len(&self) -> usize {
         self.0.records.len()
     }
 
-    /// Whether there are none (never so for a set that opened).
+    /// Whether the set is empty; an opened set never is.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// One record.
+    /// Returns the record at `index`.
     ///
     /// # Errors
     /// An index outside the set.
@@ -134,7 +134,7 @@ impl Faces {
         &self.0.records
     }
 
-    /// The labels of some pictures.
+    /// Returns the labels of the images at `indices`.
     ///
     /// # Errors
     /// An index outside the set.
@@ -142,7 +142,7 @@ impl Faces {
         indices.iter().map(|i| Ok(self.record(*i)?.label)).collect()
     }
 
-    /// An index that a person typed, who may well say -1.
+    /// Checks an index that a user typed, which may be negative.
     ///
     /// # Errors
     /// An index outside the set.
@@ -155,43 +155,43 @@ impl Faces {
 
     fn no_such(&self, index: impl fmt::Display) -> String {
         format!(
-            "there is no picture {index}: this set has {}, indices 0 to {}",
+            "there is no image {index}: this set has {}, indices 0 to {}",
             thousands(self.len()),
             self.len().saturating_sub(1)
         )
     }
 
-    /// Names of files in the folder that have no label, and so are left out.
+    /// Names of the folder's files that are left out because they have no label.
     pub fn unparsed(&self) -> &[String] {
         &self.0.left_out.unparsed
     }
 
-    /// Names of files in the folder that can't be read, and so are left out, each with what is wrong.
+    /// The folder's files that are left out because they can't be read, each with the reason.
     pub fn unreadable(&self) -> &[String] {
         &self.0.left_out.unreadable
     }
 
-    /// Whether these are synthetic faces rather than photographs.
+    /// Whether the images are synthetic rather than photographs.
     pub fn is_synthetic(&self) -> bool {
         self.0.source.is_synthetic()
     }
 
-    /// The folder that holds the pictures, where there is one.
+    /// The folder that holds the images, if there is one.
     pub fn folder(&self) -> Option<&Path> {
         self.0.source.folder()
     }
 
-    /// Identifies the set's names, contents and labels (16 hexadecimal digits).
+    /// Fingerprint of the names, image hashes and labels (16 hexadecimal digits).
     pub fn fingerprint(&self) -> &str {
         &self.0.fingerprint
     }
 
-    /// How many different pictures there are: duplicates count once.
+    /// Number of distinct images: duplicates count once.
     pub fn contents(&self) -> usize {
         self.by_content().len()
     }
 
-    /// The indices that share one content, by content.
+    /// The indices of each image hash.
     pub(super) fn by_content(&self) -> HashMap<&str, Vec<usize>> {
         let mut indices: HashMap<&str, Vec<usize>> = HashMap::with_capacity(self.len());
         for (index, record) in self.all().iter().enumerate() {
@@ -200,7 +200,7 @@ impl Faces {
         indices
     }
 
-    /// A picture's encoded bytes, as they stand in its file.
+    /// Returns the bytes of an image's file.
     ///
     /// # Errors
     /// An index outside the set, or a file that can't be read.
@@ -209,14 +209,14 @@ impl Faces {
         self.0.source.bytes(index)
     }
 
-    /// A picture in full size, RGB.
+    /// Returns an image at full size, RGB.
     ///
     /// # Errors
-    /// An index outside the set, or a picture that can't be read or decoded.
+    /// An index outside the set, or an image that can't be read or decoded.
     pub fn picture(&self, index: usize) -> Result<RgbImage> {
         let record = self.record(index)?;
         let picture = self.0.source.picture(index);
-        picture.with_context(|| format!("picture {index}, {}", record.file))
+        picture.with_context(|| format!("image {index}, {}", record.file))
     }
 
     #[cfg(feature = "tables")]
@@ -224,12 +224,12 @@ impl Faces {
         &self.0.table
     }
 
-    /// The images that were resized last, in whichever size.
+    /// The images resized last, in any size.
     pub(super) fn last(&self) -> &Mutex<Option<Pictures>> {
         &self.0.last
     }
 
-    /// Whether resized pictures are kept in the cache.
+    /// Whether resized images are kept in the cache.
     pub(super) fn is_kept(&self) -> bool {
         self.0.source.is_kept()
     }
@@ -242,12 +242,12 @@ impl fmt::Display for Faces {
         if self.is_synthetic() {
             write!(
                 f,
-                "{n} SYNTHETIC faces ({contents} different ones), {from}.\n\
-                 What a net learns from them says nothing about people. For photographs, put\n\
+                "{n} SYNTHETIC faces ({contents} distinct), {from}.\n\
+                 A network trained on them says nothing about people. For photographs, put\n\
                  UTKFace.tar.gz into data/ (or set ROR_DATA to it) and restart the kernel; see data/README.md."
             )?;
         } else {
-            write!(f, "{n} pictures ({contents} different ones) from {from}")?;
+            write!(f, "{n} images ({contents} distinct) from {from}")?;
         }
         match self.0.left_out.unparsed() {
             Some(left_out) => write!(f, "\n{left_out}"),
@@ -261,7 +261,7 @@ mod tests {
     use super::*;
     use crate::task::Gender;
 
-    /// The same picture under every index.
+    /// Returns the same image for every index.
     #[derive(Debug)]
     struct Same(Vec<u8>);
 
@@ -288,12 +288,12 @@ mod tests {
         let faces = of(vec![record(30, None, &content), record(31, Some(4), &content)]).unwrap();
         assert_eq!((faces.len(), faces.contents()), (2, 1));
         assert_eq!(faces.pictures(16).unwrap().tensor.size(), [2, 16, 16, 3]);
-        assert_eq!(faces.to_string(), "2 pictures (1 different ones) from memory");
+        assert_eq!(faces.to_string(), "2 images (1 distinct) from memory");
         assert!(faces.folder().is_none() && !faces.is_synthetic());
         let older = of(vec![record(30, None, &content), record(31, Some(3), &content)]).unwrap();
         assert_ne!(faces.fingerprint(), older.fingerprint(), "labels count");
         for (bad, words) in [
-            (vec![], "no picture"),
+            (vec![], "no labeled image"),
             (vec![record(131, None, &content)], "131 years"),
             (vec![record(30, Some(5), &content)], "race"),
             (vec![record(30, None, "0123")], "SHA-256"),

@@ -1,4 +1,4 @@
-//! A folder of pictures as a [`Source`].
+//! A folder of images as a [`Source`].
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,21 +12,21 @@ use crate::task::Label;
 use utils::hash::sha256;
 use utils::live::keep_going;
 
-/// Pictures that are files below one folder.
+/// Images stored as files below one folder.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
-    /// Each file below it, and the SHA-256 of its bytes.
+    /// Path of each file in the folder, and the SHA-256 of its bytes.
     files: Vec<(String, String)>,
 }
 
 impl Folder {
-    /// Labelled files below a folder, and their records: in byte order of the names, so that an
-    /// index means the same picture on every machine. Besides, the files that can't be read, with
-    /// what is wrong with each.
+    /// Returns labeled files below a folder and their records, in byte order of the names, so that
+    /// an index refers to the same image on every machine; and the files that can't be read, each
+    /// with the reason.
     ///
     /// # Errors
-    /// A folder that is not there, or Stop pressed in a notebook.
+    /// A missing folder, or Stop pressed in a notebook.
     pub(super) fn new(
         path: PathBuf,
         mut labelled: Vec<(File, Label)>,
@@ -44,7 +44,7 @@ impl Folder {
         .into_iter();
         let (mut files, mut records, mut unreadable) = (vec![], vec![], vec![]);
         for (File { name, content }, label) in labelled {
-            let content = content.or_else(|| looked.next()).context("a file was not looked at")?;
+            let content = content.or_else(|| looked.next()).context("a file was not hashed")?;
             match content {
                 Ok(content) => {
                     records.push(Record { file: name.clone(), label, content: content.clone() });
@@ -69,8 +69,8 @@ impl Source for Folder {
             read_picture(&path).with_context(|| format!("cannot read {}", path.display()))?;
         ensure!(
             sha256(&bytes) == *content,
-            "{} has other bytes than when the set was opened, or is damaged: restore it, or `touch` \
-             it to have it read as it is, and open the set again",
+            "{} has changed since the set was opened, or is damaged: restore it (or `touch` it to \
+             accept the change) and open the set again",
             path.display()
         );
         Ok(bytes)
@@ -81,15 +81,15 @@ impl Source for Folder {
     }
 }
 
-/// A file by its path below a folder, and where that is known the SHA-256 of its bytes, or why it can't
-/// be read.
+/// A file: its path in a folder and, once known, the SHA-256 of its bytes or why it can't be read.
 #[derive(Debug)]
 pub(super) struct File {
     pub(super) name: String,
     pub(super) content: Option<Result<String>>,
 }
 
-/// A path from a folder below the root, without `.` and `..`; none where it leads out of the root.
+/// Resolves `.` and `..` in a path from a folder below the root; `None` if it leads out of the
+/// root.
 pub(super) fn resolved(folder: &str, path: &str) -> Option<String> {
     let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
     if path.starts_with('/') {
@@ -109,14 +109,14 @@ pub(super) fn resolved(folder: &str, path: &str) -> Option<String> {
 #[derive(Debug)]
 pub(super) struct Tree {
     pub(super) root: PathBuf,
-    /// By their paths from there, in order.
+    /// Their relative paths, in order.
     pub(super) files: Vec<File>,
-    /// What can't be listed, with what is wrong with each.
+    /// Entries that can't be listed, each with the reason.
     pub(super) unreadable: Vec<String>,
 }
 
 impl Tree {
-    /// Lists a folder and those below it.
+    /// Lists a folder and its subfolders.
     ///
     /// # Errors
     /// The folder itself can't be listed, or Stop was pressed in a notebook.
@@ -127,7 +127,7 @@ impl Tree {
         Ok(tree)
     }
 
-    /// Adds the files of a folder below the root, whose path ends with `/`.
+    /// Adds the files of a subfolder, whose path ends with `/`.
     fn add(&mut self, folder: &str) -> Result<()> {
         keep_going()?;
         let mut below = vec![];

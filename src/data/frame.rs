@@ -1,4 +1,4 @@
-//! What people who know polars from Python type on a table, and polars in Rust lacks.
+//! Table methods known from polars in Python that polars in Rust lacks.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use polars::prelude::{
 
 use utils::files;
 
-/// Summaries of a table, and the table as a file.
+/// Summaries of a table, and CSV output.
 ///
 /// ```
 /// use ror::prelude::*;
@@ -25,36 +25,36 @@ use utils::files;
 /// # }
 /// ```
 pub trait Frame {
-    /// One row a column: how many values it has, how many are missing, and for numbers their
-    /// mean, standard deviation, least, quartiles and greatest.
+    /// Returns one row per column: its number of values and of missing values, and for numbers the
+    /// mean, standard deviation, minimum, quartiles and maximum.
     ///
     /// # Errors
-    /// None that a sound table can cause.
+    /// Only internal errors of polars.
     fn describe(&self) -> Result<DataFrame>;
 
-    /// How often each combination of values of some columns stands in the table, the most
-    /// frequent first: these columns, and `count`.
+    /// Counts each combination of values of some columns, the most frequent first: these columns,
+    /// and `count`.
     ///
     /// # Errors
-    /// A column that the table does not have (the message lists those it has).
+    /// A column that the table does not have (the message lists the existing ones).
     fn count_by(&self, columns: &[&str]) -> Result<DataFrame>;
 
-    /// The rows of both tables that agree in a column, side by side, in the order of this one:
-    /// for instance predictions beside records, by `index`.
+    /// Returns the rows of both tables that agree in a column, side by side, in the order of this
+    /// one: for example predictions beside records, by `index`.
     ///
     /// # Errors
-    /// A column that one of the tables does not have, or holds as another type.
+    /// A column that one of the tables does not have, or has as another type.
     fn join_by(&self, column: &str, other: &DataFrame) -> Result<DataFrame>;
 
-    /// Writes the table as CSV (comma-separated, a header, UTF-8, nothing for a missing value),
-    /// whole or not at all.
+    /// Writes the table atomically as CSV: comma-separated, with a header, UTF-8, empty for a
+    /// missing value.
     ///
     /// # Errors
     /// A path that can't be written.
     fn write_csv(&self, path: impl AsRef<Path>) -> Result<()>;
 }
 
-/// The numbers in a column, and what is counted of them.
+/// Values of a column, and their counts.
 ///
 /// ```
 /// use ror::prelude::*;
@@ -70,26 +70,25 @@ pub trait Frame {
 /// # }
 /// ```
 pub trait Values {
-    /// The values as numbers, missing ones left out: what `plot::histogram` takes.
+    /// Returns the values as numbers, without missing ones: what `plot::histogram` takes.
     ///
     /// # Errors
-    /// A column that is not of numbers.
+    /// A column that is not numeric.
     fn numbers(&self) -> Result<Vec<f64>>;
 
-    /// The values as texts, missing ones as "": names for `plot::bars`.
+    /// Returns the values as text, missing ones as "": names for `plot::bars`.
     ///
     /// # Errors
     /// A column whose values can't be written as text.
     fn texts(&self) -> Result<Vec<String>>;
 
-    /// How often each value stands in the column, the most frequent first: the value, and
-    /// `count`.
+    /// Counts each value of the column, the most frequent first: the value, and `count`.
     ///
     /// # Errors
-    /// None that a sound column can cause.
+    /// Only internal errors of polars.
     fn value_counts(&self) -> Result<DataFrame>;
 
-    /// The mean; none of a column without numbers.
+    /// The mean, or `None` for a column without numbers.
     fn mean(&self) -> Option<f64> {
         let numbers = self.numbers().ok()?;
         (!numbers.is_empty()).then(|| numbers.iter().sum::<f64>() / numbers.len() as f64)
@@ -208,7 +207,7 @@ impl Frame for DataFrame {
     }
 }
 
-/// Refuses a column that a table does not have.
+/// Rejects a column that a table does not have.
 fn known(table: &DataFrame, column: &str) -> Result<()> {
     let names = || table.columns().iter().map(|c| c.name().as_str()).collect::<Vec<_>>().join(", ");
     ensure!(
@@ -240,7 +239,7 @@ mod tests {
         let row = |name: &str| found[name].numbers().unwrap();
         assert_eq!(row("count"), [4.0, 3.0, 3.0]);
         assert_eq!(row("null"), [0.0, 1.0, 1.0]);
-        // Of the two columns of numbers.
+        // The two numeric columns.
         assert_eq!(row("mean"), [1.5, 30.0]);
         assert_eq!(row("median"), [1.5, 20.0]);
         assert_eq!((row("min")[1], row("25 %")[1], row("max")[1]), (10.0, 15.0, 60.0));

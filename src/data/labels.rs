@@ -1,8 +1,8 @@
-//! A folder whose labels are in its `labels.csv`.
+//! The labels of a folder, from its `labels.csv`.
 //!
 //! Its columns are `file`, `age` (years), `gender` (`male`, `female`, or UTKFace's `0`, `1`) and,
-//! where known, `race` (a name of [`RACES`](crate::RACES), its number, or empty); others are
-//! passed over. `file` is a path below the folder; `./a.jpg` is `a.jpg`.
+//! if known, `race` (a name of [`RACES`](crate::RACES), its number, or empty); other columns are
+//! ignored. `file` is a path below the folder; `./a.jpg` is the same as `a.jpg`.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,18 +13,18 @@ use super::folder::{Tree, resolved};
 use crate::task::{Gender, Label, RACES};
 use utils::files;
 
-/// The name of the file with the labels.
+/// Name of the label file.
 pub(super) const LABELS: &str = "labels.csv";
 
-/// The files and labels that `labels.csv` at the root of a tree names, as the tree names them.
+/// Returns the files and labels in the `labels.csv` at the root of a tree, with the tree's names.
 ///
 /// # Errors
-/// A column that is missing; a value out of range, a file that is not in the tree or is named twice,
-/// each with its line and column.
+/// A missing column; or a value out of range, a file that is not in the tree or a file listed
+/// twice, each with its line and column.
 pub(super) fn read(tree: &Tree) -> Result<Vec<(String, Label)>> {
     let path = tree.root.join(LABELS);
     let files: HashSet<&str> = tree.files.iter().map(|file| file.name.as_str()).collect();
-    // A pipe or a device may never end.
+    // Reading a pipe or a device may never end.
     ensure!(path.is_file(), "{} is not a file", path.display());
     let context = || format!("in {}", path.display());
     let text = files::read_text(&path)?;
@@ -38,7 +38,7 @@ pub(super) fn read(tree: &Tree) -> Result<Vec<(String, Label)>> {
         let row = Row { heading: &heading, row: &row, line };
         let (file, label) = row.label(tree, &files).with_context(context)?;
         if let Some(first) = lines.insert(file.clone(), line) {
-            let again = anyhow!("line {line}, column file: {file} is in line {first} too");
+            let again = anyhow!("line {line}, column file: {file} is also in line {first}");
             return Err(again).with_context(context);
         }
         labelled.push((file, label));
@@ -47,7 +47,7 @@ pub(super) fn read(tree: &Tree) -> Result<Vec<(String, Label)>> {
     Ok(labelled)
 }
 
-/// The line of a row that starts here: csv counts from the end of the row before, in front of
+/// The line number of a row that starts here. csv reports the end of the row before, in front of
 /// empty lines and of the second half of that row's `\r\n`.
 fn line_of(text: &str, start: &Position) -> u64 {
     let rest = text.as_bytes().iter().skip(start.byte() as usize);
@@ -91,14 +91,16 @@ impl Row<'_> {
 
     fn value<T>(&self, column: &str, what: &str, read: impl Fn(&str) -> Option<T>) -> Result<T> {
         let text = self.text(column).with_context(|| {
-            format!("there is no column {column}: it needs file, age and gender, and may have race")
+            format!(
+                "there is no column {column}: file, age and gender are required, race is optional"
+            )
         })?;
         read(text)
             .with_context(|| format!("line {}, column {column}: {text:?} is not {what}", self.line))
     }
 }
 
-/// Some race, by its name or number.
+/// Parses a race by its name or number.
 fn race(text: &str) -> Option<Option<u8>> {
     (0u8..)
         .zip(RACES)
@@ -152,7 +154,7 @@ mod tests {
         let [plain, other] = [plain, other].map(|folder| Faces::at(folder.path()).unwrap());
         assert_eq!((other.len(), other.unparsed().len()), (3, 0));
         assert_eq!(plain.fingerprint(), other.fingerprint());
-        // There, but not below the folder.
+        // They exist, but not below the folder.
         let outside = folder("");
         let absolute = outside.path().join("a.jpg").display().to_string();
         let name = outside.path().file_name().unwrap().to_str().unwrap();
@@ -162,7 +164,7 @@ mod tests {
         }
         let twice = named(&["a.jpg", "./a.jpg"]);
         let error = format!("{:#}", Faces::at(twice.path()).unwrap_err());
-        assert!(error.contains("a.jpg is in line 2 too"), "{error}");
+        assert!(error.contains("a.jpg is also in line 2"), "{error}");
     }
 
     #[test]
@@ -175,7 +177,10 @@ mod tests {
             (format!("{heading}\n{rows}\n\nb.jpg,3,man,\n"), "line 4, column gender"),
             (format!("{heading}\nb.jpg,3,male,5\n"), "line 2, column race"),
             (format!("{heading}\nz.jpg,3,male,\n"), "line 2, column file"),
-            (format!("{heading}\n{rows}\n{rows}\n"), "line 3, column file: a.jpg is in line 2 too"),
+            (
+                format!("{heading}\n{rows}\n{rows}\n"),
+                "line 3, column file: a.jpg is also in line 2",
+            ),
             (format!("{heading}\nb.jpg,3\n"), "line: 2"),
             ("file,age\na.jpg,3\n".to_owned(), "no column gender"),
             (heading.to_owned(), "no rows"),

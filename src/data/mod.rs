@@ -1,7 +1,7 @@
-//! The data set's way in: labels, records, balancing, splits, pictures.
+//! Data sets: labels, records, balancing, splits and images.
 //!
-//! [`Faces`] is a whole set behind one handle: UTKFace, a folder of one's own, synthetic faces,
-//! or any [`Source`]. Every later step refers to a picture by its index in it.
+//! [`Faces`] is a whole data set: UTKFace, a custom folder, synthetic faces or any [`Source`].
+//! Later steps refer to an image by its index in the set.
 
 mod archive;
 #[cfg(feature = "tables")]

@@ -1,4 +1,4 @@
-//! How a set of faces is opened: UTKFace, a folder, an archive, or synthetic faces.
+//! Opens a data set: UTKFace, a folder, an archive, or synthetic faces.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -15,18 +15,17 @@ use utils::files;
 use utils::paths;
 use utils::progress::say;
 
-/// How many synthetic faces stand in for UTKFace: as many as it has, so that an index into the
-/// one is an index into the other.
+/// Number of synthetic faces that replace UTKFace: as many as it has, so that an index of one is
+/// valid in the other.
 const SYNTHETIC: usize = 23_708;
 
 impl Faces {
-    /// Opens the data set at `$ROR_DATA`, or else `UTKFace.tar.gz` or the folder `UTKFace` in
-    /// the project's `data/`; where neither is there, synthetic faces
-    /// ([`Faces::is_synthetic`] tells, and so does showing the set).
+    /// Opens the data set at `$ROR_DATA`, or else `UTKFace.tar.gz` or the folder `UTKFace` in the
+    /// project's `data/`, or else synthetic faces ([`Faces::is_synthetic`] tells which, and so does
+    /// displaying the set).
     ///
     /// # Errors
-    /// `$ROR_DATA` set to something that is not a data set, a damaged archive, or a folder that can't
-    /// be listed.
+    /// A `$ROR_DATA` that is not a data set, a damaged archive, or a folder that can't be listed.
     pub fn open() -> Result<Self> {
         if let Some(path) = std::env::var_os("ROR_DATA").filter(|path| !path.is_empty()) {
             return Self::at(&path)
@@ -42,19 +41,19 @@ impl Faces {
         Self::synthetic(SYNTHETIC, 0)
     }
 
-    /// Opens a folder of pictures, or an archive (`.tar.gz`, `.tgz` or `.tar`, unpacked into the
-    /// cache at first use) of one. Labels are read from its `labels.csv` where it has one (columns
-    /// `file`, `age` in years, `gender`: male or female, and perhaps `race`), or else from file names
-    /// in UTKFace's scheme ([`parse_name`]), in all its folders. What can't be read is left out, and
-    /// counted: [`Faces::unreadable`].
+    /// Opens a folder of images, or an archive of one (`.tar.gz`, `.tgz` or `.tar`, unpacked into
+    /// the cache on first use). Labels come from its `labels.csv` if it has one (columns `file`,
+    /// `age` in years, `gender`: male or female, and optionally `race`), or else from file names in
+    /// UTKFace's scheme ([`parse_name`]) in all subfolders. Files that can't be read are left out:
+    /// see [`Faces::unreadable`].
     ///
     /// An archive may have 1,000,000 members and unpack to 2 GiB; `ROR_UNPACK_FILES` and
-    /// `ROR_UNPACK_BYTES` are other numbers.
+    /// `ROR_UNPACK_BYTES` change these limits.
     ///
     /// # Errors
-    /// A path that does not exist or is a pipe or device, an archive that is damaged, larger, or of
-    /// another form, a folder without such pictures, several `labels.csv` side by side, or a bad row
-    /// in one.
+    /// A path that does not exist or is a pipe or device; an archive that is damaged, too large or
+    /// in an unsupported format; a folder without such images; several `labels.csv` at one level;
+    /// or an invalid row in one.
     pub fn at(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         ensure!(
@@ -73,18 +72,17 @@ impl Faces {
         Self::in_tree(tree, |name| labels.get(name).copied())
     }
 
-    /// `n` synthetic faces by a seed: the same on every machine.
+    /// Creates `n` synthetic faces from a seed, the same on every machine.
     ///
     /// # Errors
-    /// `n` of 0.
+    /// An `n` of 0.
     pub fn synthetic(n: usize, seed: u64) -> Result<Self> {
         let (source, records) = Synthetic::new(n, seed)?;
         Self::new(Box::new(source), records, LeftOut::default())
     }
 
-    /// Pictures of your own, in `folder` and those below it, with the label that `label` gives
-    /// the path of each file. Files for which it gives none are left out, and counted:
-    /// [`Faces::unparsed`].
+    /// Opens the images in `folder` and its subfolders, with the label that `label` returns for the
+    /// path of each file. Files without a label are left out: see [`Faces::unparsed`].
     ///
     /// ```
     /// use ror::{Label, Gender, data::Faces};
@@ -102,7 +100,7 @@ impl Faces {
     /// ```
     ///
     /// # Errors
-    /// A folder that can't be listed, no labelled file that can be read, or a label out of its ranges.
+    /// A folder that can't be listed, no readable file with a label, or a label out of range.
     pub fn labelled(
         folder: impl AsRef<Path>,
         label: impl Fn(&Path) -> Option<Label>,
@@ -129,9 +127,9 @@ impl Faces {
     }
 }
 
-/// The part of a tree that holds the pictures: without the folders around them, as archives are made,
-/// and whether their labels are in a `labels.csv`. One above all pictures, or beside the uppermost,
-/// tells the labels; otherwise the names do, in all folders.
+/// Returns the part of a tree that holds the images, without the folders around them, and whether
+/// the labels are in a `labels.csv`. One above all images, or next to the uppermost, gives the
+/// labels; otherwise the names do, in all folders.
 fn pictures_of(mut tree: Tree) -> Result<(Tree, bool)> {
     let depth = |name: &str| name.matches('/').count();
     let is_table = |name: &str| file_name(name) == LABELS;
@@ -145,14 +143,14 @@ fn pictures_of(mut tree: Tree) -> Result<(Tree, bool)> {
             None => String::new(),
         };
         format!(
-            "no picture named [age]_[gender]_[race]_[timestamp].jpg.chip.jpg and no {LABELS} was \
-             found{more}; put UTKFace.tar.gz or its unpacked folder there (see data/README.md)"
+            "no image named [age]_[gender]_[race]_[timestamp].jpg.chip.jpg and no {LABELS} was \
+             found{more}: put UTKFace.tar.gz or its unpacked folder there (see data/README.md)"
         )
     })?;
     let mut tables = tables.into_iter().filter(|name| depth(name) == uppermost);
     let table = tables.next();
     if let (Some(one), Some(other)) = (table, tables.next()) {
-        bail!("there are {one} and {other}: make one table of them, above all pictures");
+        bail!("found {one} and {other}: merge them into one table above all images");
     }
     let folder = match table {
         Some(table) => folder_of(table).to_owned(),
@@ -177,17 +175,17 @@ fn pictures_of(mut tree: Tree) -> Result<(Tree, bool)> {
     Ok((Tree { root, files, unreadable: tree.unreadable }, has_table))
 }
 
-/// The last part of a path.
+/// The last component of a path.
 fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// The folder of a path, with the `/` behind it.
+/// The folder of a path, with a trailing `/`.
 fn folder_of(path: &str) -> &str {
     &path[..path.len() - file_name(path).len()]
 }
 
-/// The folder that two folders are both in, or are.
+/// The deepest folder that contains both folders.
 fn common<'a>(a: &'a str, b: &str) -> &'a str {
     let same = a.split_inclusive('/').zip(b.split_inclusive('/')).take_while(|(a, b)| a == b);
     &a[..same.map(|(part, _)| part.len()).sum()]
@@ -223,6 +221,6 @@ mod tests {
         assert_eq!(faces.bytes(1).unwrap(), three.bytes(1).unwrap());
         assert!(faces.to_string().contains("\n1 files are left out"));
         let none = Faces::labelled(folder.path(), |_| None).unwrap_err();
-        assert!(none.to_string().contains("no picture with a label"));
+        assert!(none.to_string().contains("no labeled image"));
     }
 }

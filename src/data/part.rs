@@ -1,21 +1,21 @@
-//! The three parts of a split.
+//! The three sets of a split.
 
 use serde::{Deserialize, Serialize};
 
-/// One of the three parts.
+/// Training, validation or test set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
-    /// To train on.
+    /// Training set.
     Train,
-    /// To select by.
+    /// Validation set.
     Validation,
-    /// To test on.
+    /// Test set.
     Test,
 }
 
 impl Part {
-    /// All three.
+    /// All three sets.
     pub const ALL: [Part; 3] = [Part::Train, Part::Validation, Part::Test];
 
     /// `train`, `validation` or `test`.

@@ -1,4 +1,4 @@
-//! Pictures: decoded, resized, in one contiguous tensor, and cached.
+//! Images: decoded, resized, in one contiguous tensor, and cached.
 
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek};
@@ -10,58 +10,62 @@ use tch::Tensor;
 
 use utils::threads::{Room, Taken};
 
-/// The most bytes that a picture's file may have: it is read into memory.
+/// Maximum size of an image file in bytes: it is read into memory.
 const MOST_BYTES: u64 = 256 << 20;
 
-/// Pictures of one size as numbers, in the order of their set's records.
+/// Images of one size as a tensor, in the order of their set's records.
 #[derive(Debug)]
 pub struct Pictures {
-    /// Shape `[n, size, size, 3]`, u8, RGB: channels last, as decoders write it and as
+    /// Shape `[n, size, size, 3]`, u8, RGB: channels last, as decoders write them and as
     /// convolutions run fastest.
     pub tensor: Tensor,
-    /// Side in pixels.
+    /// Side length in pixels.
     pub size: u32,
 }
 
 impl Pictures {
-    /// How many pictures there are.
+    /// Number of images.
     pub fn len(&self) -> usize {
         self.tensor.size()[0] as usize
     }
 
-    /// The same pictures, not copied.
+    /// Shares the images without copying them.
     pub(super) fn share(&self) -> Self {
         Self { tensor: self.tensor.shallow_clone(), size: self.size }
     }
 
-    /// Whether there are none.
+    /// Whether there are no images.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// Refuses an image file that is too large.
+/// Rejects an image file that is too large.
 ///
 /// # Errors
 /// More than 256 MiB.
 pub fn small_enough(bytes: u64) -> Result<()> {
-    ensure!(bytes <= MOST_BYTES, "{bytes} bytes: at most {} MiB are taken", MOST_BYTES >> 20);
+    ensure!(
+        bytes <= MOST_BYTES,
+        "the file has {bytes} bytes: at most {} MiB are allowed",
+        MOST_BYTES >> 20
+    );
     Ok(())
 }
 
-/// A picture's file, opened, and its length.
+/// Opens an image file and returns its length.
 fn opened(path: &Path) -> Result<(File, u64)> {
-    // Before it is opened: that would wait for the other end of a pipe.
+    // Checked before opening it, which would wait for the other end of a pipe.
     let meta = std::fs::metadata(path).context("cannot be read")?;
     ensure!(meta.is_file(), "not a file");
     small_enough(meta.len())?;
     Ok((File::open(path).context("cannot be read")?, meta.len()))
 }
 
-/// The bytes of a picture's file.
+/// Returns the bytes of an image file.
 ///
 /// # Errors
-/// A file that is missing, no regular file, or too large.
+/// A file that is missing, not a regular file, or too large.
 pub fn read_picture(path: &Path) -> Result<Vec<u8>> {
     let (file, length) = opened(path)?;
     read_opened(file, length)
@@ -75,11 +79,11 @@ fn read_opened(file: File, length: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The bytes of a picture's file, once there is room for them and for the decoded picture; the room
+/// Returns the bytes of an image file once there is room for them and the decoded image; the room
 /// is held until it is dropped.
 ///
 /// # Errors
-/// A file that can't be read, is too large, or is not a picture.
+/// A file that can't be read, is too large, or is not an image.
 pub(crate) fn read_in<'a>(room: &'a Room, path: &Path) -> Result<(Vec<u8>, Taken<'a>)> {
     let (mut file, length) = opened(path)?;
     let taken = room.take(length + imaging::memory(BufReader::new(&file))?);
@@ -87,10 +91,10 @@ pub(crate) fn read_in<'a>(room: &'a Room, path: &Path) -> Result<(Vec<u8>, Taken
     Ok((read_opened(file, length)?, taken))
 }
 
-/// Room for decoding a picture whose bytes are in memory.
+/// Reserves room for decoding an image whose bytes are in memory.
 ///
 /// # Errors
-/// Bytes that are not a picture.
+/// Bytes that are not an image.
 pub fn room_for<'a>(room: &'a Room, bytes: &[u8]) -> Result<Taken<'a>> {
     Ok(room.take(imaging::memory(Cursor::new(bytes))?))
 }

@@ -1,4 +1,4 @@
-//! Named splits of UTKFace, so that a published number says which one it is of.
+//! Named splits of UTKFace, so that published numbers name the split they refer to.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,35 +6,35 @@ use std::str::FromStr;
 use anyhow::{Context, Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// A named split of UTKFace, by a committed list of contents (`data/protocols/`, with the rule
-/// that made it).
+/// A named split of UTKFace, defined by a committed list of image hashes (in `data/protocols/`,
+/// with the rule that made it).
 ///
-/// A net of one protocol may start from a net of another: [`Protocol::OriginalAge`] from
+/// A network of one protocol may start from a network of another: [`Protocol::OriginalAge`] from
 /// [`Protocol::OriginalGender`]; [`Protocol::Random`] and [`Protocol::Adults`] from
-/// [`Protocol::Shared`]. No content of the former's validation and test parts is in the
-/// latter's train or validation part.
+/// [`Protocol::Shared`]. No image of the former's validation and test sets is in the latter's
+/// training or validation set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Protocol {
-    /// The original project's for gender: 14,000 / 3,500 / 5,594 pictures, all there are.
+    /// The original project's gender split: 14,000 / 3,500 / 5,594 images, all there are.
     #[serde(rename = "original-gender")]
     OriginalGender,
-    /// The original project's for age groups: 9,000 / 1,307 / 2,615 of the balanced pictures, up
-    /// to 60 years ([`super::Records::balance`]).
+    /// The original project's age group split: 9,000 / 1,307 / 2,615 of the balanced images, up to
+    /// 60 years ([`super::Records::balance`]).
     #[serde(rename = "original-age")]
     OriginalAge,
     /// All ages, 80 % / 10 % / 10 %.
     #[serde(rename = "random-80-10-10")]
     Random,
-    /// Ages 21 to 60: 12,793 / 799 / 2,397 pictures.
+    /// Ages 21 to 60: 12,793 / 799 / 2,397 images.
     #[serde(rename = "age-21-60")]
     Adults,
-    /// All ages, 70 % / 10 % / 20 %: for nets that others start from.
+    /// All ages, 70 % / 10 % / 20 %: for networks that others start from.
     #[serde(rename = "shared-70-10-20")]
     Shared,
 }
 
 impl Protocol {
-    /// All of them.
+    /// All protocols.
     pub const ALL: [Protocol; 5] = [
         Protocol::OriginalGender,
         Protocol::OriginalAge,
@@ -43,7 +43,7 @@ impl Protocol {
         Protocol::Shared,
     ];
 
-    /// Its name in commands, tables and files.
+    /// Name in commands, tables and files.
     pub fn name(self) -> &'static str {
         match self {
             Protocol::OriginalGender => "original-gender",
@@ -69,7 +69,7 @@ impl Protocol {
 impl FromStr for Protocol {
     type Err = Error;
 
-    /// The protocol of a [`Protocol::name`].
+    /// Parses a [`Protocol::name`].
     fn from_str(name: &str) -> Result<Self> {
         let found = Self::ALL.into_iter().find(|p| p.name() == name);
         found.with_context(|| {

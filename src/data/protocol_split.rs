@@ -1,4 +1,4 @@
-//! The split that a protocol says.
+//! The split that a protocol defines.
 
 use std::collections::HashSet;
 
@@ -10,16 +10,15 @@ use super::strata::Strata;
 use super::{Balance, Faces, Part, Protocol, Records, Split, SplitSizes};
 
 impl Protocol {
-    /// The split of UTKFace that the committed list says.
+    /// Returns the split of UTKFace in the committed list.
     ///
-    /// Synthetic faces, and sets with fewer than half of the listed contents, are divided by
-    /// sizes instead ([`SplitSizes::small`] from 6,000 contents on, or else
-    /// [`SplitSizes::shares_of`]) under the same rule for nets that start from others; then
-    /// [`Split::protocol`] is none.
+    /// Synthetic faces, and sets with fewer than half of the listed images, are split by sizes
+    /// instead ([`SplitSizes::small`] from 6,000 distinct images, or else
+    /// [`SplitSizes::shares_of`]), with the same rule for networks that start from others; then
+    /// [`Split::protocol`] is `None`.
     ///
     /// # Errors
-    /// A list that can't be read, some of its contents missing in this set, or too few
-    /// pictures.
+    /// A list that can't be read, listed images missing in this set, or too few images.
     pub fn split(self, faces: &Faces) -> Result<Split> {
         if !faces.is_synthetic() {
             let list = self.list()?;
@@ -49,12 +48,12 @@ impl Protocol {
                 Protocol::Adults => after(&base, faces, &all.between_ages(21..=60)?, &sizes),
             }
         };
-        split().with_context(|| format!("a split by sizes in place of the protocol {self}"))
+        split().with_context(|| format!("cannot split by sizes in place of the protocol {self}"))
     }
 }
 
-/// A split for nets that start from one trained by `base`: its validation and test parts come
-/// from what `base` has in neither its train nor its validation part.
+/// Splits for networks that start from one trained on `base`: the validation and test sets come
+/// from images that are in neither the training nor the validation set of `base`.
 fn after(base: &Split, faces: &Faces, table: &DataFrame, sizes: &SplitSizes) -> Result<Split> {
     let strata = Strata::of(faces, &faces.indices(table)?, sizes.seed)?;
     let used: HashSet<&str> = (base.train.iter().chain(&base.validation))
@@ -69,7 +68,7 @@ fn after(base: &Split, faces: &Faces, table: &DataFrame, sizes: &SplitSizes) -> 
     let parts = [train, validation, test];
     ensure!(
         parts.iter().all(|part| !part.is_empty()),
-        "{} different pictures are too few",
+        "{} distinct images are too few",
         strata.len()
     );
     Split::of_parts(faces, Some(sizes.seed), parts, &strata)

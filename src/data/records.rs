@@ -1,25 +1,25 @@
-//! Records: which pictures a set has, and their table.
+//! Records: the images of a set and their labels.
 
 use anyhow::{Result, ensure};
 
 use crate::task::{Label, RACES};
 
-/// One picture of a set.
+/// One image of a set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// File name, below the set's folder where it has one.
+    /// File name, relative to the set's folder if it has one.
     pub file: String,
-    /// Age, gender, race.
+    /// Age, gender and race.
     pub label: Label,
-    /// SHA-256 of the picture's bytes, in hexadecimal: duplicates share it.
+    /// Image hash: SHA-256 of the image file, in hexadecimal. Duplicates share it.
     pub content: String,
 }
 
 impl Record {
-    /// Refuses values outside the ranges that the fields promise.
+    /// Rejects values outside the ranges of the fields.
     pub(super) fn check(&self) -> Result<()> {
         let Self { file, label, content } = self;
-        ensure!(label.age <= 130, "{file}: an age of {} years is over 130", label.age);
+        ensure!(label.age <= 130, "{file}: the age of {} years is over 130", label.age);
         ensure!(
             label.race.is_none_or(|race| usize::from(race) < RACES.len()),
             "{file}: race {:?} is not 0 to {}",
@@ -28,7 +28,7 @@ impl Record {
         );
         ensure!(
             content.len() == 64 && content.bytes().all(|b| b.is_ascii_hexdigit()),
-            "{file}: its content should be a SHA-256, 64 hexadecimal digits, not {content:?}"
+            "{file}: the image hash should be 64 hexadecimal digits (SHA-256), not {content:?}"
         );
         Ok(())
     }

@@ -17,13 +17,13 @@ use utils::paths;
 use utils::progress::{Progress, say};
 
 impl Faces {
-    /// Every picture resized to `size` x `size`, in order of the records: decoded in parallel
+    /// Returns every image resized to `size` x `size`, in order of the records: decoded in parallel
     /// at first, from the cache on disk afterwards, and from memory while the set is open.
     ///
     /// # Errors
-    /// A picture that can't be read or decoded (all such are named), or `size` outside 8..=512.
+    /// An image that can't be read or decoded (the message lists them), or `size` outside 8..=512.
     pub fn pictures(&self, size: u32) -> Result<Pictures> {
-        // A thread that panicked holding it left no half-made pictures behind.
+        // The value is complete even if a thread panicked while holding the lock.
         let mut last = self.last().lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pictures) = last.as_ref().filter(|pictures| pictures.size == size) {
             return Ok(pictures.share());
@@ -34,25 +34,25 @@ impl Faces {
     }
 }
 
-/// The memory of a contiguous u8 tensor on the CPU.
+/// The bytes of a contiguous u8 tensor on the CPU.
 fn bytes_of(tensor: &mut Tensor) -> &mut [u8] {
-    // SAFETY: the callers made the tensor themselves: contiguous, on the CPU, one byte an
-    // element; and it is borrowed mutably as long as its bytes are.
+    // SAFETY: the callers made the tensor: contiguous, on the CPU, one byte per element. It is
+    // borrowed mutably as long as its bytes are.
     unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), tensor.numel()) }
 }
 
-/// The first bytes of a cache file: another number where its format changes.
+/// First bytes of a cache file; the number changes with its format.
 const MAGIC: &[u8; 8] = b"rorpix02";
 
-/// Before the pixels: the magic bytes and a [`seal`].
+/// Size of the header: the magic bytes and a [`seal`].
 const HEAD: usize = MAGIC.len() + size_of::<u64>();
 
-/// Pixels are read and checked in pieces of so many bytes, on every core: most of the time is the
-/// system's, which clears the new memory.
+/// Bytes per piece: pixels are read and checked in pieces on every core, since most of the time is
+/// the system's, which clears the new memory.
 const PIECE: usize = 4 << 20;
 
 fn load(faces: &Faces, size: u32) -> Result<Pictures> {
-    ensure!((8..=512).contains(&size), "pictures of {size} px: choose 8 to 512");
+    ensure!((8..=512).contains(&size), "the image size is {size} px: choose 8 to 512");
     let side = i64::from(size);
     let shape = [faces.len() as i64, side, side, 3];
     let mut tensor = Tensor::f_empty(shape, (Kind::Uint8, Device::Cpu))?;
@@ -67,8 +67,8 @@ fn load(faces: &Faces, size: u32) -> Result<Pictures> {
         let read = read_cache(&file, faces.fingerprint(), bytes);
         if let Err(error) = &read {
             say(&format!(
-                "note: the resized pictures in {} are damaged or of another version, and are made \
-                 anew: {error:#}",
+                "note: the resized images in {} are damaged or of another version; resizing them \
+                 again: {error:#}",
                 file.display()
             ));
         }
@@ -84,13 +84,13 @@ fn load(faces: &Faces, size: u32) -> Result<Pictures> {
             Ok(out.write_all(bytes)?)
         });
         if let Err(error) = written {
-            say(&format!("note: the resized pictures are not kept for next time: {error:#}"));
+            say(&format!("note: cannot save the resized images for the next run: {error:#}"));
         }
     }
     Ok(Pictures { tensor, size })
 }
 
-/// A checksum over what made the pixels, of which set they are, and their pieces' checksums.
+/// Checksum of the resizing version, the set and the checksums of the pieces.
 fn seal(set: &str, pieces: &[u64]) -> [u8; 8] {
     let mut all = format!("{VERSION} {set} ").into_bytes();
     all.extend(pieces.iter().flat_map(|piece| piece.to_le_bytes()));
@@ -99,10 +99,10 @@ fn seal(set: &str, pieces: &[u64]) -> [u8; 8] {
 
 fn read_cache(path: &Path, set: &str, pixels: &mut [u8]) -> Result<()> {
     let mut file = File::open(path)?;
-    ensure!(file.metadata()?.len() == (HEAD + pixels.len()) as u64, "its length is another");
+    ensure!(file.metadata()?.len() == (HEAD + pixels.len()) as u64, "unexpected length");
     let (mut magic, mut sealed) = ([0; MAGIC.len()], [0; size_of::<u64>()]);
     file.read_exact(&mut magic)?;
-    ensure!(magic == *MAGIC, "its first bytes are others");
+    ensure!(magic == *MAGIC, "unexpected first bytes");
     file.read_exact(&mut sealed)?;
     let read_piece = |(i, pixels): (usize, &mut [u8])| -> Result<u64> {
         let mut file = File::open(path)?;
@@ -111,12 +111,12 @@ fn read_cache(path: &Path, set: &str, pixels: &mut [u8]) -> Result<()> {
         Ok(checksum(pixels))
     };
     let pieces = pixels.par_chunks_mut(PIECE).enumerate().map(read_piece);
-    ensure!(seal(set, &pieces.collect::<Result<Vec<_>>>()?) == sealed, "its checksum is another");
+    ensure!(seal(set, &pieces.collect::<Result<Vec<_>>>()?) == sealed, "checksum mismatch");
     Ok(())
 }
 
 fn resize_all(faces: &Faces, size: u32, pixels: &mut [u8]) -> Result<()> {
-    let progress = Progress::new("preparing pictures", faces.len());
+    let progress = Progress::new("preparing images", faces.len());
     let each = (size * size * 3) as usize;
     let bad: Vec<Option<String>> = pixels
         .par_chunks_mut(each)
@@ -134,7 +134,7 @@ fn resize_all(faces: &Faces, size: u32, pixels: &mut [u8]) -> Result<()> {
         let shown = bad.iter().take(10).map(String::as_str).collect::<Vec<_>>().join("\n  ");
         let more = if bad.len() > 10 { "\n  ..." } else { "" };
         bail!(
-            "{} of {} pictures can't be used; replace or remove them:\n  {shown}{more}",
+            "{} of {} images can't be used; replace or remove them:\n  {shown}{more}",
             bad.len(),
             faces.len()
         );

@@ -1,4 +1,4 @@
-//! Where pictures come from.
+//! Sources of images.
 
 use std::fmt;
 use std::path::Path;
@@ -8,38 +8,38 @@ use image::RgbImage;
 
 use super::decode;
 
-/// Pictures by their index in a [`Faces`](super::Faces). Implement it for pictures of your own
-/// that are not files in one folder, and hand it to
+/// Images by their index in a [`Faces`](super::Faces). Implement it for custom images that are not
+/// files in one folder, and pass it to
 /// [`Faces::from_source`](super::Faces::from_source).
 pub trait Source: fmt::Debug + Send + Sync {
-    /// Where the pictures are, in words that follow "from", such as a folder's path.
+    /// Describes where the images are, in words that follow "from", such as a folder's path.
     fn describe(&self) -> String;
 
-    /// A picture's encoded bytes, JPEG or PNG.
+    /// Returns an image's encoded bytes, JPEG or PNG.
     ///
     /// # Errors
-    /// A picture that is not there, or can't be read.
+    /// An image that is missing or can't be read.
     fn bytes(&self, index: usize) -> Result<Vec<u8>>;
 
-    /// A picture in full size, RGB.
+    /// Returns an image at full size, RGB.
     ///
     /// # Errors
-    /// A picture that can't be read or decoded.
+    /// An image that can't be read or decoded.
     fn picture(&self, index: usize) -> Result<RgbImage> {
         decode(&self.bytes(index)?)
     }
 
-    /// Whether the pictures are made by a program rather than photographs.
+    /// Whether the images are synthetic rather than photographs.
     fn is_synthetic(&self) -> bool {
         false
     }
 
-    /// Whether resized pictures are kept in the cache for the next time.
+    /// Whether resized images are kept in the cache.
     fn is_kept(&self) -> bool {
         true
     }
 
-    /// The folder that holds the pictures, where there is one.
+    /// The folder that holds the images, if there is one.
     fn folder(&self) -> Option<&Path> {
         None
     }

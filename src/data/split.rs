@@ -1,4 +1,4 @@
-//! Train, validation and test, divided by content: no picture is in two parts, nor a duplicate.
+//! Training, validation and test sets, split by image hash: duplicates are never in two sets.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,65 +11,65 @@ use super::strata::Strata;
 use super::{ContentList, Faces, Part, Protocol};
 use utils::progress::thousands;
 
-/// How many pictures each part gets, and the seed that decides which.
+/// Number of images in each set, and the seed that assigns them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitSizes {
-    /// Pictures to train on.
+    /// Images of the training set.
     pub train: usize,
-    /// Pictures to select by: when to stop, which setting.
+    /// Images of the validation set, which select the epoch and the settings.
     pub validation: usize,
-    /// Pictures to test on, once; `None` for all the rest.
+    /// Images of the test set, used once; `None` for all remaining ones.
     pub test: Option<usize>,
-    /// Decides which picture goes where.
+    /// Seed that assigns the images to the sets.
     pub seed: u64,
 }
 
 impl SplitSizes {
-    /// Few pictures, for a quick look: 2,000 / 500 / 1,000.
+    /// Sizes for a quick look: 2,000 / 500 / 1,000.
     pub fn small() -> Self {
         Self { train: 2_000, validation: 500, test: Some(1_000), seed: 0 }
     }
 
-    /// For a small set of `contents` different pictures: 36 % for training (about half of what
-    /// balancing leaves), 9 % for validation, the rest for test.
+    /// Sizes for a small set of `contents` distinct images: 36 % for training (about half of what
+    /// balancing leaves), 9 % for validation, the rest for testing.
     pub fn shares_of(contents: usize) -> Self {
         Self { train: contents * 36 / 100, validation: contents * 9 / 100, test: None, seed: 0 }
     }
 }
 
-/// Which pictures are for training, validation and test: indices into a [`Faces`], ascending.
+/// Training, validation and test sets: ascending indices into a [`Faces`].
 ///
-/// One picture stands for all its duplicates (the first in the table). A content whose
-/// duplicates in the whole data set, not just in the table, disagree on age or gender is left
-/// out: its true label is unknown. The others form strata by gender and age group (five years);
-/// each stratum is shuffled by the seed and the contents, and dealt to the parts in proportion
-/// to their sizes. So one split serves every task.
+/// One image stands for all its duplicates (the first in the table). Images whose duplicates in the
+/// whole data set, not just in the table, disagree on age or gender are left out: their true label
+/// is unknown. The others form strata by gender and age group (five years); each stratum is
+/// shuffled by the seed and the image hashes, and dealt to the sets in proportion to their sizes.
+/// So one split serves every task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Split {
-    /// The protocol whose list was read; none for any other split.
+    /// The protocol whose list was read; `None` for any other split.
     pub protocol: Option<Protocol>,
-    /// The seed of [`SplitSizes`]; none for a split from a list.
+    /// The seed of [`SplitSizes`]; `None` for a split from a list.
     pub seed: Option<u64>,
-    /// Indices to train on.
+    /// Indices of the training set.
     pub train: Vec<usize>,
-    /// Indices to select by.
+    /// Indices of the validation set.
     pub validation: Vec<usize>,
-    /// Indices to test on.
+    /// Indices of the test set.
     pub test: Vec<usize>,
-    /// Rows (of the whole set for a split from a list) left out since an earlier row has the
-    /// same content.
+    /// Number of rows (of the whole set for a split from a list) left out because an earlier row
+    /// has the same image hash.
     pub duplicates: usize,
-    /// Contents left out since their duplicates disagree on age or gender.
+    /// Number of images left out because their duplicates disagree on age or gender.
     pub disagreeing: usize,
-    /// [`ContentList::fingerprint`] of the parts.
+    /// [`ContentList::fingerprint`] of the three sets.
     pub fingerprint: String,
 }
 
 impl Split {
-    /// Divides the images at `indices` into train, validation and test by their image hashes.
+    /// Splits the images at `indices` into training, validation and test sets by image hash.
     ///
     /// # Errors
-    /// An index outside this set, fewer images than `sizes` needs, or a part of size 0.
+    /// An index outside this set, fewer images than `sizes` needs, or a set of size 0.
     pub fn of(faces: &Faces, indices: &[usize], sizes: &SplitSizes) -> Result<Self> {
         let mut strata = Strata::of(faces, indices, sizes.seed)?;
         let total = strata.len();
@@ -80,7 +80,7 @@ impl Split {
                 && sizes.validation > 0
                 && test > 0
                 && chosen.saturating_add(test) <= total,
-            "{} different pictures can't be divided into {} train, {} validation and {} test: choose smaller sizes",
+            "{} distinct images cannot be split into {} train, {} validation and {} test: choose smaller sizes",
             thousands(total),
             thousands(sizes.train),
             thousands(sizes.validation),
@@ -90,10 +90,10 @@ impl Split {
         Self::of_parts(faces, Some(sizes.seed), parts, &strata)
     }
 
-    /// The split whose parts hold the listed contents.
+    /// Creates the split of a list of image hashes.
     ///
     /// # Errors
-    /// Contents that this set lacks: with their number.
+    /// Listed images that this set lacks; the message gives their number.
     pub fn from_contents(faces: &Faces, list: &ContentList) -> Result<Self> {
         let mut index: HashMap<&str, usize> = HashMap::with_capacity(faces.len());
         for (i, record) in faces.all().iter().enumerate() {
@@ -107,7 +107,7 @@ impl Split {
         let found: usize = parts.iter().map(Vec::len).sum();
         ensure!(
             found == listed,
-            "{} of the {} listed contents are missing in this data set: is it changed, or incomplete?",
+            "{} of the {} listed images are missing in this data set: it is incomplete or was changed",
             thousands(listed - found),
             thousands(listed)
         );
@@ -139,7 +139,7 @@ impl Split {
         Ok(split)
     }
 
-    /// The indices of one part.
+    /// The indices of one set.
     pub fn part(&self, part: Part) -> &[usize] {
         match part {
             Part::Train => &self.train,
@@ -148,7 +148,7 @@ impl Split {
         }
     }
 
-    /// The contents of each part.
+    /// The image hashes of each set.
     ///
     /// # Errors
     /// A split of another set, with an index outside this one.
@@ -171,8 +171,8 @@ impl fmt::Display for Split {
         }
         write!(
             f,
-            "{} train / {} validation / {} test pictures, no content in two parts\n\
-             left out: {} further duplicates, {} contents whose duplicates disagree on age or gender",
+            "{} train / {} validation / {} test images, no image in two sets\n\
+             left out: {} duplicates, {} images whose duplicates disagree on age or gender",
             thousands(self.train.len()),
             thousands(self.validation.len()),
             thousands(self.test.len()),

@@ -1,4 +1,4 @@
-//! Images by gender and age group, from which the parts of a split are drawn.
+//! Images by gender and age group, from which the sets of a split are drawn.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -8,26 +8,26 @@ use super::Faces;
 use crate::task::Task;
 use utils::hash::rank;
 
-/// The rows of a table that can be divided, one a content, by gender and age group.
+/// The images that can be split, one per image hash, by gender and age group.
 #[derive(Clone)]
 pub(super) struct Strata {
     strata: Vec<Stratum>,
-    /// Rows left out since an earlier one has the same content.
+    /// Number of rows left out because an earlier row has the same image hash.
     pub(super) duplicates: usize,
-    /// Contents left out since their duplicates disagree on age or gender.
+    /// Number of images left out because their duplicates disagree on age or gender.
     pub(super) disagreeing: usize,
 }
 
 #[derive(Clone)]
 struct Stratum {
-    /// How many there were before any was dealt.
+    /// Number of images before any was dealt.
     size: usize,
-    /// Those not dealt yet, in the seed's order.
+    /// Images not dealt yet, in the seed's order.
     left: Vec<usize>,
 }
 
 impl Strata {
-    /// Of the images at `indices`; an index outside the set is an error.
+    /// Groups the images at `indices`; an index outside the set is an error.
     pub(super) fn of(faces: &Faces, indices: &[usize], seed: u64) -> Result<Self> {
         let all = faces.all();
         let groups = faces.by_content();
@@ -58,13 +58,13 @@ impl Strata {
         Ok(Self { strata: strata.into_values().map(stratum).collect(), duplicates, disagreeing })
     }
 
-    /// How many are left.
+    /// Number of images left.
     pub(super) fn len(&self) -> usize {
         self.strata.iter().map(|stratum| stratum.left.len()).sum()
     }
 
-    /// Takes `number` pictures, or all that are left, from the front of the strata, in
-    /// proportion to their sizes.
+    /// Takes `number` images, or all that are left, from the front of the strata, in proportion to
+    /// their sizes.
     pub(super) fn deal(&mut self, number: usize) -> Vec<usize> {
         let number = number.min(self.len());
         let sizes: Vec<usize> = self.strata.iter().map(|s| s.size).collect();
@@ -74,7 +74,7 @@ impl Strata {
         each.flat_map(|(s, share)| s.left.drain(..share)).collect()
     }
 
-    /// Of what is left, that which is `wanted`.
+    /// Keeps those remaining images that are `wanted`.
     #[cfg(feature = "tables")]
     pub(super) fn only(&self, wanted: impl Fn(usize) -> bool) -> Self {
         let mut only = self.clone();
@@ -86,8 +86,8 @@ impl Strata {
     }
 }
 
-/// Divides `total` among strata in proportion to `sizes`, at most `room` each: whole numbers by
-/// the largest remainder.
+/// Divides `total` among strata in proportion to `sizes`, at most `room` each, by the largest
+/// remainder.
 fn shares(sizes: &[usize], total: usize, room: &[usize]) -> Vec<usize> {
     let all = sizes.iter().sum::<usize>().max(1) as u128;
     let exact = |i: usize| total as u128 * sizes[i] as u128;

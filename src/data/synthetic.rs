@@ -6,7 +6,7 @@ use synthetic::{Person, SIZE, population};
 
 use super::{Record, Source, parse_name};
 
-/// People who don't exist, by a seed.
+/// Synthetic people, drawn from a seed.
 #[derive(Debug)]
 pub(super) struct Synthetic {
     people: Vec<Person>,
@@ -14,13 +14,14 @@ pub(super) struct Synthetic {
 }
 
 impl Synthetic {
-    /// `n` people and their records: the same for the same seed on every machine.
+    /// Creates `n` people and their records, the same for the same seed on every machine.
     pub(super) fn new(n: usize, seed: u64) -> Result<(Self, Vec<Record>)> {
-        ensure!(n > 0, "a set of 0 faces is of no use");
+        ensure!(n > 0, "a set needs at least one face");
         let people = population(n, seed);
         let record = |person: &Person| {
             let file = person.file_name();
-            let label = parse_name(&file).with_context(|| format!("the odd name {file}"))?;
+            let label =
+                parse_name(&file).with_context(|| format!("unexpected file name {file}"))?;
             let content = person.content();
             Ok(Record { file, label, content })
         };
@@ -42,7 +43,7 @@ impl Source for Synthetic {
         self.person(index)?.jpeg()
     }
 
-    /// The pixels before JPEG: twice as fast.
+    /// Returns the pixels before JPEG: twice as fast.
     fn picture(&self, index: usize) -> Result<RgbImage> {
         self.person(index)?.draw(SIZE)
     }

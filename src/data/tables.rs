@@ -8,19 +8,19 @@ use super::{Duplicates, Faces, Record, Split, SplitSizes};
 use crate::task::RACES;
 
 impl Faces {
-    /// One row a picture: `index`, `file`, `age` (years), `gender`, `race`, `content`.
+    /// One row per image: `index`, `file`, `age` (years), `gender`, `race`, `content` (image hash).
     pub fn records(&self) -> &DataFrame {
         self.table()
     }
 
-    /// The indices of a table's rows: its column `index`.
+    /// Returns the indices in a table's column `index`.
     ///
     /// # Errors
     /// A table without that column, or with an index outside this set.
     pub fn indices(&self, table: &DataFrame) -> Result<Vec<usize>> {
         let column = table
             .column("index")
-            .context("the table lacks the column `index` that records() has")?;
+            .context("the table has no column `index`: pass a table from records()")?;
         let index = |index: Option<u32>| {
             let index = index.context("the column `index` has a null")? as usize;
             self.record(index).map(|_| index)
@@ -30,21 +30,21 @@ impl Faces {
 }
 
 impl Split {
-    /// Divides the images of `table` into train, validation and test by their image hashes.
+    /// Splits the images of `table` into training, validation and test sets by image hash.
     ///
     /// # Errors
-    /// A table that is not of this set, fewer images than `sizes` needs, or a part of size 0.
+    /// A table that is not of this set, fewer images than `sizes` needs, or a set of size 0.
     pub fn new(faces: &Faces, table: &DataFrame, sizes: &SplitSizes) -> Result<Self> {
         Self::of(faces, &faces.indices(table)?, sizes)
     }
 }
 
 impl Duplicates {
-    /// One row a content, those furthest apart first: `content`, `files`, `youngest`, `oldest`,
-    /// `years apart`, `genders`.
+    /// One row per duplicated image, largest age difference first: `content`, `files`, `youngest`,
+    /// `oldest`, `years apart`, `genders`.
     ///
     /// # Errors
-    /// None that duplicates can cause.
+    /// Only internal errors of polars.
     pub fn table(&self) -> Result<DataFrame> {
         let years = |of: fn(&Group) -> u32| self.0.iter().map(of).collect::<Vec<_>>();
         let words = |of: fn(&Group) -> &str| self.0.iter().map(of).collect::<Vec<_>>();
@@ -59,7 +59,7 @@ impl Duplicates {
     }
 }
 
-/// `index`, `file`, `age`, `gender`, `race`, `content`: one row a record.
+/// One row per record: `index`, `file`, `age`, `gender`, `race`, `content`.
 pub(super) fn table(records: &[Record]) -> Result<DataFrame> {
     let column = |text: fn(&Record) -> &str| records.iter().map(text).collect::<Vec<_>>();
     Ok(df!(

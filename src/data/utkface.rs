@@ -2,13 +2,13 @@
 
 use crate::task::{Gender, Label, RACES};
 
-/// How the names of pictures end.
+/// File extensions of images.
 const ENDINGS: [&str; 2] = ["jpg", "png"];
 
-/// Reads the label out of a file name; `None` where the name does not follow the scheme.
+/// Parses the label in a file name; `None` if the name does not follow the scheme.
 ///
-/// The five official names that break the pattern are read too: three lack the race, one has
-/// a space before its first dot, one lacks that dot.
+/// The five official names that break the scheme are accepted too: three lack the race, one has a
+/// space before its first dot, one lacks that dot.
 ///
 /// ```
 /// use ror::{Gender, data::parse_name};
@@ -21,7 +21,7 @@ const ENDINGS: [&str; 2] = ["jpg", "png"];
 pub fn parse_name(name: &str) -> Option<Label> {
     let without_ending = |name| ENDINGS.iter().find_map(|ending| str::strip_suffix(name, ending));
     let picture = without_ending(name)?;
-    // Of a chip, what follows is the picture that it was cut from.
+    // In a chip's name, the rest is the name of the image it was cropped from.
     let stem = picture.strip_suffix(".chip.").map_or(Some(picture), without_ending)?;
     let stem = stem.trim_end_matches('.').trim_end();
     let mut parts = stem.split('_');

@@ -1,4 +1,4 @@
-//! Percentile bootstrap intervals, by hand: an interval must not change with a crate's version.
+//! Percentile bootstrap intervals, implemented here so that no dependency can change them.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use utils::random::Random;
 /// A number with its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
-    /// The number itself.
+    /// The number.
     pub value: f64,
     /// Lower end.
     pub low: f64,
@@ -17,11 +17,11 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// How many times the pictures are drawn anew.
+/// Number of bootstrap resamples.
 const RESAMPLES: usize = 2_000;
 
 impl Interval {
-    /// The mean of one value a picture, with its percentile bootstrap interval (Efron and
+    /// The mean of one value per image, with its percentile bootstrap interval (Efron and
     /// Tibshirani 1993, chapter 13).
     ///
     /// ```
@@ -38,13 +38,13 @@ impl Interval {
         })
     }
 
-    /// Any number that can be computed from some of `n` pictures, with its percentile bootstrap
-    /// interval. `number` is given the pictures drawn: each once for the value itself.
+    /// Any number computed from some of `n` images, with its percentile bootstrap interval.
+    /// `number` receives the indices drawn; for the value itself, every index once.
     pub fn bootstrap(n: usize, number: impl Fn(&[usize]) -> f64) -> Self {
         if n == 0 {
             return Self { value: f64::NAN, low: f64::NAN, high: f64::NAN };
         }
-        // A fixed seed: an interval is the same wherever it is computed.
+        // A fixed seed, so that intervals are reproducible.
         let mut random = Random::new(0);
         let mut drawn: Vec<usize> = (0..n).collect();
         let value = number(&drawn);

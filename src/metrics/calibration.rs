@@ -1,26 +1,26 @@
-//! Whether a net is as often right as it says.
+//! Calibration: whether confidence matches accuracy.
 
 use serde::{Deserialize, Serialize};
 
 use super::predictions::most_likely;
 use super::{Interval, LabelledPredictions};
 
-/// Bins of confidence, of equal width.
+/// Number of confidence bins, of equal width.
 const BINS: usize = 15;
 
-/// The predictions whose confidence lies in one range.
+/// Predictions whose confidence lies in one range.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Bin {
-    /// How many there are.
+    /// Number of images.
     pub pictures: usize,
-    /// Their mean confidence: the probability of the predicted class, 0 to 1.
+    /// Mean confidence: the probability of the predicted class, 0 to 1.
     pub confidence: f64,
-    /// Share of them that are right, 0 to 1.
+    /// Share of correct predictions, 0 to 1.
     pub accuracy: f64,
 }
 
-/// Expected calibration error (Guo et al., arXiv 1706.04599, section 2) with its interval, and
-/// the bins that hold predictions.
+/// Expected calibration error (Guo et al., arXiv 1706.04599, section 2) with its interval, and the
+/// bins that are not empty.
 pub(super) fn calibration(labelled: &LabelledPredictions) -> (Interval, Vec<Bin>) {
     let each: Vec<(usize, f64, bool)> = labelled
         .predictions

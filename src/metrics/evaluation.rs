@@ -1,4 +1,4 @@
-//! A net measured on pictures.
+//! Evaluation of a network on images.
 
 use std::fmt;
 
@@ -7,24 +7,24 @@ use anyhow::{Context, Result};
 use super::{LabelledPredictions, Metrics};
 use crate::Task;
 
-/// One head of a net, measured on some pictures.
+/// One head of a network, evaluated on images.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeadEvaluation {
-    /// What was predicted, beside the labels.
+    /// Predictions and labels.
     pub labelled: LabelledPredictions,
-    /// How good that is.
+    /// Metrics of the predictions.
     pub metrics: Metrics,
 }
 
-/// A net measured on some pictures: one entry a head, gender before age.
+/// A network evaluated on images: one entry per head, gender before age.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
-    /// The heads.
+    /// One entry per head.
     pub heads: Vec<HeadEvaluation>,
 }
 
 impl Evaluation {
-    /// Measures predictions, one entry a head.
+    /// Evaluates predictions, one entry per head.
     pub fn of(labelled: Vec<LabelledPredictions>) -> Self {
         let heads = labelled
             .into_iter()
@@ -33,25 +33,25 @@ impl Evaluation {
         Self { heads }
     }
 
-    /// The metrics alone.
+    /// The metrics of each head.
     pub fn metrics(&self) -> Vec<Metrics> {
         self.heads.iter().map(|head| head.metrics.clone()).collect()
     }
 
-    /// The head for gender.
+    /// Returns the head for gender.
     ///
     /// # Errors
-    /// A net that does not predict it.
+    /// A network that does not predict gender.
     pub fn gender(&self) -> Result<&HeadEvaluation> {
-        self.head(|task| task == Task::Gender).context("this net does not predict gender")
+        self.head(|task| task == Task::Gender).context("this network does not predict gender")
     }
 
-    /// The head for age.
+    /// Returns the head for age.
     ///
     /// # Errors
-    /// A net that does not predict it.
+    /// A network that does not predict age.
     pub fn age(&self) -> Result<&HeadEvaluation> {
-        self.head(Task::has_age).context("this net does not predict age")
+        self.head(Task::has_age).context("this network does not predict age")
     }
 
     fn head(&self, wanted: impl Fn(Task) -> bool) -> Option<&HeadEvaluation> {

@@ -1,48 +1,48 @@
-//! Predictions beside the labels of the same pictures.
+//! Predictions with the labels of the same images.
 
 use super::Predictions;
 use super::predictions::most_likely;
 use crate::task::{Label, Task};
 
-/// What one head predicts for some pictures, beside their labels.
+/// Predictions of one head, with the labels of the images.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelledPredictions {
-    /// What is predicted.
+    /// Predictions.
     pub predictions: Predictions,
-    /// The label of each picture.
+    /// Label of each image.
     pub labels: Vec<Label>,
-    /// The true class of each picture.
+    /// True class of each image.
     pub truth: Vec<usize>,
 }
 
 impl LabelledPredictions {
-    /// Puts labels beside predictions, in the same order.
+    /// Combines predictions with labels in the same order.
     pub fn new(predictions: Predictions, labels: Vec<Label>) -> Self {
         let class = |label| predictions.task.class_of(label);
         Self { truth: labels.iter().map(class).collect(), predictions, labels }
     }
 
-    /// What is predicted: gender or an age.
+    /// The predicted task: gender or an age.
     pub fn task(&self) -> Task {
         self.predictions.task
     }
 
-    /// How many pictures there are.
+    /// Number of images.
     pub fn len(&self) -> usize {
         self.truth.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no images.
     pub fn is_empty(&self) -> bool {
         self.truth.is_empty()
     }
 
-    /// The class with the highest probability, a picture.
+    /// The most likely class of each image.
     pub fn classes(&self) -> Vec<usize> {
         self.predictions.probabilities.iter().map(|p| most_likely(p)).collect()
     }
 
-    /// How far off the predicted class is, in classes, a picture.
+    /// Distance between predicted and true class for each image, in classes.
     pub fn distances(&self) -> Vec<usize> {
         self.classes()
             .into_iter()
@@ -51,7 +51,7 @@ impl LabelledPredictions {
             .collect()
     }
 
-    /// How far off the expected age is, in years, a picture; empty for gender.
+    /// Absolute error of the expected age for each image, in years; empty for gender.
     pub fn errors(&self) -> Vec<f64> {
         self.predictions
             .years
@@ -61,7 +61,7 @@ impl LabelledPredictions {
             .collect()
     }
 
-    /// Cross-entropy of the true class, nats, a picture.
+    /// Cross-entropy of the true class for each image, in nats.
     pub fn losses(&self) -> Vec<f64> {
         self.predictions
             .probabilities
@@ -71,23 +71,23 @@ impl LabelledPredictions {
             .collect()
     }
 
-    /// Mean cross-entropy of the true classes, nats.
+    /// Mean cross-entropy of the true classes, in nats.
     pub fn loss(&self) -> f64 {
         mean(&self.losses())
     }
 
-    /// Share of right predictions, 0 to 1.
+    /// Share of correct predictions, 0 to 1.
     pub fn accuracy(&self) -> f64 {
         let right: Vec<f64> = self.distances().iter().map(|d| f64::from(*d == 0)).collect();
         mean(&right)
     }
 
-    /// Mean absolute error of the expected age, years; none for gender.
+    /// Mean absolute error of the expected age, in years; `None` for gender.
     pub fn mae(&self) -> Option<f64> {
         self.task().has_age().then(|| mean(&self.errors()))
     }
 
-    /// How often each true class (row) was predicted as each class (column).
+    /// Confusion matrix: how often each true class (row) was predicted as each class (column).
     pub fn confusion(&self) -> Vec<Vec<u64>> {
         let n = self.task().classes().len();
         let mut counts = vec![vec![0; n]; n];

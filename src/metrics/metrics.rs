@@ -1,4 +1,4 @@
-//! The numbers that are published of predictions, each with its interval.
+//! Published metrics, each with its interval.
 
 use std::fmt;
 
@@ -10,16 +10,16 @@ use super::{Bin, Interval, LabelledPredictions, Slice};
 use crate::Task;
 use utils::progress::thousands;
 
-/// A number that is published.
+/// A published metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Metric {
-    /// Share of right predictions, 0 to 1: of age, of the right group.
+    /// Share of correct predictions, 0 to 1; for age, of the correct group.
     #[serde(rename = "accuracy")]
     Accuracy,
-    /// Age: share of predictions that are right or one group off, 0 to 1.
+    /// Age: off-by-one accuracy, the share of predictions at most one group off, 0 to 1.
     #[serde(rename = "one-off accuracy")]
     OneOff,
-    /// Age: mean absolute error of the expected age, years.
+    /// Age: mean absolute error of the expected age, in years.
     #[serde(rename = "MAE")]
     Mae,
     /// Age: share of expected ages at most 5 years off (cumulative score), 0 to 1.
@@ -28,13 +28,13 @@ pub enum Metric {
     /// Expected calibration error, 0 to 1.
     #[serde(rename = "ECE")]
     Ece,
-    /// Mean cross-entropy, nats.
+    /// Mean cross-entropy, in nats.
     #[serde(rename = "loss")]
     Loss,
 }
 
 impl Metric {
-    /// Its name in tables: `MAE`.
+    /// Name in tables: `MAE`.
     pub fn name(self) -> &'static str {
         match self {
             Metric::Accuracy => "accuracy",
@@ -46,7 +46,7 @@ impl Metric {
         }
     }
 
-    /// A value with its unit: `91.2 %`, `4.50 years`.
+    /// Formats a value with its unit: `91.2 %`, `4.50 years`.
     pub fn format(self, value: f64) -> String {
         match self {
             Metric::Mae => format!("{value:.2} years"),
@@ -55,7 +55,7 @@ impl Metric {
         }
     }
 
-    /// A value with its unit and its interval: `91.2 % (90.5 to 91.9)`.
+    /// Formats a value with its unit and interval: `91.2 % (90.5 to 91.9)`.
     pub fn format_interval(self, interval: &Interval) -> String {
         let Interval { value, low, high } = interval;
         match self {
@@ -66,43 +66,43 @@ impl Metric {
     }
 }
 
-/// The numbers that are published of a net, for one of its heads.
+/// Published metrics of one head of a network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
-    /// What was predicted: gender or an age.
+    /// The predicted task: gender or an age.
     pub task: Task,
-    /// How many pictures they were measured on.
+    /// Number of images.
     pub pictures: usize,
-    /// Mean cross-entropy of the true class, nats.
+    /// Mean cross-entropy of the true class, in nats.
     pub loss: Interval,
-    /// Share of right predictions, 0 to 1: of age, of the right group.
+    /// Share of correct predictions, 0 to 1; for age, of the correct group.
     pub accuracy: Interval,
-    /// Age: share of predictions that are right or one group off, 0 to 1.
+    /// Age: off-by-one accuracy, the share of predictions at most one group off, 0 to 1.
     pub one_off: Option<Interval>,
-    /// Age: mean absolute error in years of the expected age.
+    /// Age: mean absolute error of the expected age, in years.
     pub mae: Option<Interval>,
     /// Age: share of expected ages at most 5 years off (cumulative score), 0 to 1.
     pub cs5: Option<Interval>,
-    /// Expected calibration error, 0 to 1: how far confidence is from accuracy, over 15 bins.
+    /// Expected calibration error over 15 bins, 0 to 1.
     pub ece: Interval,
-    /// What the best constant prediction reaches.
+    /// Metrics of the best constant prediction.
     pub baseline: ConstantBaseline,
-    /// Confidence against accuracy, a bin.
+    /// Confidence and accuracy per bin.
     pub reliability: Vec<Bin>,
-    /// By age band, gender and race.
+    /// Metrics by age band, gender and race.
     pub slices: Vec<Slice>,
 }
 
-/// What one and the same prediction for every picture reaches, for each metric the best such.
+/// Metrics of predicting the same for every image, with the best constant for each metric.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ConstantBaseline {
-    /// The most frequent class.
+    /// Of the most frequent class.
     pub accuracy: f64,
-    /// The class that is most often right or one off.
+    /// Of the class with the best off-by-one accuracy.
     pub one_off: Option<f64>,
-    /// The median age, years.
+    /// Of the median age, in years.
     pub mae: Option<f64>,
-    /// The age that is most often within 5 years.
+    /// Of the age that is most often within 5 years.
     pub cs5: Option<f64>,
 }
 
@@ -150,7 +150,7 @@ impl ConstantBaseline {
 }
 
 impl Metrics {
-    /// Measures labelled.
+    /// Computes the metrics of predictions with labels.
     pub fn of(labelled: &LabelledPredictions) -> Self {
         let has_age = labelled.task().has_age();
         let (distances, errors) = (labelled.distances(), labelled.errors());
@@ -175,8 +175,8 @@ impl Metrics {
         }
     }
 
-    /// Each metric with its value and what a constant prediction reaches, in the order they are
-    /// published.
+    /// Each metric with its value and that of the best constant prediction, in the order of
+    /// publication.
     pub fn values(&self) -> Vec<(Metric, Interval, Option<f64>)> {
         let ConstantBaseline { accuracy, one_off, mae, cs5 } = self.baseline;
         let mut values = vec![(Metric::Accuracy, self.accuracy, Some(accuracy))];
@@ -191,15 +191,11 @@ impl Metrics {
 
 impl fmt::Display for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "on {} pictures, with 95 % intervals, and what the best constant prediction reaches:",
-            thousands(self.pictures)
-        )?;
+        write!(f, "on {} images, with 95 % confidence intervals:", thousands(self.pictures))?;
         for (metric, value, baseline) in self.values() {
             write!(f, "\n{:<18}{}", metric.name(), metric.format_interval(&value))?;
             if let Some(baseline) = baseline {
-                write!(f, "; {}", metric.format(baseline))?;
+                write!(f, ", best constant prediction {}", metric.format(baseline))?;
             }
         }
         Ok(())

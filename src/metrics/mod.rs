@@ -1,4 +1,4 @@
-//! How good predictions are: each number with its 95 % interval.
+//! Metrics of predictions, each with its 95 % interval.
 
 mod bootstrap;
 mod calibration;

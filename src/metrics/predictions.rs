@@ -1,32 +1,32 @@
-//! From logits to probabilities and ages.
+//! Conversion of logits to probabilities and ages.
 
 use anyhow::{Result, ensure};
 use tch::{Kind, Tensor};
 
 use crate::Task;
 
-/// What one head of a net predicts for some pictures.
+/// Predictions of one head of a network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Predictions {
-    /// What is predicted: gender or an age, never [`Task::Both`].
+    /// The predicted task: gender or an age, never [`Task::Both`].
     pub task: Task,
-    /// Probability of each class, one row a picture.
+    /// Probability of each class, one row per image.
     pub probabilities: Vec<Vec<f64>>,
-    /// Expected age of each picture, years; empty for gender.
+    /// Expected age of each image in years; empty for gender.
     pub years: Vec<f64>,
 }
 
 impl Predictions {
-    /// Reads logits `[ways, n, outputs]`, one entry a head: probabilities are the mean over the
-    /// ways (a picture and its mirror image). Logits are first divided by their head's
-    /// temperature (Guo et al., arXiv 1706.04599); heads without one have 1.
+    /// Converts logits `[ways, n, outputs]`: one entry per head. Probabilities are averaged over
+    /// the ways (an image and its mirror image). Logits are first divided by the temperature of
+    /// their head (Guo et al., arXiv 1706.04599), which is 1 for heads without one.
     ///
     /// # Errors
-    /// Logits of another shape, or that are not finite; a temperature of 0 or less.
+    /// Logits of another shape, or that are not finite; a temperature that is not positive.
     pub fn from_logits(task: Task, temperatures: &[f64], logits: &Tensor) -> Result<Vec<Self>> {
         ensure!(
             logits.dim() == 3 && logits.size()[2] == task.outputs(),
-            "logits of shape {:?} for {task}, which has {} outputs",
+            "the logits have the shape {:?}, but {task} has {} outputs",
             logits.size(),
             task.outputs()
         );
@@ -60,10 +60,10 @@ impl Predictions {
         })
     }
 
-    /// The mean of what several nets predict for the same pictures.
+    /// Averages the predictions of several networks for the same images.
     ///
     /// # Errors
-    /// No predictions, or predictions of different things.
+    /// No predictions, or predictions of different tasks or images.
     pub fn mean(each: &[Self]) -> Result<Self> {
         let Some(first) = each.first() else {
             anyhow::bail!("there are no predictions to average");
@@ -71,7 +71,7 @@ impl Predictions {
         ensure!(
             each.iter()
                 .all(|p| p.task == first.task && p.probabilities.len() == first.probabilities.len()),
-            "nets of one ensemble must predict the same for the same pictures"
+            "the networks of an ensemble must predict the same task for the same images"
         );
         let n = each.len() as f64;
         let mean = |of: &dyn Fn(&Self) -> f64| each.iter().map(of).sum::<f64>() / n;
@@ -89,8 +89,8 @@ impl Predictions {
     }
 }
 
-/// Each head with what it predicts, f64 `[n, outputs]`: the probability of female, or a
-/// distribution over ages or age groups; of logits as [`Predictions::from_logits`] takes them.
+/// Each head with its predictions, f64 `[n, outputs]`: the probability of female, or a distribution
+/// over ages or age groups. [`Predictions::from_logits`] describes the logits.
 pub(crate) fn distributions(
     task: Task,
     temperatures: &[f64],
@@ -109,8 +109,8 @@ pub(crate) fn distributions(
             from += outputs;
             ensure!(
                 is_finite(&own)?,
-                "the net's outputs are not finite numbers, so its weights are damaged: bring its \
-                 file again, or train it anew"
+                "the network's outputs are not finite, so its weights are damaged: download its \
+                 file again, or train it again"
             );
             let each = match head {
                 Task::Gender => own.f_sigmoid()?,
@@ -121,25 +121,24 @@ pub(crate) fn distributions(
         .collect()
 }
 
-/// Whether all of its numbers are finite.
+/// Whether all elements are finite.
 pub(crate) fn is_finite(tensor: &Tensor) -> Result<bool> {
     Ok(bool::try_from(tensor.f_isfinite()?.f_all()?)?)
 }
 
-/// Refuses a temperature by which no logits can be divided: 0 makes numbers that are none, and below
-/// 0 female is male.
+/// Rejects a temperature that is not positive and finite.
 ///
 /// # Errors
-/// The temperature.
+/// An invalid temperature.
 pub(crate) fn check_temperature(temperature: f64) -> Result<()> {
     ensure!(
         temperature.is_finite() && temperature > 0.0,
-        "a temperature of {temperature}: a finite number above 0 is expected"
+        "the temperature is {temperature}: it must be a finite number above 0"
     );
     Ok(())
 }
 
-/// 1 where a year (row) belongs to a group (column).
+/// 1 if a year (row) belongs to a group (column).
 fn years_in_groups() -> Result<Tensor> {
     let (task, groups) = (Task::Years, Task::Years.classes().len());
     let ones: Vec<f64> = (0..task.outputs() as u32)
@@ -148,7 +147,7 @@ fn years_in_groups() -> Result<Tensor> {
     Ok(Tensor::f_from_slice(&ones)?.f_view([task.outputs(), groups as i64])?)
 }
 
-/// The class with the highest probability; the first of equals.
+/// The most likely class; the first one of a tie.
 pub(crate) fn most_likely(probabilities: &[f64]) -> usize {
     (0..probabilities.len())
         .reduce(|best, i| if probabilities[i] > probabilities[best] { i } else { best })
@@ -192,9 +191,9 @@ mod tests {
             (f64::NAN, 1.0, "weights are damaged"),
             (f64::INFINITY, 1.0, "weights are damaged"),
             (1e10, 1e-300, "weights are damaged"),
-            (1.0, 0.0, "temperature of 0"),
-            (1.0, -1.5, "temperature of -1.5"),
-            (1.0, f64::NAN, "temperature of NaN"),
+            (1.0, 0.0, "temperature is 0"),
+            (1.0, -1.5, "temperature is -1.5"),
+            (1.0, f64::NAN, "temperature is NaN"),
         ] {
             let error = read(logit, temperature).unwrap_err().to_string();
             assert!(error.contains(says), "{logit} by {temperature}: {error}");

@@ -1,15 +1,15 @@
-//! How good a net is for whom: by age band, gender and race.
+//! Metrics by age band, gender and race.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Interval, LabelledPredictions};
 use crate::task::{Gender, Label, RACES};
 
-/// Width of an age band in years; the last one, from [`LAST_BAND`], has no end.
+/// Width of an age band in years; the last one, from [`LAST_BAND`], is open.
 const BAND: u32 = 10;
 const LAST_BAND: u32 = 70;
 
-/// What people are grouped by.
+/// How people are grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum By {
@@ -21,16 +21,16 @@ pub enum By {
     Race,
 }
 
-/// The pictures of one group of people.
+/// The images of one group of people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Slice {
-    /// What they are grouped by, as the labels say.
+    /// The grouping, from the labels.
     pub by: By,
-    /// Which of the groups.
+    /// The group.
     pub of: String,
-    /// How many pictures.
+    /// Number of images.
     pub pictures: usize,
-    /// Of gender: accuracy, 0 to 1; of age: mean absolute error, years.
+    /// Accuracy (0 to 1) for gender, mean absolute error in years for age.
     pub value: Interval,
 }
 
@@ -43,7 +43,7 @@ fn band(label: &Label) -> String {
     }
 }
 
-/// One row a group that has pictures, in order.
+/// One entry per group that has images, in order.
 pub(super) fn slices(labelled: &LabelledPredictions) -> Vec<Slice> {
     let values: Vec<f64> = match labelled.task().has_age() {
         true => labelled.errors(),

@@ -6,8 +6,8 @@ use tch::Tensor;
 use super::{LabelledPredictions, Predictions};
 use crate::task::{Label, Task};
 
-/// The temperature for each head that makes its probabilities fit the labels best: the lowest
-/// mean cross-entropy on pictures that were not trained on.
+/// Fits the temperature of each head: the one with the lowest mean cross-entropy on images that
+/// were not trained on.
 pub(crate) fn fit_temperatures(task: Task, logits: &Tensor, labels: &[Label]) -> Result<Vec<f64>> {
     let heads = task.heads().len();
     (0..heads)
@@ -23,7 +23,7 @@ pub(crate) fn fit_temperatures(task: Task, logits: &Tensor, labels: &[Label]) ->
         .collect()
 }
 
-/// Where a function with one valley between `low` and `high` is lowest.
+/// Finds the minimum of a unimodal function between `low` and `high`.
 fn golden_section(mut low: f64, mut high: f64, value: impl Fn(f64) -> Result<f64>) -> Result<f64> {
     let golden = (5f64.sqrt() - 1.0) / 2.0;
     for _ in 0..16 {

@@ -1,4 +1,4 @@
-//! A net's shape, of whichever architecture.
+//! The shape of a network of any architecture.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,11 +12,12 @@ use super::{
     Architecture, KerasBaselineConfig, Network, Params, Pretrained, PretrainedRorConfig, RorConfig,
 };
 
-/// The shape of a net of any [`Architecture`]: what [`super::Net`] is made from and a card keeps.
+/// The shape of a network of any [`Architecture`]: a [`super::Net`] is built from it, and cards
+/// keep it.
 ///
-/// As JSON it has the architecture's fields and its name as `architecture`. Reading one needs
-/// the architecture to be known: the crate's own are, and one's own are once a value of it has
-/// become a `NetConfig`, or after [`register`].
+/// As JSON it has the architecture's fields, and the architecture's name as `architecture`. Reading
+/// it requires a known architecture: a built-in one, or a custom one after a value of it was
+/// converted to a `NetConfig` or after [`register`].
 ///
 /// ```
 /// use ror::model::{NetConfig, RorConfig};
@@ -31,11 +32,11 @@ use super::{
 pub struct NetConfig {
     shape: Arc<dyn Shape>,
     name: &'static str,
-    /// The fields, by which two configs are compared and saved.
+    /// The fields, by which two configurations are compared and saved.
     fields: Value,
 }
 
-/// [`Architecture`] without what keeps it from being a trait object.
+/// [`Architecture`] without the parts that are not allowed in trait objects.
 trait Shape: Send + Sync {
     fn input(&self) -> u32;
     fn outputs(&self) -> i64;
@@ -84,7 +85,7 @@ fn read<A: Architecture>(fields: Value) -> Result<NetConfig> {
     Ok(NetConfig::from(serde_json::from_value::<A>(fields)?))
 }
 
-/// How one of the crate's own architectures is made for a number of outputs, and read.
+/// How a built-in architecture is made for a number of outputs, and how it is read.
 fn built_in(name: &str) -> Option<(Make, Read)> {
     match name {
         RorConfig::NAME => Some((|n| RorConfig::new(n).into(), read::<RorConfig>)),
@@ -100,7 +101,7 @@ fn built_in(name: &str) -> Option<(Make, Read)> {
 
 static OWN: Mutex<BTreeMap<&str, Read>> = Mutex::new(BTreeMap::new());
 
-/// Makes an architecture of one's own known, so that saved nets of it can be opened.
+/// Registers a custom architecture, so that saved networks of it can be opened.
 pub fn register<A: Architecture>() {
     let mut own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
     own.insert(A::NAME, read::<A>);
@@ -112,35 +113,35 @@ impl NetConfig {
         self.name
     }
 
-    /// Whether the crate itself has the architecture, so that every process knows it.
+    /// Whether the architecture is built in, so that every process knows it.
     pub(crate) fn is_built_in(&self) -> bool {
         built_in(self.name).is_some()
     }
 
-    /// Side of the input pictures, pixels.
+    /// Side length of the input images in pixels.
     pub fn input(&self) -> u32 {
         self.shape.input()
     }
 
-    /// How many logits a picture gets.
+    /// Number of logits per image.
     pub fn outputs(&self) -> i64 {
         self.shape.outputs()
     }
 
-    /// Refuses shapes that make no net.
+    /// Rejects invalid shapes.
     ///
     /// # Errors
-    /// A value outside its range, named with the range.
+    /// A value outside its range; the message names both.
     pub fn check(&self) -> Result<()> {
         self.shape.check()
     }
 
-    /// The weights from other data that a training starts from.
+    /// The weights from other data that training starts from.
     pub fn pretrained(&self) -> Option<Pretrained> {
         self.shape.pretrained()
     }
 
-    /// Whether a parameter belongs to the pretrained part.
+    /// Whether a parameter belongs to the pretrained layers.
     pub(crate) fn is_backbone(&self, parameter: &str) -> bool {
         self.shape.is_backbone(parameter)
     }
@@ -150,14 +151,14 @@ impl NetConfig {
         self.shape.build(params)
     }
 
-    /// The same shape but for some fields; another `architecture` among them starts from that
-    /// one's defaults for the crate's own.
+    /// Returns the shape with some fields changed. If `architecture` is among them, the other
+    /// fields start from that built-in architecture's defaults.
     ///
     /// # Errors
     /// A field that the architecture does not have, or a value of the wrong type.
     pub fn with(&self, changes: impl Serialize) -> Result<Self> {
         let Value::Object(changes) = serde_json::to_value(changes)? else {
-            bail!("changes of a net's shape: name fields and their values")
+            bail!("the changes of a network's shape are not a map: give fields and their values")
         };
         let mut value = match changes.get("architecture").and_then(Value::as_str) {
             None => serde_json::to_value(self)?,
@@ -176,7 +177,7 @@ impl NetConfig {
         let name = value
             .as_object_mut()
             .and_then(|fields| fields.remove("architecture"))
-            .context("the net's shape lacks `architecture`")?;
+            .context("the network's shape has no field `architecture`")?;
         let name = name.as_str().unwrap_or_default();
         if let Some((_, read)) = built_in(name) {
             return read(value);
@@ -187,7 +188,7 @@ impl NetConfig {
         match found {
             Some(read) => read(value),
             None => bail!(
-                "the architecture `{name}` is not known here: call model::register::<ITS TYPE>() first"
+                "the architecture `{name}` is unknown: call model::register::<ITS TYPE>() first"
             ),
         }
     }

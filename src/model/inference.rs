@@ -1,4 +1,4 @@
-//! Nets for inference alone: folded, in the kind of number that is fastest.
+//! Networks for inference only: folded, and in the fastest precision.
 
 use anyhow::{Result, ensure};
 use tch::{Device, Kind, Tensor, no_grad};
@@ -9,7 +9,7 @@ use crate::data::Faces;
 use utils::progress::Progress;
 use utils::threads::on_every_core;
 
-/// A net for inference alone: see [`Net::inference`].
+/// A network for inference only: see [`Net::inference`].
 #[derive(Debug)]
 pub(crate) struct Inference {
     network: Box<dyn Network>,
@@ -18,9 +18,8 @@ pub(crate) struct Inference {
 }
 
 impl Net {
-    /// The net as it is now, for inference alone, with arithmetic in `kind` where its layers
-    /// allow it: a copy whose normalisations are part of its convolutions wherever they stand
-    /// right behind one.
+    /// Copies the network for inference only, with arithmetic in `kind` if its layers allow it.
+    /// Normalizations directly after a convolution are folded into it.
     pub(crate) fn inference(&self, kind: Kind) -> Result<Inference> {
         let kind = self.kind(kind);
         let mut network = self.copied_layers()?;
@@ -34,13 +33,13 @@ impl Net {
 }
 
 impl Inference {
-    /// Logits (f32, `[n, outputs]`) of u8 pictures of any size, `[n, size, size, 3]`.
+    /// Logits (f32, `[n, outputs]`) of u8 images of any size, `[n, size, size, 3]`.
     pub(crate) fn logits(&self, pictures: &Tensor) -> Result<Tensor> {
         self.forward(&normalise(pictures, self.kind, self.device)?)
     }
 
-    /// Logits (f32, `[n, outputs]`, on the net's device) of normalised pictures `[n, 3, size, size]` on
-    /// any device.
+    /// Logits (f32, `[n, outputs]`, on the network's device) of normalized images `[n, 3, size,
+    /// size]` on any device.
     pub(crate) fn forward(&self, pictures: &Tensor) -> Result<Tensor> {
         no_grad(|| {
             let x = pictures.f_to_device(self.device)?.f_to_kind(self.kind)?;
@@ -48,10 +47,10 @@ impl Inference {
         })
     }
 
-    /// Logits of pictures and of their mirror images, f32 `[2, n, outputs]` on the CPU: the two
-    /// are averaged as probabilities.
+    /// Logits of images and of their mirror images, f32 `[2, n, outputs]` on the CPU: the two are
+    /// averaged as probabilities.
     pub(crate) fn mirrored_logits(&self, pictures: &Tensor) -> Result<Tensor> {
-        // In one go: half the calls for a single picture, which is what a user waits for.
+        // In one call: twice as fast for a single image, which is what a user waits for.
         let both = Tensor::f_cat(&[pictures, &pictures.f_flip([2])?], 0)?;
         let logits = self.logits(&both)?;
         let outputs = *logits.size().last().unwrap_or(&1);
@@ -59,19 +58,19 @@ impl Inference {
     }
 }
 
-/// How many pictures are predicted at a time: on a CPU so few that what passes between two
-/// layers stays in the cache of a core.
+/// Batch size for prediction. On a CPU it is so small that activations between two layers stay in a
+/// core's cache.
 pub fn batch(device: Device) -> usize {
     if device.is_cuda() { 512 } else { 32 }
 }
 
-/// Logits of the pictures at `indices` and of their mirror images, f32 `[2, n, outputs]`.
+/// Logits of the images at `indices` and of their mirror images, f32 `[2, n, outputs]`.
 ///
-/// `size` is that of the net's input, or another one in a training that begins with smaller
-/// pictures.
+/// `size` is the network's input size, or another one in a training that starts with smaller
+/// images.
 ///
 /// # Errors
-/// No pictures, an index outside the set, pictures that can't be decoded, or the net failing.
+/// No images, an index outside the set, images that can't be decoded, or the network failing.
 pub(crate) fn logits_of(
     net: &Net,
     kind: Kind,
@@ -79,7 +78,7 @@ pub(crate) fn logits_of(
     indices: &[usize],
     size: u32,
 ) -> Result<Tensor> {
-    ensure!(!indices.is_empty(), "there are no pictures to evaluate on");
+    ensure!(!indices.is_empty(), "there are no images to evaluate on");
     for index in indices {
         faces.record(*index)?;
     }
@@ -87,7 +86,7 @@ pub(crate) fn logits_of(
     let rows: Vec<i64> = indices.iter().map(|i| *i as i64).collect();
     let some = batch(net.device());
     let jobs = rows.len().div_ceil(some);
-    let progress = Progress::after(10, &format!("evaluating, pictures / {some}"), jobs);
+    let progress = Progress::after(10, &format!("evaluating (batches of {some})"), jobs);
     let logits = on_every_core(
         net.device(),
         || Ok((net.inference(kind)?, pictures.shallow_clone())),
@@ -115,7 +114,7 @@ mod tests {
             [RorConfig::small(12).into(), KerasBaselineConfig::new(1).into()];
         for config in configs {
             let net = Net::new(config, Device::Cpu, 0).unwrap();
-            // Statistics, scales and shifts of a net that has been trained.
+            // Statistics, scales and shifts as in a trained network.
             for (name, mut variable) in net.variables() {
                 if variable.dim() == 1 && !name.starts_with("dense") && !name.starts_with("head") {
                     let random = variable.rand_like() + 0.5;

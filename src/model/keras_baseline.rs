@@ -1,11 +1,11 @@
-//! The net that the original's Keras notebook coded, for comparison: the first user of the
-//! traits by which a net of one's own joins.
+//! The network of the original Keras notebook, for comparison. It is defined through the traits for
+//! custom networks.
 //!
-//! Its published facts: one block a group, widths 32, 64, 128, 256, convolutions with biases
-//! and batch normalisation behind them, a dense layer of 256, and 1,168,545 parameters for
-//! gender (running statistics counted, as Keras does). They leave open how its shortcuts are
-//! arranged; this is a reconstruction that has exactly that count: two normalised convolutions
-//! and a last plain one a block, and four 1x1 shortcut convolutions a group.
+//! Known facts: one block per group, widths 32, 64, 128, 256, convolutions with biases followed by
+//! batch normalization, a dense layer of 256, and 1,168,545 parameters for gender (with running
+//! statistics, as Keras counts). The arrangement of its shortcuts is not known. This reconstruction
+//! has exactly that count: per block two normalized convolutions and a plain last one, and per
+//! group four 1x1 shortcut convolutions.
 
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -15,18 +15,18 @@ use super::layers::average_pool;
 use super::ror::check_input;
 use super::{Architecture, Conv, Linear, Network, Norm, Params, Tap};
 
-/// The shape of the original's net.
+/// The shape of the original network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KerasBaselineConfig {
-    /// Side of the input pictures, pixels. Default: 32.
+    /// Side length of the input images in pixels. Default: 32.
     pub input: u32,
     /// Outputs: [`crate::Task::outputs`].
     pub outputs: i64,
 }
 
 impl KerasBaselineConfig {
-    /// For 32 x 32 pictures.
+    /// The shape for 32 x 32 images.
     pub fn new(outputs: i64) -> Self {
         Self { input: 32, outputs }
     }
@@ -49,7 +49,7 @@ impl Architecture for KerasBaselineConfig {
     fn check(&self) -> Result<()> {
         ensure!(
             (1..=8192).contains(&self.outputs),
-            "outputs of {}: choose 1 to 8192",
+            "outputs is {}: choose 1 to 8192",
             self.outputs
         );
         check_input(self.input)

@@ -1,5 +1,5 @@
-//! Layers whose parameters are f32 and whose arithmetic is in the kind of their input, so that
-//! one definition serves f32 and bf16.
+//! Layers with f32 parameters that compute in the precision of their input, so that one definition
+//! serves f32 and bf16.
 
 use anyhow::Result;
 use tch::{Kind, Tensor, no_grad};
@@ -17,7 +17,7 @@ pub struct Conv {
 }
 
 impl Conv {
-    /// A convolution of `from` channels to `to`, with `kernel` x `kernel` weights.
+    /// Creates a convolution of `from` channels to `to`, with `kernel` x `kernel` weights.
     ///
     /// # Errors
     /// No memory for its parameters.
@@ -39,7 +39,7 @@ impl Conv {
         })
     }
 
-    /// A 1x1 convolution of `from` channels to `to` whose weights start at 0.
+    /// Creates a 1x1 convolution of `from` channels to `to` whose weights start at 0.
     ///
     /// # Errors
     /// No memory for its parameters.
@@ -48,15 +48,15 @@ impl Conv {
         Ok(Self { weight, bias: None, stride: 1, padding: 0 })
     }
 
-    /// The same without padding: the edge positions are left out.
+    /// Removes the padding: positions at the edge are left out.
     pub fn unpadded(self) -> Self {
         Self { padding: 0, ..self }
     }
 
-    /// `[n, from, h, w]` to `[n, to, h / stride, w / stride]`.
+    /// Maps `[n, from, h, w]` to `[n, to, h / stride, w / stride]`.
     ///
     /// # Errors
-    /// Another number of channels.
+    /// An input with another number of channels.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let in_kind = |tensor: &Tensor| tensor.f_to_kind(x.kind());
         Ok(x.f_conv2d(
@@ -69,8 +69,8 @@ impl Conv {
         )?)
     }
 
-    /// Makes this convolution one for inference alone, in `kind`, and the normalisation behind
-    /// it a part of it: normalising by fixed statistics only scales and shifts each channel.
+    /// Prepares the convolution for inference in `kind` and folds the following normalization into
+    /// it: with fixed statistics that only scales and shifts each channel.
     pub(super) fn fold(&mut self, norm: Option<&mut Norm>, kind: Kind) -> Result<()> {
         let mut weight = self.weight.f_detach()?;
         let mut bias = self.bias.as_ref().map(Tensor::f_detach).transpose()?;
@@ -86,7 +86,7 @@ impl Conv {
             bias = Some(norm.shift.f_detach()?.f_sub(&mean.f_mul(&scale)?)?);
             weight = weight.f_mul(&scale.f_view([-1, 1, 1, 1])?)?;
         }
-        // Channels last, as the pictures are.
+        // Channels last, as the images are.
         self.weight = weight
             .f_to_kind(kind)?
             .f_permute([0, 2, 3, 1])?
@@ -97,15 +97,15 @@ impl Conv {
     }
 }
 
-/// How fast running statistics follow, and what keeps variances above 0: PyTorch's defaults.
+/// Momentum of the running statistics and minimum variance: PyTorch's defaults.
 const MOMENTUM: f64 = 0.1;
 const EPSILON: f64 = 1e-5;
 
-/// A batch normalisation (Ioffe and Szegedy, arXiv 1502.03167).
+/// Batch normalization (Ioffe and Szegedy, arXiv 1502.03167).
 #[derive(Debug)]
-pub struct Norm(Option<Channels>); // none where the convolution before it contains it
+pub struct Norm(Option<Channels>); // `None` once it is folded into the convolution before it
 
-/// A number for each channel, of each kind.
+/// Parameters and statistics, one number per channel each.
 #[derive(Debug)]
 struct Channels {
     scale: Tensor,
@@ -115,12 +115,12 @@ struct Channels {
 }
 
 impl Norm {
-    /// Of so many channels.
+    /// Creates a normalization of `channels` channels.
     ///
     /// # Errors
     /// No memory for its parameters.
     pub fn new(params: &Params, channels: i64) -> Result<Self> {
-        // Scales start at 1, as PyTorch's do; tch's own layer would draw them between 0 and 1.
+        // Scales start at 1, as in PyTorch; tch's own layer draws them between 0 and 1.
         Ok(Self(Some(Channels {
             scale: params.constant("weight", &[channels], 1.0)?,
             shift: params.constant("bias", &[channels], 0.0)?,
@@ -129,10 +129,10 @@ impl Norm {
         })))
     }
 
-    /// Normalises `[n, channels]` or `[n, channels, h, w]`.
+    /// Normalizes `[n, channels]` or `[n, channels, h, w]`.
     ///
     /// # Errors
-    /// Another number of channels.
+    /// An input with another number of channels.
     pub fn normalise(&self, x: &Tensor, train: bool) -> Result<Tensor> {
         match &self.0 {
             None => Ok(x.shallow_clone()),
@@ -140,10 +140,10 @@ impl Norm {
         }
     }
 
-    /// Normalises `[n, channels, h, w]`, then applies ReLU.
+    /// Normalizes `[n, channels, h, w]`, then applies ReLU.
     ///
     /// # Errors
-    /// Another number of channels.
+    /// An input with another number of channels.
     pub fn relu(&self, x: &Tensor, train: bool) -> Result<Tensor> {
         Ok(self.normalise(x, train)?.f_relu_()?)
     }
@@ -167,7 +167,7 @@ impl Channels {
         )?)
     }
 
-    /// Normalises by the statistics of all ranks' batches.
+    /// Normalizes by the statistics of the batches of all ranks.
     fn synchronised(&self, x: &Tensor, ranks: &Ranks) -> Result<Tensor> {
         let channels = x.size()[1];
         let pixels = (x.numel() as i64 / channels.max(1)) as f64;
@@ -178,7 +178,7 @@ impl Channels {
         let sums = ranks.sum_with_gradient(&Tensor::f_cat(&[sum_of(&wide)?, count], 0)?)?;
         let count = sums.f_narrow(0, channels, 1)?.f_detach()?;
         let mean = sums.f_narrow(0, 0, channels)?.f_div(&count)?;
-        // Around the mean, in a second sum: squares less the mean's square would lose digits.
+        // A second sum, around the mean: mean square less squared mean would lose digits.
         let centred = wide.f_sub(&columns(&mean)?)?;
         let squares = ranks.sum_with_gradient(&sum_of(&centred.f_square()?)?)?;
         let variance = squares.f_div(&count)?;
@@ -203,7 +203,7 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// Of `from` features to `to`.
+    /// Creates a layer of `from` features to `to`.
     ///
     /// # Errors
     /// No memory for its parameters.
@@ -214,22 +214,22 @@ impl Linear {
         })
     }
 
-    /// `[n, from]` to `[n, to]`.
+    /// Maps `[n, from]` to `[n, to]`.
     ///
     /// # Errors
-    /// Another number of features.
+    /// An input with another number of features.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         Ok(x.f_linear(&self.weight, Some(&self.bias))?)
     }
 }
 
-/// The mean over height and width, in f32: what follows is small and decides.
+/// The mean over height and width, in f32: the layers that follow are small and need precision.
 pub(super) fn average_pool(x: &Tensor) -> Result<Tensor> {
     Ok(x.f_mean_dim([2i64, 3].as_slice(), false, Kind::Float)?)
 }
 
-/// Stochastic depth (Huang et al., arXiv 1603.09382): each picture's residual survives with
-/// probability `survival`, and is scaled so that its expectation stays.
+/// Stochastic depth (Huang et al., arXiv 1603.09382): each image's residual is kept with
+/// probability `survival` and scaled so that its expectation is unchanged.
 pub(super) fn drop_path(x: Tensor, survival: f64, train: bool) -> Result<Tensor> {
     if !train || survival >= 1.0 {
         return Ok(x);
@@ -239,7 +239,7 @@ pub(super) fn drop_path(x: Tensor, survival: f64, train: bool) -> Result<Tensor>
     Ok(x.f_mul(&keep.f_div_scalar(survival)?)?)
 }
 
-/// The sum, in training in the place of `y`; elsewhere a tap may hold `y`.
+/// Adds `x` to `y`: in place in training; otherwise a tap may still hold `y`.
 pub(super) fn add(mut y: Tensor, x: &Tensor, train: bool) -> Result<Tensor> {
     Ok(if train { y.f_add_(x)? } else { y.f_add(x)? })
 }

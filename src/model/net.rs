@@ -1,4 +1,4 @@
-//! A net with its parameters: made, run, saved and loaded.
+//! A network with its parameters: creation, forward pass, saving and loading.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,7 +10,7 @@ use super::params::First;
 use super::{NetConfig, Network, Params, Tap};
 use utils::files;
 
-/// A net with its parameters, on one device.
+/// A network with its parameters, on one device.
 ///
 /// ```
 /// use ror::model::{Net, RorConfig};
@@ -31,11 +31,11 @@ pub struct Net {
 }
 
 impl Net {
-    /// Makes a net with random parameters, the same for the same seed: libtorch's generator is
-    /// set to it.
+    /// Creates a network with random parameters, reproducible by the seed: it sets libtorch's
+    /// generator.
     ///
     /// # Errors
-    /// A shape that [`NetConfig::check`] refuses.
+    /// A shape that [`NetConfig::check`] rejects.
     pub fn new(config: impl Into<NetConfig>, device: Device, seed: i64) -> Result<Self> {
         tch::manual_seed(seed);
         Self::build(config.into(), device, First::Random)
@@ -47,23 +47,23 @@ impl Net {
         Ok(Self { config, network, variables })
     }
 
-    /// Loads a net of this shape from a `.safetensors` file.
+    /// Loads a network of this shape from a `.safetensors` file.
     ///
     /// # Errors
-    /// A file that is missing, cut off or of another shape: what differs is named.
+    /// A file that is missing, truncated or of another shape; the message names the difference.
     pub fn load(config: impl Into<NetConfig>, weights: &Path, device: Device) -> Result<Self> {
         let saved = Tensor::read_safetensors(weights).with_context(|| {
-            format!("cannot load weights from {} (missing, or cut off?)", weights.display())
+            format!("cannot load weights from {} (missing or truncated?)", weights.display())
         })?;
         let mut saved: BTreeMap<String, Tensor> = saved.into_iter().collect();
-        let wrong = || format!("{} is not a net of this shape", weights.display());
+        let wrong = || format!("{} is not a network of this shape", weights.display());
         let net = Self::build(config.into(), device, First::Like(&saved)).with_context(wrong)?;
         for (name, mut variable) in net.variables() {
-            let value = saved.remove(&name).with_context(|| format!("it has no {name}"));
+            let value = saved.remove(&name).with_context(|| format!("it has no tensor {name}"));
             let value = value.with_context(wrong)?;
             ensure!(
                 value.size() == variable.size(),
-                "{}: its {name} is {:?}, not {:?}",
+                "{}: its tensor {name} has the shape {:?}, not {:?}",
                 wrong(),
                 value.size(),
                 variable.size()
@@ -71,27 +71,28 @@ impl Net {
             no_grad(|| variable.f_copy_(&value))?;
         }
         if let Some(name) = saved.keys().next() {
-            bail!("{}: it has {} more tensors, such as {name}", wrong(), saved.len());
+            bail!("{}: it has {} unknown tensors, such as {name}", wrong(), saved.len());
         }
         Ok(net)
     }
 
-    /// Copies pretrained weights into the layers that have their names.
+    /// Copies pretrained weights into the layers with the same names.
     ///
     /// # Errors
-    /// A file that is missing, or that has a tensor without a place in this network.
+    /// A missing file, or one with a tensor that no layer of this network takes.
     pub(crate) fn load_pretrained(&self, weights: &Path) -> Result<()> {
         let own = self.variables();
         for (name, value) in Tensor::read_safetensors(weights)? {
             let variable = own.get(&name).filter(|variable| variable.size() == value.size());
-            let variable = variable.with_context(|| format!("no layer takes its {name}"))?;
+            let variable = variable
+                .with_context(|| format!("no layer has the name and shape of its tensor {name}"))?;
             no_grad(|| variable.shallow_clone().f_copy_(&value))?;
         }
         Ok(())
     }
 
-    /// Copies all parameters and running statistics of another net that have the same name and
-    /// shape: all but the head, where the two predict different things.
+    /// Copies all parameters and running statistics of another network that have the same name and
+    /// shape: all but the head if the two predict different things.
     pub(crate) fn copy_from(&self, other: &Net) -> Result<()> {
         let mut copied = 0;
         let from = other.variables();
@@ -101,12 +102,12 @@ impl Net {
                 copied += 1;
             }
         }
-        ensure!(copied > 0, "the net to start from has not one layer of this net's shape");
+        ensure!(copied > 0, "the network to start from has no layer of this network's shape");
         Ok(())
     }
 
-    /// Saves parameters and running statistics as `.safetensors`, whole or not at all: in f32,
-    /// or the parameters in f16, which halves the file.
+    /// Saves parameters and running statistics atomically as `.safetensors`: in f32, or with the
+    /// parameters in f16, which halves the file size.
     ///
     /// # Errors
     /// A path that can't be written.
@@ -126,12 +127,12 @@ impl Net {
         files::write_whole(weights, |half| Ok(Tensor::write_safetensors(&tensors, half)?))
     }
 
-    /// The net's shape.
+    /// The network's shape.
     pub fn config(&self) -> &NetConfig {
         &self.config
     }
 
-    /// Where its parameters are.
+    /// The device of its parameters.
     pub fn device(&self) -> Device {
         self.variables.device()
     }
@@ -141,13 +142,13 @@ impl Net {
         self.variables.variables().into_iter().collect()
     }
 
-    /// How many numbers are trained.
+    /// Number of trained parameters.
     pub fn parameters(&self) -> usize {
         self.variables.trainable_variables().iter().map(Tensor::numel).sum()
     }
 
-    /// Images as the layers take them: u8 `[n, side, side, 3]` to `[n, 3, side, side]` of `kind`, around
-    /// 0, on the network's device.
+    /// Converts images to the layers' input: u8 `[n, side, side, 3]` to `[n, 3, side, side]` of
+    /// `kind`, around 0, on the network's device.
     ///
     /// # Errors
     /// Images of another shape, or the device failing.
@@ -155,23 +156,23 @@ impl Net {
         normalise(pictures, kind, self.device())
     }
 
-    /// Logits (f32, `[n, outputs]`) of u8 pictures `[n, side, side, 3]`, without gradients.
+    /// Logits (f32, `[n, outputs]`) of u8 images `[n, side, side, 3]`, without gradients.
     ///
     /// # Errors
-    /// Pictures of another size, or the device failing.
+    /// Images of another size, or the device failing.
     pub fn logits(&self, pictures: &Tensor) -> Result<Tensor> {
         let side = i64::from(self.config.input());
         ensure!(
             pictures.size().get(1..) == Some(&[side, side, 3]),
-            "pictures of shape {:?} for a net that takes [n, {side}, {side}, 3]",
+            "the images have the shape {:?}, but the network takes [n, {side}, {side}, 3]",
             pictures.size()
         );
-        // Not folded: a copy of all weights costs more than it saves in one call.
+        // Not folded: copying all weights costs more than it saves in one call.
         let x = self.normalise(pictures, Kind::Float)?;
         no_grad(|| self.forward(&x, false, &mut |_, _| Ok(())))
     }
 
-    /// The same with parameters of its own.
+    /// Copies the network and its parameters.
     pub(crate) fn copied(&self) -> Result<Self> {
         let copy = Self::build(self.config.clone(), self.device(), First::Zeros)?;
         copy.copy_from(self)?;
@@ -183,7 +184,7 @@ impl Net {
         Ok(self.copied()?.network)
     }
 
-    /// `kind` where the layers allow other kinds of number than f32.
+    /// `kind` if the layers support other precisions than f32.
     pub(crate) fn kind(&self, kind: Kind) -> Kind {
         match self.network.is_mixed_precision() {
             true => kind,
@@ -191,22 +192,23 @@ impl Net {
         }
     }
 
-    /// Logits `[n, outputs]` of normalised images; `tap` sees each layer's output, and gradients pass.
+    /// Logits `[n, outputs]` of normalized images, with gradients; `tap` receives each layer's
+    /// output.
     ///
     /// # Errors
-    /// Images of a shape that the layers can't take, or what `tap` returns.
+    /// Images of a shape that the layers can't take, or the error of `tap`.
     pub fn forward(&self, x: &Tensor, train: bool, tap: Tap) -> Result<Tensor> {
         self.network.forward(x, train, tap)
     }
 }
 
-/// What is taken from a level of 0 to 255, and what the rest is divided by.
+/// Subtracted from a level of 0 to 255 before it is divided by [`LEVEL_SCALE`].
 pub const LEVEL_MEAN: f64 = 127.5;
-/// See [`LEVEL_MEAN`].
+/// Divisor of a level: see [`LEVEL_MEAN`].
 pub const LEVEL_SCALE: f64 = 64.0;
 
-/// Pictures as the layers want them: u8 `[n, side, side, 3]` to `[n, 3, side, side]` around 0,
-/// channels last in memory.
+/// Converts u8 images `[n, side, side, 3]` to `[n, 3, side, side]` around 0, channels last in
+/// memory.
 pub(super) fn normalise(pictures: &Tensor, kind: Kind, device: Device) -> Result<Tensor> {
     let scaled = pictures
         .f_to_device(device)?

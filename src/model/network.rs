@@ -1,5 +1,5 @@
-//! What a net is made of, and how one's own joins in: an [`Architecture`] says the shape, and
-//! builds a [`Network`] that computes.
+//! The traits of networks, for built-in and custom ones: an [`Architecture`] defines the shape and
+//! builds a [`Network`], which computes.
 //!
 //! ```
 //! use ror::model::{Architecture, Linear, Net, Network, Params, Tap};
@@ -52,79 +52,79 @@ use tch::Tensor;
 
 use super::{Conv, Norm, Params};
 
-/// A net's shape: everything that decides which parameters it has and how they are used.
+/// A network's shape: everything that determines its parameters and how they are used.
 ///
-/// It is saved in a net's card as its serde fields, and compared by them.
+/// It is saved in a network's card as its serde fields, and compared by them.
 pub trait Architecture: Serialize + DeserializeOwned + fmt::Debug + Send + Sync + 'static {
-    /// Names the architecture in cards and experiment files; no two share one.
+    /// Names the architecture in cards and experiment files; it must be unique.
     const NAME: &'static str;
 
-    /// Side of the input pictures, pixels.
+    /// Side length of the input images in pixels.
     fn input(&self) -> u32;
 
-    /// How many logits a picture gets: [`crate::Task::outputs`].
+    /// Number of logits per image: [`crate::Task::outputs`].
     fn outputs(&self) -> i64;
 
-    /// Refuses shapes that make no net, before anything is allocated.
+    /// Rejects invalid shapes before anything is allocated.
     ///
     /// # Errors
-    /// A value outside its range, named with the range.
+    /// A value outside its range; the message should name both.
     fn check(&self) -> Result<()> {
         Ok(())
     }
 
-    /// The weights from other data that a training starts from; `None`, the default, for random ones.
+    /// The weights from other data that training starts from. Default: `None`, random weights.
     fn pretrained(&self) -> Option<Pretrained> {
         None
     }
 
-    /// Whether a parameter belongs to the pretrained part, which trains at
-    /// [`crate::train::Recipe::backbone_rate`]. Default: none does.
+    /// Whether a parameter belongs to the pretrained layers, which train at
+    /// [`crate::train::Recipe::backbone_rate`]. Default: `false`.
     fn is_backbone(&self, _parameter: &str) -> bool {
         false
     }
 
-    /// Makes the parameters and the layers that use them.
+    /// Creates the parameters and the layers that use them.
     ///
     /// # Errors
     /// Parameters that can't be allocated.
     fn build(&self, params: &Params) -> Result<Box<dyn Network>>;
 }
 
-/// Weights that were trained on other data, by others.
+/// Published weights that were trained on other data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pretrained {
-    /// The name of their file in `models/pretrained/`, without `.safetensors`.
+    /// Name of their file in `models/pretrained/`, without `.safetensors`.
     pub name: String,
-    /// Whose they are.
+    /// Their origin.
     pub origin: String,
-    /// Under which licence.
+    /// Their license.
     pub licence: String,
-    /// What they were trained on.
+    /// Their training data.
     pub data: String,
 }
 
-/// Called with each layer's name and output as a picture passes through.
+/// Called with each layer's name and output during a forward pass.
 pub type Tap<'a> = &'a mut dyn FnMut(&str, &Tensor) -> Result<()>;
 
-/// The layers of a net.
+/// The layers of a network.
 pub trait Network: fmt::Debug + Send {
-    /// Logits `[n, outputs]`, f32, of normalised pictures `[n, 3, side, side]`, f32 (or bf16
-    /// where [`Network::is_mixed_precision`]). Each layer may show its name and output to `tap`:
-    /// summaries and visualisations come from there.
+    /// Logits `[n, outputs]`, f32, of normalized images `[n, 3, side, side]`, f32 (or bf16 if
+    /// [`Network::is_mixed_precision`]). Each layer may pass its name and output to `tap`, for
+    /// summaries and visualizations.
     ///
     /// # Errors
-    /// Pictures of a shape that the layers can't take, or the device failing.
+    /// Images of a shape that the layers can't take, or the device failing.
     fn forward(&self, x: &Tensor, train: bool, tap: Tap) -> Result<Tensor>;
 
-    /// Whether the layers compute in the kind of number of their input, as [`Conv`] and
-    /// [`Norm`] do; other nets are trained and run in f32.
+    /// Whether the layers compute in the precision of their input, as [`Conv`] and [`Norm`] do;
+    /// other networks are trained and run in f32.
     fn is_mixed_precision(&self) -> bool {
         false
     }
 
-    /// Every [`Conv`], with the normalisation right behind it where there is one: for inference
-    /// the two become one.
+    /// Every [`Conv`], with the normalization directly after it if there is one: they are folded
+    /// for inference.
     fn convolutions(&mut self) -> Vec<(&mut Conv, Option<&mut Norm>)> {
         vec![]
     }

@@ -5,22 +5,22 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use tch::{Device, Tensor, nn};
 
-/// Makes parameters under a path of names, as PyTorch has them: `groups.0.shortcut.weight`.
+/// Creates parameters under a path of names, as in PyTorch: `groups.0.shortcut.weight`.
 #[derive(Debug)]
 pub struct Params<'a> {
     path: nn::Path<'a>,
     first: First<'a>,
 }
 
-/// What parameters are at first.
+/// Initial values of parameters.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum First<'a> {
     /// Drawn from libtorch's generator.
     Random,
-    /// 0, to be overwritten; the generator stays as it is.
+    /// 0, to be overwritten; the generator is not used.
     Zeros,
-    /// 0, to be overwritten by these, which must have their shapes: a file that is not this net's is
-    /// refused before memory is taken for the net.
+    /// 0, to be overwritten by these, which must have the same shapes: an unsuitable file is
+    /// rejected before memory is allocated for the network.
     Like(&'a BTreeMap<String, Tensor>),
 }
 
@@ -29,36 +29,40 @@ impl<'a> Params<'a> {
         Self { path: variables.root(), first }
     }
 
-    /// Refuses a parameter that what is loaded has not.
+    /// Rejects a parameter that the loaded file lacks.
     fn check(&self, name: &str, shape: &[i64]) -> Result<()> {
         if let First::Like(saved) = self.first {
             let name = self.path.components().chain([name]).collect::<Vec<_>>().join(".");
-            let saved = saved.get(&name).with_context(|| format!("it has no {name}"))?;
-            ensure!(saved.size() == shape, "its {name} is {:?}, not {shape:?}", saved.size());
+            let saved = saved.get(&name).with_context(|| format!("it has no tensor {name}"))?;
+            ensure!(
+                saved.size() == shape,
+                "its tensor {name} has the shape {:?}, not {shape:?}",
+                saved.size()
+            );
         }
         Ok(())
     }
 
-    /// The parameters of a part.
+    /// The parameters below `name`.
     pub fn sub(&self, name: impl ToString) -> Self {
         Self { path: self.path.sub(name), first: self.first }
     }
 
-    /// For layers of `tch::nn`.
+    /// The path for layers of `tch::nn`.
     pub fn path(&self) -> &nn::Path<'a> {
         &self.path
     }
 
-    /// Where the parameters are.
+    /// The device of the parameters.
     pub fn device(&self) -> Device {
         self.path.device()
     }
 
-    /// Weights, drawn as He et al. (arXiv 1502.01852) do for layers before a ReLU: uniform, by
-    /// the number of inputs.
+    /// Weights drawn as He et al. (arXiv 1502.01852) do for layers before a ReLU: uniform, scaled
+    /// by the number of inputs.
     ///
     /// # Errors
-    /// No memory for them, or a file that is loaded has others.
+    /// No memory for them, or a loaded file that does not match.
     pub fn weight(&self, name: &str, shape: &[i64]) -> Result<Tensor> {
         self.check(name, shape)?;
         Ok(match self.first {
@@ -67,10 +71,10 @@ impl<'a> Params<'a> {
         })
     }
 
-    /// Parameters uniform between `-bound` and `bound`.
+    /// Parameters drawn uniformly between `-bound` and `bound`.
     ///
     /// # Errors
-    /// No memory for them, or a file that is loaded has others.
+    /// No memory for them, or a loaded file that does not match.
     pub fn uniform(&self, name: &str, shape: &[i64], bound: f64) -> Result<Tensor> {
         self.check(name, shape)?;
         Ok(match self.first {
@@ -79,19 +83,19 @@ impl<'a> Params<'a> {
         })
     }
 
-    /// Parameters that start at one value, 0 or 1 as a rule.
+    /// Parameters that start at one value, usually 0 or 1.
     ///
     /// # Errors
-    /// No memory for them, or a file that is loaded has others.
+    /// No memory for them, or a loaded file that does not match.
     pub fn constant(&self, name: &str, shape: &[i64], value: f64) -> Result<Tensor> {
         self.check(name, shape)?;
         Ok(self.path.f_var(name, shape, nn::Init::Const(value))?)
     }
 
-    /// Running statistics, which no gradient changes, that start at `value`, 0 or 1.
+    /// Running statistics, without gradients, that start at `value`, 0 or 1.
     ///
     /// # Errors
-    /// No memory for them, or a file that is loaded has others.
+    /// No memory for them, or a loaded file that does not match.
     pub fn statistics(&self, name: &str, shape: &[i64], value: f64) -> Result<Tensor> {
         self.check(name, shape)?;
         Ok(if value == 0.0 {

@@ -1,8 +1,8 @@
 //! A RoR network that starts from a face-recognition network.
 //!
-//! The paper's RoR networks are residual networks trained on other data first, to which the outer
-//! levels of shortcuts are added before everything is fine-tuned for age and gender (Zhang et al.,
-//! "Age Group and Gender Estimation in the Wild With Deep RoR Architecture", arXiv 1710.02985,
+//! The paper's RoR networks are residual networks that were first trained on other data. The outer
+//! levels of shortcuts are then added, and everything is fine-tuned for age and gender (Zhang et
+//! al., "Age Group and Gender Estimation in the Wild With Deep RoR Architecture", arXiv 1710.02985,
 //! section III). Here the residual network is dlib's face-recognition ResNet of 29 convolutions.
 //!
 //! ```text
@@ -36,25 +36,25 @@ use super::{Architecture, Conv, Linear, Network, Norm, Params, Pretrained, Tap};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PretrainedRorConfig {
-    /// Side of the input images in pixels; the face fills as much of them as in UTKFace's crops.
+    /// Side length of the input images in pixels; faces fill as much of them as in UTKFace's crops.
     /// Default: 140, which with its margin becomes the 150 px that the weights were trained on.
     pub input: u32,
     /// Outputs: [`crate::Task::outputs`].
     pub outputs: i64,
     /// Width of the dense layer before the logits. Default: 512.
     pub hidden: i64,
-    /// Share of the features dropped in training. Default: 0.2.
+    /// Fraction of the features dropped in training. Default: 0.2.
     pub feature_dropout: f64,
-    /// Share of the dense layer dropped in training. Default: 0.5.
+    /// Fraction of the dense layer dropped in training. Default: 0.5.
     pub dropout: f64,
-    /// Whether there is a shortcut from the stem to the end. Default: yes.
+    /// Whether there is a shortcut from the stem to the end. Default: true.
     pub root_shortcut: bool,
-    /// Whether there is a shortcut around each group. Default: yes.
+    /// Whether there is a shortcut around each group. Default: true.
     pub middle_shortcuts: bool,
 }
 
 impl PretrainedRorConfig {
-    /// For 140 x 140 images.
+    /// The shape for 140 x 140 images.
     pub fn new(outputs: i64) -> Self {
         Self {
             input: 140,
@@ -68,17 +68,17 @@ impl PretrainedRorConfig {
     }
 }
 
-/// Channels of the groups and of the stem, which has as many as the first group.
+/// Channels of the groups; the stem has as many as the first group.
 const WIDTHS: [i64; 5] = [32, 64, 128, 256, 256];
 
 /// Blocks of two 3x3 convolutions in each group.
 const BLOCKS: [usize; 5] = [3, 4, 3, 3, 1];
 
-/// The last group's output is 2 x 2 positions for inputs of this range, in pixels.
+/// Input sizes in pixels for which the last group's output is 2 x 2 positions.
 const INPUTS: std::ops::RangeInclusive<u32> = 127..=185;
 
-/// dlib's crops have a margin of 0.25 around the face where UTKFace's have 0.2: edge pixels are
-/// repeated on each side by this share of the input.
+/// dlib's crops have a margin of 0.25 around the face, UTKFace's 0.2: edge pixels are repeated on
+/// each side by this fraction of the input.
 const MARGIN: f64 = 0.035;
 
 impl Architecture for PretrainedRorConfig {
@@ -108,17 +108,17 @@ impl Architecture for PretrainedRorConfig {
     fn check(&self) -> Result<()> {
         ensure!(
             INPUTS.contains(&self.input),
-            "input of {} px: choose {} to {}",
+            "input is {} px: choose {} to {}",
             self.input,
             INPUTS.start(),
             INPUTS.end()
         );
         for (what, n) in [("hidden", self.hidden), ("outputs", self.outputs)] {
-            ensure!((1..=8192).contains(&n), "{what} of {n} features: choose 1 to 8192");
+            ensure!((1..=8192).contains(&n), "{what} is {n}: choose 1 to 8192");
         }
         for (what, share) in [("dropout", self.dropout), ("feature_dropout", self.feature_dropout)]
         {
-            ensure!((0.0..1.0).contains(&share), "{what} of {share}: choose 0 to below 1");
+            ensure!((0.0..1.0).contains(&share), "{what} is {share}: choose 0 to below 1");
         }
         Ok(())
     }
@@ -128,11 +128,11 @@ impl Architecture for PretrainedRorConfig {
     }
 }
 
-/// Two 3x3 convolutions around a shortcut, with a ReLU behind the sum.
+/// Two 3x3 convolutions around a shortcut, with a ReLU after the sum.
 #[derive(Debug)]
 struct Block {
     convs: [Conv; 2],
-    /// The first block of every group but the first halves height and width.
+    /// Whether it halves height and width: the first block of every group but the first.
     is_down: bool,
 }
 
@@ -152,8 +152,8 @@ impl Block {
         if !self.is_down {
             return add(y, x, train);
         }
-        // The pretrained network's own shortcut has no weights: halved, with channels of 0 behind,
-        // and where the convolutions give a row less, theirs is 0.
+        // The pretrained network's own shortcut has no weights: it is halved and padded with zero
+        // channels, and the convolutions are padded with zeros where they are a row smaller.
         let around = halved(x, 2)?;
         let [_, channels, height, width] = shape(&y);
         let [_, from, around_height, around_width] = shape(&around);
@@ -173,12 +173,12 @@ fn shape(x: &Tensor) -> [i64; 4] {
     [size[0], size[1], size[2], size[3]]
 }
 
-/// The mean over squares of `by` positions; a last incomplete row or column is left out.
+/// The mean over squares of `by` positions; a last incomplete row or column is dropped.
 fn halved(x: &Tensor, by: i64) -> Result<Tensor> {
     Ok(x.f_avg_pool2d([by; 2], [by; 2], [0, 0], false, true, None::<i64>)?)
 }
 
-/// A row of blocks, and the middle shortcut around it.
+/// A sequence of blocks, and the middle shortcut around it.
 #[derive(Debug)]
 struct Group {
     blocks: Vec<Block>,

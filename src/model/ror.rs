@@ -5,12 +5,12 @@
 //! With Deep RoR Architecture", arXiv 1710.02985, figure 2.
 //!
 //! ```text
-//! picture -> stem -> [ group 0 ] -> [ group 1 ] -> [ group 2 ] -> [ group 3 ] -> (+) -> BN, ReLU -> pool -> dense -> head
-//!              |      \_middle_/     \_middle_/     \_middle_/     \_middle_/     |
-//!              \__________________________ root ________________________________/
+//! image -> stem -> [ group 0 ] -> [ group 1 ] -> [ group 2 ] -> [ group 3 ] -> (+) -> BN, ReLU -> pool -> dense -> head
+//!            |      \_middle_/     \_middle_/     \_middle_/     \_middle_/     |
+//!            \__________________________ root ________________________________/
 //! ```
 //!
-//! A group is a row of bottleneck blocks, each with its own, final shortcut.
+//! A group is a sequence of bottleneck blocks, each with its own, final shortcut.
 
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use tch::Tensor;
 use super::layers::{add, average_pool, drop_path};
 use super::{Architecture, Conv, Linear, Network, Norm, Params, Tap};
 
-/// The shape of an RoR net.
+/// The shape of a RoR network.
 ///
 /// ```
 /// use ror::model::RorConfig;
@@ -30,35 +30,35 @@ use super::{Architecture, Conv, Linear, Network, Norm, Params, Tap};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RorConfig {
-    /// Side of the input pictures, pixels. Default: 32.
+    /// Side length of the input images in pixels. Default: 32.
     pub input: u32,
     /// Channels of the four groups; the stem has as many as the first. Default: 64, 128, 256, 512.
     pub widths: [i64; 4],
     /// Bottleneck blocks in each group. Default: 2 each.
     pub blocks: [usize; 4],
-    /// A block's 3x3 convolution has its width divided by this. Default: 2.
+    /// Divisor of a block's width for its 3x3 convolution. Default: 2.
     pub bottleneck: i64,
-    /// Step of the stem's convolution: 2 halves the picture, for large inputs. Default: 1.
+    /// Stride of the stem's convolution: 2 halves the image, for large inputs. Default: 1.
     pub stem_stride: i64,
-    /// Step of the stem's max pooling: 2 halves the picture, 1 does not. Default: 2.
+    /// Stride of the stem's max pooling: 2 halves the image, 1 does not. Default: 2.
     pub pool: i64,
     /// Width of the dense layer before the head. Default: 256.
     pub dense: i64,
-    /// Share of the dense layer dropped in training. Default: 0.2.
+    /// Fraction of the dense layer dropped in training. Default: 0.2.
     pub dropout: f64,
     /// Outputs: [`crate::Task::outputs`].
     pub outputs: i64,
-    /// Probability that the last block survives a training step (stochastic depth, falling
+    /// Probability that the last block is kept in a training step (stochastic depth, decreasing
     /// linearly from 1 at the stem); 1 turns it off. Default: 0.7.
     pub survival: f64,
-    /// Whether there is a shortcut from the stem to the end. Default: yes.
+    /// Whether there is a shortcut from the stem to the end. Default: true.
     pub root_shortcut: bool,
-    /// Whether there is a shortcut around each group. Default: yes.
+    /// Whether there is a shortcut around each group. Default: true.
     pub middle_shortcuts: bool,
 }
 
 impl RorConfig {
-    /// The report's: widths 64, 128, 256, 512, two bottlenecks a group, 32 x 32 pictures.
+    /// The report's shape: widths 64, 128, 256, 512, two blocks per group, 32 x 32 images.
     pub fn new(outputs: i64) -> Self {
         Self {
             input: 32,
@@ -76,12 +76,12 @@ impl RorConfig {
         }
     }
 
-    /// An eighth of the cost, for synthetic faces and for trying things out.
+    /// A shape of an eighth of the cost, for synthetic faces and experiments.
     pub fn small(outputs: i64) -> Self {
         Self { widths: [32, 64, 128, 256], blocks: [1; 4], survival: 1.0, ..Self::new(outputs) }
     }
 
-    /// Weights of the convolutions and dense layers, in f64 so that no shape overflows.
+    /// Number of weights of the convolutions and dense layers, in f64 so that no shape overflows.
     fn weights(&self) -> f64 {
         let mut from = self.widths[0] as f64;
         let mut sum = 147.0 * from;
@@ -97,7 +97,7 @@ impl RorConfig {
     }
 }
 
-/// The most weights a net may have: 2 GB in f32.
+/// Maximum number of weights of a network: 2 GB in f32.
 const MOST_WEIGHTS: f64 = 5e8;
 
 impl Architecture for RorConfig {
@@ -115,41 +115,41 @@ impl Architecture for RorConfig {
         check_input(self.input)?;
         ensure!(
             (1..=64).contains(&self.bottleneck),
-            "a bottleneck of {}: choose 1 to 64",
+            "bottleneck is {}: choose 1 to 64",
             self.bottleneck
         );
         let fits = |w: &i64| (1..=8192).contains(w) && w % self.bottleneck == 0;
         ensure!(
             self.widths.iter().all(fits),
-            "widths {:?}: choose 1 to 8192, divisible by the bottleneck {}",
+            "widths are {:?}: choose 1 to 8192, divisible by the bottleneck {}",
             self.widths,
             self.bottleneck
         );
         ensure!(
             self.blocks.iter().all(|n| (1..=64).contains(n)),
-            "blocks {:?}: choose 1 to 64 a group",
+            "blocks are {:?}: choose 1 to 64 per group",
             self.blocks
         );
         for (what, step) in [("pooling", self.pool), ("stem", self.stem_stride)] {
-            ensure!((1..=2).contains(&step), "a {what} step of {step}: choose 1 or 2");
+            ensure!((1..=2).contains(&step), "the {what} stride is {step}: choose 1 or 2");
         }
         for (what, n) in [("dense", self.dense), ("outputs", self.outputs)] {
-            ensure!((1..=8192).contains(&n), "{what} of {n} features: choose 1 to 8192");
+            ensure!((1..=8192).contains(&n), "{what} is {n}: choose 1 to 8192");
         }
         ensure!(
             self.weights() <= MOST_WEIGHTS,
-            "a net of {:.0} million weights: choose smaller widths or fewer blocks, at most {:.0} million",
+            "the network has {:.0} million weights: choose smaller widths or fewer blocks, for at most {:.0} million",
             self.weights() / 1e6,
             MOST_WEIGHTS / 1e6
         );
         ensure!(
             (0.0..1.0).contains(&self.dropout),
-            "a dropout of {}: choose 0 to below 1",
+            "dropout is {}: choose 0 to below 1",
             self.dropout
         );
         ensure!(
             self.survival > 0.0 && self.survival <= 1.0,
-            "a survival of {}: choose above 0 to 1",
+            "survival is {}: choose above 0 to 1",
             self.survival
         );
         Ok(())
@@ -160,13 +160,13 @@ impl Architecture for RorConfig {
     }
 }
 
-/// Refuses sides of pictures that no net here can take.
+/// Rejects image sizes that no network supports.
 pub(super) fn check_input(side: u32) -> Result<()> {
-    ensure!((16..=512).contains(&side), "input of {side} px: choose 16 to 512");
+    ensure!((16..=512).contains(&side), "input is {side} px: choose 16 to 512");
     Ok(())
 }
 
-/// A pre-activation bottleneck: 1x1, 3x3, 1x1, each behind batch normalisation and ReLU.
+/// A pre-activation bottleneck: 1x1, 3x3, 1x1, each after batch normalization and ReLU.
 #[derive(Debug)]
 struct Block {
     norms: [Norm; 3],
@@ -185,7 +185,7 @@ impl Block {
         let conv = |name, channels, kernel, stride| {
             Conv::new(&params.sub(name), channels, kernel, stride, false)
         };
-        // The final level: the identity wherever shapes allow it.
+        // The final level: the identity if the shapes allow it.
         let shortcut = match from != to || stride != 1 {
             true => Some(conv("shortcut", [from, to], 1, stride)?),
             false => None,
@@ -211,14 +211,14 @@ impl Block {
         for (i, (norm, conv)) in self.norms.iter().zip(&self.convs).enumerate() {
             y = norm.relu(&y, train)?;
             if i == 2 {
-                // Behind the last convolution, which is linear, it would be the same; here there
-                // are fewer channels.
+                // After the last, linear convolution it would be the same; here there are fewer
+                // channels.
                 y = drop_path(y, self.survival, train)?;
             }
             y = conv.forward(&y)?;
             tap(&format!("{name}.conv{}", i + 1), &y)?;
         }
-        // No ReLU behind the addition: shortcuts stay clean paths (arXiv 1608.02908, fig. 4).
+        // No ReLU after the addition: shortcuts stay clean paths (arXiv 1608.02908, fig. 4).
         match &self.shortcut {
             Some(conv) => add(y, &conv.forward(x)?, train),
             None => add(y, x, train),
@@ -226,7 +226,7 @@ impl Block {
     }
 
     fn convolutions(&mut self) -> impl Iterator<Item = (&mut Conv, Option<&mut Norm>)> {
-        // The first normalisation stands behind an addition, not a convolution.
+        // The first normalization follows an addition, not a convolution.
         let [_, second, third] = &mut self.norms;
         let [reduce, convolve, expand] = &mut self.convs;
         [(reduce, Some(second)), (convolve, Some(third)), (expand, None)]
@@ -235,7 +235,7 @@ impl Block {
     }
 }
 
-/// A row of blocks, and the middle shortcut around it.
+/// A sequence of blocks, and the middle shortcut around it.
 #[derive(Debug)]
 struct Group {
     blocks: Vec<Block>,

@@ -1,4 +1,4 @@
-//! A table of a net's layers, as Keras prints it.
+//! A table of a network's layers, as Keras prints it.
 
 use std::fmt;
 
@@ -11,22 +11,22 @@ use utils::progress::thousands;
 /// One layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
-    /// Its name, as in the weights.
+    /// Name, as in the weights file.
     pub name: String,
     /// Shape of its output without the batch: channels, height, width; or features.
     pub output: Vec<i64>,
-    /// Numbers in it: trained ones and running statistics.
+    /// Number of trained parameters and running statistics.
     pub parameters: usize,
 }
 
-/// The layers of a net in the order a picture passes them.
+/// The layers of a network in order of the forward pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     /// The layers.
     pub layers: Vec<Layer>,
-    /// All trained numbers.
+    /// Number of trained parameters.
     pub trainable: usize,
-    /// All running statistics.
+    /// Number of running statistics.
     pub statistics: usize,
 }
 
@@ -34,7 +34,7 @@ impl Net {
     /// A table of the layers: name, output shape, parameters.
     ///
     /// # Errors
-    /// The net failing on a picture of its input size.
+    /// The network failing on an image of its input size.
     pub fn summary(&self) -> Result<Summary> {
         Summary::of(self)
     }
@@ -52,7 +52,7 @@ impl Summary {
                 Ok(())
             })
         })?;
-        // A variable belongs to the layer with the longest name that starts its own.
+        // A variable belongs to the layer with the longest name that is a prefix of its own.
         let mut layers: Vec<Layer> = outputs
             .into_iter()
             .map(|(name, output)| Layer { name, output, parameters: 0 })
@@ -72,7 +72,7 @@ impl Summary {
                 None => rest += tensor.numel(),
             }
         }
-        // A net of one's own may not show all its layers.
+        // A custom network may not report all its layers.
         if rest > 0 {
             layers.push(Layer { name: "other".to_owned(), output: vec![], parameters: rest });
         }

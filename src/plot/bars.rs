@@ -1,4 +1,4 @@
-//! A bar for each of several names.
+//! Bar charts of named values.
 
 use anyhow::{Result, ensure};
 use plotters::prelude::*;
@@ -11,19 +11,19 @@ use super::style::{
     ticks, write,
 };
 
-/// Horizontal bars, one a row, in the order given: for instance the number of pictures by race.
+/// Horizontal bar chart, one bar per row in the given order: for example the images by race.
 ///
 /// `axis` names the values and their unit; bars start at 0.
 ///
 /// # Errors
-/// No row, or a value that is not finite.
+/// No rows, or a value that is not finite.
 ///
 /// ```
 /// use ror::prelude::*;
 ///
 /// # fn main() -> anyhow::Result<()> {
 /// let rows = [("White".to_string(), 10_078.0), ("Black".to_string(), 4_526.0)];
-/// let figure = plot::bars("Pictures by race", "Pictures", &rows)?;
+/// let figure = plot::bars("Images by race", "Images", &rows)?;
 /// assert!(figure.svg().contains("10078"));
 /// # Ok(())
 /// # }

@@ -21,7 +21,7 @@ const PANEL: i32 = 190;
 /// Width of the legends beside the panels in pixels.
 const LEGEND: i32 = 170;
 
-/// Name, colour and value of a line.
+/// Name, color and value of a line.
 type Line = (&'static str, RGBColor, fn(&Epoch) -> f64);
 const TRAIN_LOSS: Line = ("training", TRAIN, |epoch| epoch.train_loss);
 const VALIDATION_LOSS: Line = ("validation", VALIDATION, |epoch| epoch.validation_loss);
@@ -31,20 +31,18 @@ const VALIDATION_ACCURACY: Line =
 const VALIDATION_MAE: Line =
     ("validation", VALIDATION, |epoch| epoch.validation_mae.unwrap_or(f64::NAN));
 
-/// What one of the panels shows: title, digits after the point in the legend, lines.
+/// A panel: its title, the digits after the decimal point in its legend, and its lines.
 struct Panel(&'static str, usize, Vec<Line>);
 
-/// Loss, accuracy and, where it was measured, mean absolute error by epoch, one
-/// above the other.
+/// Loss, accuracy and, if it was measured, mean absolute error by epoch, one above the other.
 ///
-/// A dashed line marks the epoch of the lowest validation loss, and the legends
-/// give its values. Losses of training and validation that are more than a
-/// factor of 2 apart there, as those of different losses are, get a panel each.
+/// A dashed line marks the epoch with the lowest validation loss, and the legends give its values.
+/// Training and validation losses that differ there by more than a factor of 2 get a panel each.
 /// Values that are not finite leave gaps.
 ///
 /// # Errors
 ///
-/// When the history has no epoch.
+/// A history without epochs.
 pub fn curves(title: &str, history: &History) -> Result<Figure> {
     let epochs = &history.epochs;
     ensure!(!epochs.is_empty(), "the history has no epochs");
@@ -100,7 +98,7 @@ impl Panel {
         let mut x = Axis::whole(x_title, first - air..last + air, 12);
         x.grid = false;
         let mut y = Axis::new("", found.clone().unwrap_or(0.0..1.0), 6);
-        // The same in all panels, which share their epochs.
+        // The same in all panels, so that their epochs align.
         y.room = 40;
         let mut chart = chart(&plot, &x, &y, 0)?;
         if found.is_none() {
@@ -108,7 +106,7 @@ impl Panel {
             let middle = ((first + last) / 2.0, 0.5);
             return write(&chart, middle, (0, 0), "no finite values", style);
         }
-        // Beside the plot, as plotters' own legend would lie over the curves.
+        // Beside the plot: plotters' own legend would cover the curves.
         let mut y_legend = -8;
         let mut legend = |words: &str| -> Result<[(i32, i32); 2]> {
             y_legend += 20;
@@ -134,7 +132,7 @@ impl Panel {
             let points: Vec<(f64, f64)> = points.collect();
             let runs = points.split(|point| !point.1.is_finite());
             for run in runs.filter(|run| !run.is_empty()) {
-                // Dots would hide a long line, but a lone epoch has nothing else.
+                // Dots would hide a long line, but a single epoch has nothing else.
                 let dots = epochs.len() <= 30 || run.len() == 1;
                 let line = LineSeries::new(run.to_vec(), style);
                 chart.draw_series(line.point_size(3 * u32::from(dots)))?;

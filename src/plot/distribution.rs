@@ -1,4 +1,4 @@
-//! How ages, genders and other numbers are distributed.
+//! Distributions of ages, genders and other numbers.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +15,11 @@ use super::style::{
     bold, chart, counted, decimals, percent, text, ticks, write,
 };
 
-/// No one lives longer; a higher age is a mistake in the data.
+/// Highest plausible age in years; a higher one is an error in the data.
 const OLDEST: f64 = 130.0;
-/// The genders in the order and colours of all plots.
+/// The genders in the order and colors of all plots.
 const GENDERS: [(&str, RGBColor); 2] = [("male", MALE), ("female", FEMALE)];
-const PICTURES: &str = "Pictures";
+const PICTURES: &str = "Images";
 const AGE: &str = "Age (years)";
 
 /// Histogram of the ages in bins of one year.
@@ -28,8 +28,7 @@ const AGE: &str = "Age (years)";
 ///
 /// # Errors
 ///
-/// When `records` is empty, lacks the column, or an age is missing or above
-/// 130 years.
+/// Empty `records`, a missing column, or an age that is missing or above 130 years.
 ///
 /// ```
 /// # fn main() -> anyhow::Result<()> {
@@ -37,14 +36,14 @@ const AGE: &str = "Age (years)";
 ///
 /// let records = df!["age" => [1u32, 26, 26, 80]]?;
 /// let figure = ror::plot::ages(&records)?;
-/// assert!(figure.svg().contains("4 pictures"));
+/// assert!(figure.svg().contains("4 images"));
 /// assert!(ror::plot::ages(&records.head(Some(0))).is_err());
 /// # Ok(())
 /// # }
 /// ```
 pub fn ages(records: &DataFrame) -> Result<Figure> {
     let bins = Bins::new(age_column(records)?, 1.0);
-    let note = bins.summary("picture", " years");
+    let note = bins.summary("image", " years");
     page((WIDTH, HEIGHT), "Age distribution", &note, |body| {
         bins.draw(body, &age_axis(&[&bins]), PICTURES, bins.most(), ACCENT)
     })
@@ -57,19 +56,19 @@ pub fn ages(records: &DataFrame) -> Result<Figure> {
 ///
 /// # Errors
 ///
-/// When a table is empty, lacks the column, or an age is missing or above 130 years.
+/// An empty table, a missing column, or an age that is missing or above 130 years.
 pub fn ages_before_after(before: &DataFrame, after: &DataFrame) -> Result<Figure> {
     let before = Bins::new(age_column(before).context("the records before")?, 1.0);
     let after = Bins::new(age_column(after).context("the records after")?, 1.0);
     let kept = after.values.len() as f64 / before.values.len() as f64;
-    let note = format!("{} of the pictures are left", percent(kept, 1));
+    let note = format!("{} of the images are kept", percent(kept, 1));
     let title = "Age distribution before and after";
     page((WIDTH, 560), title, &note, |body| {
         let panels = [("Before", &before, FAINT), ("After", &after, ACCENT)];
         for (area, (name, bins, color)) in body.split_evenly((2, 1)).iter().zip(panels) {
             area.draw_text(name, &bold(TEXT, INK, HPos::Left), (MARGIN, 16))?;
             let style = text(TEXT, SOFT_INK, HPos::Left);
-            area.draw_text(&bins.summary("picture", " years"), &style, (MARGIN + 60, 16))?;
+            area.draw_text(&bins.summary("image", " years"), &style, (MARGIN + 60, 16))?;
             let (_, area) = area.split_vertically(24);
             let most = before.most().max(after.most());
             bins.draw(&area, &age_axis(&[&before, &after]), PICTURES, most, color)?;
@@ -78,15 +77,15 @@ pub fn ages_before_after(before: &DataFrame, after: &DataFrame) -> Result<Figure
     })
 }
 
-/// Histogram of any numbers; `axis` names them and their unit.
+/// Histogram of numbers; `axis` names them and their unit.
 ///
-/// Bins have a round width near that of Freedman and Diaconis (1981), twice the
-/// interquartile range over the cube root of the count, or of Sturges (1926)
-/// where that is finer; whole numbers get bins of whole width.
+/// The bin width is a round number near that of Freedman and Diaconis (1981), twice the
+/// interquartile range over the cube root of the count, or of Sturges (1926) if that is finer.
+/// Whole numbers get bins of whole width.
 ///
 /// # Errors
 ///
-/// When there is no value, or one is not finite.
+/// No values, or a value that is not finite.
 ///
 /// ```
 /// # fn main() -> anyhow::Result<()> {
@@ -103,7 +102,7 @@ pub fn histogram(title: &str, axis: &str, values: &[f64]) -> Result<Figure> {
     let span = high - low;
     ensure!(
         values.iter().all(|value| value.is_finite()) && span.is_finite(),
-        "there are values that are not finite: drop them first"
+        "some values are not finite: drop them first"
     );
     let n = values.len() as f64;
     let [_, lower, _, upper, _] = Quartiles::new(values).values().map(f64::from);
@@ -128,18 +127,17 @@ pub fn histogram(title: &str, axis: &str, values: &[f64]) -> Result<Figure> {
     })
 }
 
-/// Bar chart of the number of pictures per gender.
+/// Bar chart of the number of images per gender.
 ///
 /// `records` needs the text column `gender` of "male" and "female".
 ///
 /// # Errors
 ///
-/// When `records` is empty, lacks the column, or has another or no gender in a
-/// row.
+/// Empty `records`, a missing column, or a row with another gender or none.
 pub fn genders(records: &DataFrame) -> Result<Figure> {
     let genders = gender_column(records)?;
     let counts = [0, 1].map(|index| genders.iter().filter(|gender| **gender == index).count());
-    let note = counted(genders.len(), "picture");
+    let note = counted(genders.len(), "image");
     page((WIDTH, HEIGHT), "Gender distribution", &note, |body| {
         // Room for the numbers above the bars.
         let y = Axis::whole(PICTURES, 0.0..1.15 * counts[0].max(counts[1]) as f64, 9);
@@ -158,15 +156,13 @@ pub fn genders(records: &DataFrame) -> Result<Figure> {
 
 /// Box plot of the age by gender.
 ///
-/// Boxes span the quartiles (by linear interpolation) and are cut by the
-/// median; whiskers reach to the last age within 1.5 box lengths; dots are the
-/// ages beyond. `records` needs the whole-number column `age` in years and the
-/// text column `gender` of "male" and "female".
+/// Boxes span the quartiles (by linear interpolation) and are cut by the median; whiskers reach to
+/// the last age within 1.5 box lengths; dots are the ages beyond. `records` needs the whole-number
+/// column `age` in years and the text column `gender` of "male" and "female".
 ///
 /// # Errors
 ///
-/// When `records` is empty, lacks a column, an age is missing or above 130 years, or a gender is
-/// another one.
+/// Empty `records`, a missing column, an age that is missing or above 130 years, or another gender.
 pub fn ages_by_gender(records: &DataFrame) -> Result<Figure> {
     let (ages, genders) = (age_column(records)?, gender_column(records)?);
     let groups = [0, 1].map(|index| {
@@ -175,14 +171,14 @@ pub fn ages_by_gender(records: &DataFrame) -> Result<Figure> {
     });
     let labels = GENDERS.iter().zip(&groups).map(|((name, _), group)| {
         if group.is_empty() {
-            return format!("{name}: no pictures");
+            return format!("{name}: no images");
         }
         let median = Quartiles::new(group).median();
-        format!("{name}: {}, median {median} years", counted(group.len(), "picture"))
+        format!("{name}: {}, median {median} years", counted(group.len(), "image"))
     });
     let note = format!(
         "{}; box: quartiles and median, whiskers: 1.5 box lengths, dots: ages beyond",
-        counted(ages.len(), "picture")
+        counted(ages.len(), "image")
     );
     page((WIDTH, HEIGHT), "Age by gender", &note, |body| {
         let oldest = ages.iter().copied().fold(100.0, f64::max);
@@ -210,7 +206,7 @@ pub fn ages_by_gender(records: &DataFrame) -> Result<Figure> {
             chart.draw_series(fills.map(|style| Rectangle::new(corners, style)))?;
             let line = vec![(x - 0.18, median), (x + 0.18, median)];
             chart.draw_series(LineSeries::new(line, INK.stroke_width(3)))?;
-            // Equal dots would only lie on top of each other.
+            // Equal dots would only overlap.
             beyond.sort_by(f64::total_cmp);
             beyond.dedup();
             let dot = |age| Circle::new((x, age), 2, color.filled());
@@ -220,7 +216,7 @@ pub fn ages_by_gender(records: &DataFrame) -> Result<Figure> {
     })
 }
 
-/// To 120 years, which fit all but a few data sets.
+/// Axis up to 120 years, enough for all but a few data sets.
 fn age_axis(all: &[&Bins]) -> Axis {
     let oldest = all.iter().filter_map(|bins| bins.values.last());
     let end = oldest.fold(120.0, |end: f64, age| end.max(age + 1.0));
@@ -250,7 +246,7 @@ impl Bins {
         self.counts.values().copied().max().unwrap_or(1)
     }
 
-    /// "23,708 pictures, 1 to 116 years, median 29".
+    /// "23,708 images, 1 to 116 years, median 29".
     fn summary(&self, what: &str, unit: &str) -> String {
         let digits = 10f64.powi(decimals(self.width / 100.0) as i32);
         let show = |value: f64| (value * digits).round() / digits;
@@ -281,10 +277,9 @@ impl Bins {
     }
 }
 
-/// A bar from 0 up. It is not plotters' `Histogram`, which draws its bars in
-/// another order in each run.
+/// A bar from 0 up. plotters' `Histogram` draws its bars in a different order in each run.
 fn bar(chart: &Chart<'_>, x: std::ops::Range<f64>, count: f64, color: RGBColor) -> Result<()> {
-    // Even a single picture shows as one pixel.
+    // Even a single image shows as one pixel.
     let area = chart.plotting_area();
     let least = area.get_y_range().end / f64::from(area.dim_in_pixel().1);
     let top = if count > 0.0 { count.max(least) } else { 0.0 };
@@ -326,7 +321,7 @@ fn column<'a>(records: &'a DataFrame, name: &str) -> Result<&'a Column> {
     ensure!(!column.is_empty(), "there are no records to plot: the table is empty");
     ensure!(
         column.null_count() == 0,
-        "column `{name}` lacks a value in {}: drop those first",
+        "column `{name}` has no value in {}: drop those first",
         counted(column.null_count(), "row")
     );
     Ok(column)
@@ -356,7 +351,7 @@ mod tests {
     fn histogram_has_a_bar_per_age() {
         let figure = ages(&records()).unwrap();
         assert_eq!(bars(&figure, ACCENT), 4);
-        for words in ["6 pictures, 1 to 116 years, median 26", AGE, PICTURES, ">\n120\n<"] {
+        for words in ["6 images, 1 to 116 years, median 26", AGE, PICTURES, ">\n120\n<"] {
             assert!(figure.svg().contains(words), "{words}");
         }
     }
@@ -365,7 +360,7 @@ mod tests {
     fn histograms_before_and_after_share_axes() {
         let figure = ages_before_after(&records(), &records().head(Some(2))).unwrap();
         assert_eq!((bars(&figure, FAINT), bars(&figure, ACCENT)), (4, 2));
-        assert!(figure.svg().contains("33.3% of the pictures are left"));
+        assert!(figure.svg().contains("33.3% of the images are kept"));
         // The highest count, 3, labels both panels.
         assert_eq!(figure.svg().matches(">\n3\n<").count(), 2);
     }
@@ -395,11 +390,11 @@ mod tests {
     #[test]
     fn boxes_show_counts_medians_and_ages_beyond() {
         let figure = ages_by_gender(&records()).unwrap();
-        assert!(figure.svg().contains("male: 4 pictures, median 53 years"));
-        assert!(figure.svg().contains("female: 2 pictures, median 26 years"));
+        assert!(figure.svg().contains("male: 4 images, median 53 years"));
+        assert!(figure.svg().contains("female: 2 images, median 26 years"));
         let men = df!["age" => [1u32, 2, 3, 4, 5, 6, 7, 30, 30], "gender" => ["male"; 9]].unwrap();
         let figure = ages_by_gender(&men).unwrap();
-        assert!(figure.svg().contains("female: no pictures"));
+        assert!(figure.svg().contains("female: no images"));
         assert_eq!(figure.svg().matches("<circle").count(), 1, "30 years");
     }
 

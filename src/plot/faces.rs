@@ -1,4 +1,4 @@
-//! Faces of the data set with their labels, or with what is predicted for them.
+//! Faces of the data set with their labels, or with their predictions.
 
 use anyhow::Result;
 use polars::prelude::DataFrame;
@@ -9,12 +9,12 @@ use crate::predict::LabelledPrediction;
 use crate::task::Gender;
 use utils::hash::rank;
 
-/// A grid of `rows` x `columns` faces drawn at random from a table of records, each labelled
-/// such as "Male: 23". The seed decides which; a table of no more rows than that is shown whole and
+/// A grid of `rows` x `columns` faces drawn at random from a records table, each labeled such as
+/// "Male: 23". The seed decides which; a table with no more rows than that is shown completely and
 /// in its order.
 ///
 /// # Errors
-/// A table that is not of this set, no rows or columns, or a picture that can't be read.
+/// A table that is not of this set, no rows or columns, or an image that can't be read.
 ///
 /// ```
 /// use ror::{data::Faces, plot};
@@ -53,8 +53,8 @@ pub fn faces(
     picture_grid(what, &pictures, columns)
 }
 
-/// A grid of faces, each with what is predicted and what is true: "female, 31 (is 33)", or
-/// "female, 31 (is male, 33)".
+/// A grid of faces, each with its prediction and its label: "female, 31 (is 33)", or "female, 31
+/// (is male, 33)".
 ///
 /// # Errors
 /// No predictions.
@@ -77,5 +77,5 @@ pub fn predictions(predictions: &[LabelledPrediction]) -> Result<Figure> {
         };
         (format!("{}, {:.0} ({truth})", face.gender.name(), face.age), one.picture.clone())
     });
-    picture_grid("Predicted, and what is true", &captioned.collect::<Vec<_>>(), 6)
+    picture_grid("Predictions and labels", &captioned.collect::<Vec<_>>(), 6)
 }

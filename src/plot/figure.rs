@@ -20,8 +20,7 @@ use utils::html::escape;
 /// PNG pixels per SVG pixel, so that text stays sharp on dense screens.
 const SCALE: f32 = 2.0;
 
-/// The one font of PNG files: they come out alike on every machine, also on
-/// those without fonts.
+/// The only font of PNG files, so that they look alike on every machine, even without fonts.
 static FONTS: LazyLock<Arc<fontdb::Database>> = LazyLock::new(|| {
     let mut fonts = fontdb::Database::new();
     fonts.load_font_data(epaint_default_fonts::UBUNTU_LIGHT.to_vec());
@@ -32,7 +31,7 @@ static FONTS: LazyLock<Arc<fontdb::Database>> = LazyLock::new(|| {
     Arc::new(fonts)
 });
 
-/// A drawn plot: an SVG document of fixed size in pixels.
+/// A finished plot: an SVG document of fixed size in pixels.
 ///
 /// A notebook cell that ends in a figure displays it.
 #[derive(Clone)]
@@ -42,11 +41,11 @@ pub struct Figure {
     height: u32,
 }
 
-/// A figure of your own: what `paint` paints with plotters on a white area of `size` pixels, below
+/// Draws a custom figure: what `paint` draws with plotters on a white area of `size` pixels, below
 /// a title.
 ///
 /// # Errors
-/// What `paint` returns, or plotters refuses.
+/// An error of `paint` or of plotters.
 ///
 /// ```
 /// use plotters::prelude::*;
@@ -74,13 +73,13 @@ pub fn draw(
 ) -> Result<Figure> {
     ensure!(
         (1..=10_000).contains(&width) && (1..=10_000).contains(&height),
-        "a figure of {width} x {height} pixels: choose 1 to 10,000"
+        "the figure has {width} x {height} pixels: choose 1 to 10,000"
     );
     page((width as i32, height as i32), title, "", paint)
 }
 
-/// Draws a page with a title, a note of any lines, and below them what `paint`
-/// paints on `size` pixels.
+/// Draws a page with a title, a note of any number of lines, and below them what `paint` draws on
+/// `size` pixels.
 pub(crate) fn page(
     size: (i32, i32),
     title: &str,
@@ -123,7 +122,7 @@ impl Figure {
         Self { svg, width, height }
     }
 
-    /// Adds SVG elements on top of what is drawn.
+    /// Adds SVG elements on top of the drawing.
     pub(crate) fn with_elements(mut self, elements: &str) -> Self {
         if let Some(end) = self.svg.rfind("</svg>") {
             self.svg.insert_str(end, elements);
@@ -136,25 +135,24 @@ impl Figure {
         &self.svg
     }
 
-    /// The width in SVG pixels; a PNG file is twice as wide.
+    /// Width in SVG pixels; a PNG file is twice as wide.
     pub fn width(&self) -> u32 {
         self.width
     }
 
-    /// The height in SVG pixels; a PNG file is twice as high.
+    /// Height in SVG pixels; a PNG file is twice as high.
     pub fn height(&self) -> u32 {
         self.height
     }
 
     /// Saves the figure as `.svg` or `.png`, by the extension of `path`.
     ///
-    /// A PNG file has a white background, twice the figure's pixels, and an
-    /// embedded font. The file appears whole or not at all; a missing folder is made.
+    /// A PNG file has a white background, twice the figure's size in pixels, and an embedded font.
+    /// The file is written atomically; a missing folder is created.
     ///
     /// # Errors
     ///
-    /// When the extension is another one, or the file cannot be drawn or
-    /// written.
+    /// Another extension, or a file that cannot be drawn or written.
     ///
     /// ```
     /// # fn main() -> anyhow::Result<()> {
@@ -174,14 +172,14 @@ impl Figure {
             Some("svg") => files::write_bytes(path, self.svg.as_bytes()),
             Some("png") => files::write_bytes(path, &self.png()?),
             _ => bail!(
-                "cannot save a figure as {}: name a file that ends in .svg or .png",
+                "cannot save a figure as {}: use a file name that ends in .svg or .png",
                 path.display()
             ),
         }
     }
 
-    /// An `<img>` with the SVG in it: the one form that a notebook not trusted yet, a page without
-    /// scripts and a code-hosting site show, and that shrinks with the notebook's column.
+    /// An `<img>` with the SVG in it: the one form that is shown in an untrusted notebook, on a
+    /// page without scripts and on code-hosting sites, and that shrinks with the notebook's column.
     pub fn html(&self) -> String {
         let title = self.svg.split_once("aria-label=\"").and_then(|(_, rest)| rest.split_once('"'));
         format!(
@@ -204,7 +202,7 @@ impl Figure {
     }
 }
 
-/// An SVG document as the address of a picture. Not base64, which makes it a third longer; quotes
+/// An SVG document as the URL of an image. Base64 would make it a third longer; double quotes
 /// become single ones, so that they need no escape in HTML and in a notebook's JSON.
 fn svg_url(svg: &str) -> String {
     let mut url = String::with_capacity(svg.len() + svg.len() / 8 + 32);
@@ -274,7 +272,7 @@ mod tests {
         let labels = ["<a> & \u{1}".to_string()];
         let figure = confusion("\"T\" \u{0}", &labels, &[vec![1]]).unwrap();
         assert!(figure.png().is_ok());
-        // As a front sees it that shows no SVG in HTML: markup in the title is text there, too.
+        // For frontends that show no SVG in HTML: markup in the title is text there, too.
         let html = figure.html();
         assert!(html.starts_with("<img width=") && html.contains("alt=\"&quot;T&quot; "), "{html}");
         let (_, url) = html.split_once("src=\"data:image/svg+xml,").unwrap();

@@ -1,5 +1,4 @@
-//! Grids of coloured cells: the confusion matrix and scores over two
-//! hyper-parameters.
+//! Grids of colored cells: the confusion matrix, and scores over two hyperparameters.
 
 use anyhow::{Context, Result, ensure};
 use indicatif::HumanCount;
@@ -13,19 +12,18 @@ use super::style::{
     text, write,
 };
 
-/// The colour of the highest cell; the others are a share of it over white.
+/// The color of the highest cell; the others are a share of it over white.
 const DEEP: RGBColor = RGBColor(8, 75, 145);
 const OUTLINE: RGBColor = RGBColor(226, 120, 30);
 
 /// Confusion matrix: rows are true classes, columns predicted ones.
 ///
-/// `counts[t][p]` is the number of pictures of class `labels[t]` that were
-/// taken for `labels[p]`. A cell shows the count and its share of the row, and
-/// the share colours it.
+/// `counts[t][p]` is the number of images of class `labels[t]` that were predicted as `labels[p]`.
+/// A cell shows the count and its share of the row, and the share colors it.
 ///
 /// # Errors
 ///
-/// When there is no class, or `counts` is not square with a row per label.
+/// No classes, or `counts` that is not square with one row per label.
 ///
 /// ```
 /// # fn main() -> anyhow::Result<()> {
@@ -47,7 +45,7 @@ pub fn confusion(title: &str, labels: &[String], counts: &[Vec<u64>]) -> Result<
     let right: u64 = (0..classes).map(|class| counts[class][class]).sum();
     let cell = |count: u64, sum: u64| {
         let level = count as f64 / sum.max(1) as f64;
-        // A class without pictures has no shares.
+        // A class without images has no shares.
         let share = match sum {
             0 => "-".to_string(),
             _ => percent(level, digits),
@@ -59,8 +57,8 @@ pub fn confusion(title: &str, labels: &[String], counts: &[Vec<u64>]) -> Result<
         row.iter().map(|count| cell(*count, sum)).collect()
     });
     let note = format!(
-        "{}, {} right ({}); colour: share of the true class",
-        counted(total as usize, "picture"),
+        "{}, {} correct ({}); color: share of the true class",
+        counted(total as usize, "image"),
         HumanCount(right),
         percent(right as f64 / total.max(1) as f64, 1)
     );
@@ -76,13 +74,12 @@ pub fn confusion(title: &str, labels: &[String], counts: &[Vec<u64>]) -> Result<
 /// Heat map of scores, such as validation accuracy by batch size and learning
 /// rate.
 ///
-/// `values[row][column]` belongs to `y[row]` and `x[column]`; `None` or NaN is
-/// grey as not measured, and the highest value is outlined. Colours span
-/// the lowest to the highest value.
+/// `values[row][column]` belongs to `y[row]` and `x[column]`. `None` or NaN is shown in gray as not
+/// measured, and the highest value is outlined. Colors span the lowest to the highest value.
 ///
 /// # Errors
 ///
-/// When the shapes disagree or no value is finite.
+/// Shapes that disagree, or no finite value.
 ///
 /// ```
 /// # fn main() -> anyhow::Result<()> {
@@ -136,12 +133,12 @@ pub fn score_map(
     .draw(title, &note)
 }
 
-/// That there is a row per vertical label and a value per horizontal one.
+/// Checks that there is a row per vertical label and a value per horizontal one.
 fn check<T>(x: &[String], y: &[String], rows: &[Vec<T>]) -> Result<()> {
     let widths: Vec<usize> = rows.iter().map(Vec::len).collect();
     ensure!(
         widths.len() == y.len() && widths.iter().all(|width| *width == x.len()),
-        "{} rows of {} values are needed; there are {} rows of {widths:?}",
+        "expected {} rows of {} values, found {} rows of {widths:?}",
         y.len(),
         x.len(),
         widths.len()
@@ -149,18 +146,18 @@ fn check<T>(x: &[String], y: &[String], rows: &[Vec<T>]) -> Result<()> {
     Ok(())
 }
 
-/// One cell: its place on the colour scale from 0 to 1, and its lines of text.
+/// One cell: its position on the color scale, 0 to 1, and its lines of text.
 struct Cell {
     level: f64,
     lines: Vec<String>,
-    /// Whether the text stands back, as for an empty cell.
+    /// Whether the text is faint, as in an empty cell.
     faint: bool,
 }
 
 struct HeatMap<'a> {
     /// Titles and labels of the horizontal and the vertical axis.
     axes: [(&'a str, &'a [String]); 2],
-    /// Rows of cells from the top; `None` was not measured.
+    /// Rows of cells from the top; `None` means not measured.
     cells: Vec<Vec<Option<Cell>>>,
     /// Width and height of a cell in pixels.
     size: (i32, i32),
@@ -266,9 +263,9 @@ mod tests {
         for words in ["1,500", "75.0%", "25.0%", "50.0%", "True", "Predicted"] {
             assert!(svg.contains(words), "{words}");
         }
-        assert!(svg.contains("2,004 pictures, 1,502 right (75.0%)"));
+        assert!(svg.contains("2,004 images, 1,502 correct (75.0%)"));
         assert!(svg.contains("Age &lt;group&gt;") && !svg.contains("<group>"));
-        // The row without pictures.
+        // The row without images.
         assert_eq!(svg.matches(">\n-\n<").count(), 3);
     }
 

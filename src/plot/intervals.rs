@@ -1,4 +1,4 @@
-//! Estimates with their uncertainty.
+//! Values with their uncertainty.
 
 use anyhow::{Result, ensure};
 use indicatif::HumanCount;
@@ -20,14 +20,13 @@ const LABEL: f64 = 270.0;
 /// Values with error bars, one row each: for instance the accuracy of several
 /// models with its 95 % interval.
 ///
-/// `rows` are label, value, lower and upper end, all in the unit that `axis`
-/// names. A row whose ends are equal is one whose interval is not known: a grey
-/// point. Where values lie on both sides of 0, a line stands there.
+/// `rows` are label, value, lower and upper end, all in the unit of `axis`. If both ends are equal,
+/// the interval is unknown and the point is gray. If there are values on both sides of 0, a line
+/// marks 0.
 ///
 /// # Errors
 ///
-/// When there is no row, a number is not finite, or a value lies outside its
-/// interval.
+/// No rows, a number that is not finite, or a value outside its interval.
 ///
 /// ```
 /// # fn main() -> anyhow::Result<()> {
@@ -52,7 +51,7 @@ pub fn intervals(title: &str, axis: &str, rows: &[(String, f64, f64, f64)]) -> R
     let ends = || rows.iter().flat_map(|(_, _, low, high)| [*low, *high]);
     let range = limits(ends()).unwrap_or(0.0..1.0);
     let x = Axis::new(axis, range.clone(), 7);
-    // Differences of a hundredth of the axis still show.
+    // Differences of a hundredth of the axis remain visible.
     let step = ticks(&(0.0..range.end - range.start), 4);
     let digits = decimals(step.get(1).copied().unwrap_or(1.0)) + 1;
     let numbers = rows.iter().map(|(_, value, low, high)| {
@@ -69,15 +68,15 @@ pub fn intervals(title: &str, axis: &str, rows: &[(String, f64, f64, f64)]) -> R
     (y.room, y.grid) = (widest(&mut labels.iter().flatten()), true);
     let mut note = "point: value, bar: interval".to_string();
     if rows.iter().any(|(_, _, low, high)| low == high) {
-        note += "; grey: no interval known";
+        note += "; gray: interval unknown";
     }
     let most = labels.iter().map(Vec::len).max().unwrap_or(1) as i32;
     let height = (16 * most + 8).max(34) * rows.len() as i32 + 66;
-    // Long words and numbers leave the bars some width.
+    // Leaves the bars some width beside long words and numbers.
     let width = WIDTH.max(y.left() + right + 240);
     page((width, height), title, &note, |body| {
         let mut chart = chart(body, &x, &y, right)?;
-        // Differences are read against none.
+        // Differences are compared with 0.
         if ends().any(|end| end < 0.0) && ends().any(|end| end > 0.0) {
             let line = vec![(0.0, y.range.start), (0.0, y.range.end)];
             chart.draw_series(LineSeries::new(line, SOFT_INK))?;
@@ -119,8 +118,8 @@ fn lines(label: &str) -> Vec<String> {
     lines
 }
 
-/// Accuracy of gender, or mean absolute error of age, by age band, gender and race, each with
-/// its 95 % interval; the first row is of all pictures.
+/// Accuracy of gender, or mean absolute error of age, by age band, gender and race, each with its
+/// 95 % interval; the first row is for all images.
 ///
 /// # Errors
 /// Metrics without slices.
@@ -160,7 +159,7 @@ mod tests {
         for words in ["0.893 [0.885, 0.901]", ">\n0.870\n<", "RoR", "Accuracy"] {
             assert!(figure.svg().contains(words), "{words}");
         }
-        assert!(figure.svg().contains("grey: no interval known"));
+        assert!(figure.svg().contains("gray: interval unknown"));
         assert!(!figure.svg().contains("[0.870"));
         // An error bar has a line, two ends and a point.
         assert_eq!(figure.svg().matches("stroke-width=\"2\"").count(), 4);

@@ -1,8 +1,7 @@
 //! Figures for notebooks and reports.
 //!
-//! Every plot is a free function of the data it shows and returns a [`Figure`],
-//! which a notebook displays as the last expression of a cell and
-//! [`Figure::save`] writes as SVG or PNG.
+//! Every plot is a function that returns a [`Figure`], which a notebook displays as the last
+//! expression of a cell and [`Figure::save`] writes as SVG or PNG.
 //!
 //! ```
 //! # fn main() -> anyhow::Result<()> {

@@ -13,19 +13,19 @@ use crate::predict::Photo;
 use crate::task::Gender;
 use utils::html::escape;
 
-/// Longest side at which a photograph is shown, pixels.
+/// Longest side of a displayed photograph, in pixels.
 const LONGEST: f64 = 960.0;
-/// Size of a label, pixels.
+/// Font size of a label, in pixels.
 const LABEL: f64 = 13.0;
 
-/// A photograph with a numbered box around each face, in the colour of its gender, and what is
-/// predicted beside it.
+/// A photograph with a numbered box around each face, in the color of its gender, and its
+/// prediction beside it.
 ///
 /// # Errors
-/// A photograph that does not hold its picture any more: open it with
-/// [`Photo::open`].
+/// A photograph whose image was dropped: open it with [`Photo::open`].
 pub fn photo(photo: &Photo) -> Result<Figure> {
-    let picture = photo.picture().context("the photograph's picture was not kept")?;
+    let picture =
+        photo.picture().context("the photograph's image was not kept: open it with Photo::open")?;
     let (wide, high) = (f64::from(photo.width), f64::from(photo.height));
     let scale = (LONGEST / wide.max(high)).min(1.0);
     let [width, height] = [wide, high].map(|side| (side * scale).round().max(1.0) as u32);
@@ -45,7 +45,7 @@ pub fn photo(photo: &Photo) -> Result<Figure> {
         )?;
         let words = format!("{}: {}, {:.0}", i + 1, face.face.gender.name(), face.face.age);
         let room = text_width(&words, LABEL) + 8.0;
-        // Above the box, or inside it where the photograph ends.
+        // Above the box, or inside it at the edge of the photograph.
         let label = if y - 18.0 >= f64::from(top) { y - 18.0 } else { y };
         let left = x.min(f64::from(MARGIN) + f64::from(width) - room).max(f64::from(MARGIN));
         write!(

@@ -1,4 +1,4 @@
-//! Pictures under a title: one in its own pixels, or many with captions.
+//! Images under a title: one in its own pixels, or many with captions.
 
 use anyhow::{Context, Result, ensure};
 use image::imageops::FilterType;
@@ -11,27 +11,27 @@ use super::figure::page;
 use super::style::{INK, MARGIN, TEXT, counted, header, shrunk, text};
 use utils::html::data_url;
 
-/// Edge of the square that a picture is fitted into, in pixels.
+/// Side of the square that an image is fitted into, in pixels.
 const EDGE: i32 = 124;
-/// Space between two pictures, and height of a caption.
+/// Space between two images, and height of a caption.
 const GAP: i32 = 14;
 const CAPTION: i32 = 24;
 
-/// A picture in its own pixels under a title.
+/// An image in its own pixels under a title.
 ///
 /// # Errors
-/// A picture without pixels.
+/// An image without pixels.
 pub fn picture(title: &str, picture: &RgbImage) -> Result<Figure> {
     enlarged(title, picture, 1)
 }
 
-/// A picture whose pixels are shown as squares of `zoom` pixels, under a title.
+/// An image whose pixels are shown as squares of `zoom` pixels, under a title.
 ///
 /// # Errors
-/// A picture without pixels.
+/// An image without pixels.
 pub fn enlarged(title: &str, picture: &RgbImage, zoom: u32) -> Result<Figure> {
     let (wide, high) = picture.dimensions();
-    ensure!(wide > 0 && high > 0, "a picture without pixels can't be shown");
+    ensure!(wide > 0 && high > 0, "the image has no pixels");
     let png = encode_png(picture)?;
     let note = format!("{wide} x {high} px");
     let (wide, high) = (wide * zoom, high * zoom);
@@ -41,21 +41,20 @@ pub fn enlarged(title: &str, picture: &RgbImage, zoom: u32) -> Result<Figure> {
     Ok(page(size, title, &note, |_| Ok(()))?.with_elements(&image))
 }
 
-/// Grid of pictures, row by row, each with its caption below.
+/// Grid of images, row by row, each with its caption below.
 ///
-/// `pictures` are captions and encoded JPEG or PNG files; the figure embeds them, large ones as
-/// JPEG of the size that is shown, so that a notebook stays small.
+/// `pictures` are captions and encoded JPEG or PNG files. The figure embeds them, large ones as
+/// JPEG of the displayed size, so that a notebook stays small.
 ///
 /// # Errors
 ///
-/// When there is no picture, `columns` is 0, or a file is neither JPEG nor PNG
-/// or is damaged.
+/// No images, `columns` of 0, or a file that is damaged or neither JPEG nor PNG.
 pub fn picture_grid(title: &str, pictures: &[(String, Vec<u8>)], columns: usize) -> Result<Figure> {
-    ensure!(!pictures.is_empty(), "there are no pictures to show");
-    ensure!(columns > 0, "a grid of pictures needs at least one column");
+    ensure!(!pictures.is_empty(), "there are no images to show");
+    ensure!(columns > 0, "a grid of images needs at least one column");
     let columns = columns.min(pictures.len());
     let rows = pictures.len().div_ceil(columns) as i32;
-    let note = counted(pictures.len(), "picture");
+    let note = counted(pictures.len(), "image");
     let width = 2 * MARGIN + columns as i32 * (EDGE + GAP) - GAP;
     let corner = |i: usize| {
         let (row, column) = ((i / columns) as i32, (i % columns) as i32);
@@ -64,8 +63,8 @@ pub fn picture_grid(title: &str, pictures: &[(String, Vec<u8>)], columns: usize)
     let mut images = String::new();
     for (i, (caption, bytes)) in pictures.iter().enumerate() {
         let (format, picture) =
-            inspect(bytes).with_context(|| format!("picture {} ({caption:?})", i + 1))?;
-        // Fit into the square, centred, without distortion.
+            inspect(bytes).with_context(|| format!("image {} ({caption:?})", i + 1))?;
+        // Fit into the square, centered, without distortion.
         let (wide, high) = picture.dimensions();
         let scale = f64::from(EDGE) / f64::from(wide.max(high));
         let [wide, high] = [wide, high].map(|side| (f64::from(side) * scale) as i32);
@@ -93,12 +92,12 @@ pub fn picture_grid(title: &str, pictures: &[(String, Vec<u8>)], columns: usize)
     Ok(figure.with_elements(&images))
 }
 
-/// A picture as JPEG of this size and quality.
+/// Encodes an image as JPEG of this size and quality.
 pub fn small_jpeg(picture: &RgbImage, (width, height): (u32, u32), quality: u8) -> Result<Vec<u8>> {
     encode_jpeg(&imageops::resize(picture, width, height, FilterType::Triangle), quality)
 }
 
-/// Format and pixels of a picture file that can be decoded.
+/// Format and pixels of an image file that can be decoded.
 fn inspect(bytes: &[u8]) -> Result<(ImageFormat, DynamicImage)> {
     let format = image::guess_format(bytes).ok();
     let format = format.filter(|f| matches!(f, ImageFormat::Jpeg | ImageFormat::Png));
@@ -149,7 +148,7 @@ mod tests {
         assert_eq!(svg.matches("data:image/png;base64,").count(), 2);
         assert!(svg.contains("width=\"124\" height=\"62\""), "not distorted");
         assert!(svg.contains("Male: &lt;23&gt;") && !svg.contains("<23>"));
-        assert!(svg.contains("3 pictures"));
+        assert!(svg.contains("3 images"));
         assert!(svg.trim_end().ends_with("</svg>"));
     }
 
@@ -177,7 +176,7 @@ mod tests {
         assert!(picture_grid("Columns", std::slice::from_ref(&good), 0).is_err());
         let text = ("text".to_string(), b"hello".to_vec());
         let message = format!("{:#}", picture_grid("Text", &[good, text], 3).unwrap_err());
-        assert!(message.contains("picture 2") && message.contains("neither JPEG nor PNG"));
+        assert!(message.contains("image 2") && message.contains("neither JPEG nor PNG"));
         for format in [ImageFormat::Png, ImageFormat::Jpeg] {
             let whole = encoded(40, 40, format);
             let cut = ("cut".to_string(), whole[..whole.len() / 2].to_vec());

@@ -1,4 +1,4 @@
-//! Class probabilities of one picture.
+//! Class probabilities of one image.
 
 use anyhow::{Context, Result, ensure};
 use plotters::prelude::*;
@@ -13,13 +13,12 @@ use super::style::{
 
 /// Bar chart of class probabilities, one horizontal bar per class.
 ///
-/// `bars` are labels and probabilities from 0 to 1. The largest bar is
-/// highlighted; `truth` is the index of the true class, which is marked.
+/// `bars` are labels and probabilities from 0 to 1. The largest bar is highlighted, and the true
+/// class is marked, whose index is `truth`.
 ///
 /// # Errors
 ///
-/// When there is no bar, a probability lies outside 0 to 1, or `truth` is no
-/// index of `bars`.
+/// No bars, a probability outside 0 to 1, or a `truth` that is not an index of `bars`.
 ///
 /// ```
 /// # fn main() -> anyhow::Result<()> {
@@ -34,7 +33,7 @@ pub fn probabilities(title: &str, bars: &[(String, f64)], truth: Option<usize>) 
     for (label, share) in bars {
         ensure!(
             (0.0..=1.0).contains(share),
-            "the probability of {label:?} is {share}: give a share from 0 to 1"
+            "the probability of {label:?} is {share}: choose 0 to 1"
         );
     }
     let mut note = String::new();
@@ -45,13 +44,13 @@ pub fn probabilities(title: &str, bars: &[(String, f64)], truth: Option<usize>) 
         })?;
         note = format!("True class (dot): {label}");
     }
-    // The first of equals, as in a prediction.
+    // The first one of a tie, as in a prediction.
     let largest =
         (bars.iter().map(|bar| bar.1).enumerate().rev()).max_by(|a, b| a.1.total_cmp(&b.1));
     let x = Axis::new("Probability (%)", 0.0..100.0, 3);
     let names = bars.iter().map(|(label, _)| label.clone()).collect();
     let y = Axis::names("", names).reversed();
-    // Narrow, as it goes beside a picture.
+    // Narrow, to fit beside an image.
     let size = ((y.left() + 240).max(360), 24 * bars.len() as i32 + 66);
     page(size, title, &note, |body| {
         // Room for the number after the longest bar.

@@ -1,4 +1,4 @@
-//! Confidence against accuracy.
+//! Reliability diagrams.
 
 use anyhow::{Result, ensure};
 use plotters::prelude::*;
@@ -8,25 +8,24 @@ use super::figure::page;
 use super::style::{ACCENT, Axis, MARGIN, SOFT_INK, chart, counted};
 use crate::metrics::Metrics;
 
-/// A reliability diagram: the share of right predictions over the confidence they
-/// were given with. A calibrated net lies on the diagonal. A larger dot stands
-/// for more pictures.
+/// A reliability diagram: the share of correct predictions by confidence. A calibrated network lies
+/// on the diagonal. Larger dots stand for more images.
 ///
 /// # Errors
-/// Metrics of no pictures.
+/// Metrics of no images.
 pub fn reliability(title: &str, metrics: &Metrics) -> Result<Figure> {
     let bins = &metrics.reliability;
     ensure!(!bins.is_empty(), "there are no predictions to show");
     let note = format!(
-        "{}; calibration error {}\ndashed: as often right as confident; above it: underconfident",
-        counted(metrics.pictures, "picture"),
+        "{}; expected calibration error {}\ndashed: perfect calibration; above it: underconfident",
+        counted(metrics.pictures, "image"),
         metrics.ece.percent()
     );
     let most = bins.iter().map(|bin| bin.pictures).max().unwrap_or(1);
     page((520, 460), title, &note, |body| {
-        // Dots at the ends stay whole.
+        // The margins show dots at the ends completely.
         let x = Axis::new("Confidence (%)", -3.0..103.0, 6);
-        let y = Axis::new("Right (%)", -3.0..103.0, 6);
+        let y = Axis::new("Accuracy (%)", -3.0..103.0, 6);
         let mut chart = chart(body, &x, &y, MARGIN)?;
         let diagonal = [(0.0, 0.0), (100.0, 100.0)];
         chart.draw_series(DashedLineSeries::new(diagonal, 5, 4, SOFT_INK.into()))?;
@@ -34,7 +33,7 @@ pub fn reliability(title: &str, metrics: &Metrics) -> Result<Figure> {
         let points = bins.iter().map(|bin| place(bin.confidence, bin.accuracy));
         chart.draw_series(LineSeries::new(points.clone(), ACCENT.stroke_width(2)))?;
         chart.draw_series(bins.iter().zip(points).map(|(bin, point)| {
-            // The area goes with the number of pictures.
+            // The area is proportional to the number of images.
             let radius = 3.0 + 9.0 * (bin.pictures as f64 / most as f64).sqrt();
             Circle::new(point, radius as i32, ACCENT.filled())
         }))?;
@@ -71,7 +70,7 @@ pub(super) mod tests {
         let figure = reliability("Reliability: gender", &metrics).unwrap();
         let dots = figure.svg().matches("<circle").count();
         assert_eq!(dots, metrics.reliability.len());
-        assert!(figure.svg().contains("600 pictures"));
+        assert!(figure.svg().contains("600 images"));
         assert!(figure.svg().contains(&metrics.ece.percent()));
         assert!(reliability("None", &self::metrics(0)).is_err());
     }

@@ -9,7 +9,7 @@ use crate::plot::{self, Figure};
 use crate::store::{Card, Model, Trained};
 
 impl Trained {
-    /// Loss and accuracy of train and validation by epoch.
+    /// Loss and accuracy on the training and validation sets by epoch.
     ///
     /// # Errors
     /// A history without epochs.
@@ -19,7 +19,7 @@ impl Trained {
 }
 
 impl Model {
-    /// [`Trained::curves`], without its weights.
+    /// Draws [`Trained::curves`] without the weights.
     ///
     /// # Errors
     /// A history without epochs.
@@ -38,12 +38,12 @@ fn curves(name: Option<&str>, card: &Card) -> Result<Figure> {
 }
 
 impl Evaluation {
-    /// Which class was predicted as which, as a heat map: of the only head, or of age.
+    /// Confusion matrix of the only head, or of the one for age.
     ///
     /// # Errors
     /// A plot that can't be drawn.
     pub fn confusion(&self) -> Result<Figure> {
-        let last = self.heads.last().context("nothing was measured")?;
+        let last = self.heads.last().context("the evaluation has no heads")?;
         last.confusion()
     }
 }
@@ -53,7 +53,7 @@ impl HeadEvaluation {
         format!("{what}: {}", self.labelled.task())
     }
 
-    /// Which class was predicted as which, as a heat map.
+    /// Confusion matrix.
     ///
     /// # Errors
     /// A plot that can't be drawn.
@@ -62,7 +62,7 @@ impl HeadEvaluation {
         plot::confusion(&title, &classes, &self.labelled.confusion())
     }
 
-    /// Confidence against accuracy.
+    /// Reliability diagram: accuracy by confidence.
     ///
     /// # Errors
     /// A plot that can't be drawn.
@@ -80,10 +80,11 @@ impl HeadEvaluation {
 }
 
 impl Search {
-    /// One row a setting: batch, learning rate, epochs, validation loss and accuracy, minutes.
+    /// One row per setting: batch size, learning rate, epochs, validation loss and accuracy,
+    /// minutes.
     ///
     /// # Errors
-    /// None that a search's own numbers can cause.
+    /// Only internal errors of polars.
     pub fn table(&self) -> Result<DataFrame> {
         trials_table(&self.trials)
     }
@@ -102,12 +103,12 @@ impl Search {
 }
 
 impl SearchSoFar {
-    /// [`Search::plot`] with room for what is still to be tried.
+    /// [`Search::plot`] with empty cells for the settings still to be tried.
     pub fn plot(&self) -> Result<Figure> {
         score_map(self.batches.clone(), self.learning_rates.clone(), &self.trials)
     }
 
-    /// [`Search::table`] of what was tried.
+    /// [`Search::table`] of the settings tried so far.
     pub fn table(&self) -> Result<DataFrame> {
         trials_table(&self.trials)
     }

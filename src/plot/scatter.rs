@@ -1,4 +1,4 @@
-//! Points of two numbers each.
+//! Scatter plots.
 
 use anyhow::{Result, ensure};
 use plotters::prelude::*;
@@ -7,13 +7,12 @@ use super::figure::Figure;
 use super::figure::page;
 use super::style::{ACCENT, Axis, HEIGHT, MARGIN, WIDTH, chart, counted, limits};
 
-/// Points, such as the predicted age above the true one. Where many lie on each other the colour
-/// is darker.
+/// Scatter plot, for example of predicted over true ages. Overlapping points are darker.
 ///
-/// `x` and `y` are an axis' title, with its unit, and a value for each point.
+/// `x` and `y` are an axis title, with its unit, and a value per point.
 ///
 /// # Errors
-/// No points, more values in one direction than in the other, or a value that is not finite.
+/// No points, different numbers of values in `x` and `y`, or a value that is not finite.
 ///
 /// ```
 /// use ror::prelude::*;
@@ -30,7 +29,7 @@ pub fn scatter(title: &str, x: (&str, &[f64]), y: (&str, &[f64])) -> Result<Figu
     ensure!(!x.1.is_empty(), "there are no points to show");
     ensure!(
         x.1.len() == y.1.len(),
-        "{} values of {:?}, but {} of {:?}",
+        "there are {} values of {:?}, but {} of {:?}",
         x.1.len(),
         x.0,
         y.1.len(),
@@ -38,7 +37,7 @@ pub fn scatter(title: &str, x: (&str, &[f64]), y: (&str, &[f64])) -> Result<Figu
     );
     ensure!(
         x.1.iter().chain(y.1).all(|value| value.is_finite()),
-        "there are values that are not finite: drop them first"
+        "some values are not finite: drop them first"
     );
     let axis = |(title, values): (&str, &[f64]), count| {
         let range = limits(values.iter().copied()).unwrap_or(0.0..1.0);
@@ -46,7 +45,7 @@ pub fn scatter(title: &str, x: (&str, &[f64]), y: (&str, &[f64])) -> Result<Figu
     };
     page((WIDTH, HEIGHT + 60), title, &counted(x.1.len(), "point"), |body| {
         let mut chart = chart(body, &axis(x, 10), &axis(y, 8), 2 * MARGIN)?;
-        // So that a crowd is neither one blot nor invisible.
+        // Keeps many points from merging and few from fading.
         let density = (30.0 / (x.1.len() as f64).sqrt()).clamp(0.12, 0.8);
         let points = x.1.iter().zip(y.1).map(|(x, y)| (*x, *y));
         let style = ACCENT.mix(density).filled();

@@ -1,4 +1,4 @@
-//! The common look of all plots: page, colours, text, axes and number formats.
+//! The common look of all plots: page, colors, text, axes and number formats.
 
 use std::ops::Range;
 
@@ -10,20 +10,19 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-/// A part of the page, in pixels from its own upper left corner.
+/// An area of the page, in pixels from its own upper left corner.
 pub(crate) type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-/// A part of the page with a pair of axes.
+/// An area of the page with a pair of axes.
 pub(crate) type Chart<'a> =
     ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
 /// Width of an ordinary plot and height below its title, in pixels.
 pub(crate) const WIDTH: i32 = 720;
 pub(crate) const HEIGHT: i32 = 360;
-/// Space between the page's edge and what is on it, in pixels.
+/// Space between the page's edge and its contents, in pixels.
 pub(crate) const MARGIN: i32 = 20;
 
-// Each pair differs in lightness too, so colour-blind readers and grey
-// printers tell them apart.
+// Each pair differs in lightness too, for color-blind readers and grayscale printers.
 pub(crate) const MALE: RGBColor = RGBColor(58, 110, 165);
 pub(crate) const FEMALE: RGBColor = RGBColor(230, 145, 70);
 pub(crate) const TRAIN: RGBColor = RGBColor(132, 160, 190);
@@ -35,10 +34,10 @@ pub(crate) const SOFT_INK: RGBColor = RGBColor(92, 103, 114);
 pub(crate) const GRID: RGBColor = RGBColor(230, 234, 238);
 
 pub(super) const TITLE: f64 = 18.0;
-/// Size of all text but titles, in pixels.
+/// Size of all text except titles, in pixels.
 pub(crate) const TEXT: f64 = 13.0;
 
-/// A font of `size` pixels; its point is at the given side, half way up.
+/// A font of `size` pixels, anchored at the given side and vertically centered.
 pub(crate) fn text(size: f64, color: RGBColor, h: HPos) -> TextStyle<'static> {
     // plotters divides font sizes by 1.24 when it writes the SVG.
     let font = ("sans-serif", 1.24 * size).into_font().color(&color);
@@ -56,11 +55,11 @@ pub(crate) fn header(note: &str) -> i32 {
     44 + 18 * note.lines().count() as i32
 }
 
-/// One axis: its title, the values it spans and how they are labelled.
+/// One axis: its title, the values it spans and how they are labeled.
 pub(crate) struct Axis {
     pub(crate) title: String,
     pub(crate) range: Range<f64>,
-    /// How many values get a label, at most.
+    /// Maximum number of labeled values.
     pub(crate) count: usize,
     pub(crate) format: Box<dyn Fn(f64) -> String>,
     /// Whether light lines continue the ticks over the plot.
@@ -88,39 +87,39 @@ impl Axis {
         }
     }
 
-    /// At most `count` round values.
+    /// An axis with at most `count` round values.
     pub(crate) fn new(title: &str, range: Range<f64>, count: usize) -> Self {
         let ticks = ticks(&range, count);
         let digits = decimals(ticks.get(1).map_or(0.0, |tick| tick - ticks[0]));
         Self::of(title, range, count, move |value| decimal(value, digits))
     }
 
-    /// Whole numbers, such as counts.
+    /// An axis of whole numbers, such as counts.
     pub(crate) fn whole(title: &str, range: Range<f64>, count: usize) -> Self {
         let count = count.min(1 + (range.end - range.start) as usize);
         let format = |value| HumanCount(value as u64).to_string();
         Self::of(title, range, count, format)
     }
 
-    /// Named places at 0, 1, 2 ...
+    /// An axis with names at 0, 1, 2 ...
     pub(crate) fn names(title: &str, names: Vec<String>) -> Self {
         let (count, range) = (names.len(), -0.5..names.len() as f64 - 0.5);
         let format = move |value: f64| names.get(value as usize).cloned().unwrap_or_default();
         Self { grid: false, ..Self::of(title, range, count, format) }
     }
 
-    /// From the top down, for a vertical axis of names.
+    /// Reverses a vertical axis of names, so that it starts at the top.
     pub(crate) fn reversed(self) -> Self {
         Self { range: self.range.end..self.range.start, ..self }
     }
 
-    /// Width in pixels of labels and title on the left of a plot, edge included.
+    /// Width in pixels of the labels and title on the left of a plot, margin included.
     pub(crate) fn left(&self) -> i32 {
         MARGIN + self.room + if self.title.is_empty() { 12 } else { 34 }
     }
 }
 
-/// Draws a pair of axes that fills `area`; `right` pixels stay free beside it.
+/// Draws a pair of axes that fills `area`; `right` pixels on the right stay free.
 pub(crate) fn chart<'a>(area: &Canvas<'a>, x: &Axis, y: &Axis, right: i32) -> Result<Chart<'a>> {
     let mut chart = ChartBuilder::on(area)
         .margin_top(8)
@@ -153,7 +152,7 @@ pub(crate) fn chart<'a>(area: &Canvas<'a>, x: &Axis, y: &Axis, right: i32) -> Re
     Ok(chart)
 }
 
-/// Writes on a chart at a value's place plus an offset in pixels.
+/// Writes text on a chart, at a value's position plus an offset in pixels.
 pub(crate) fn write(
     chart: &Chart<'_>,
     at: (f64, f64),
@@ -171,8 +170,7 @@ pub(crate) fn ticks(range: &Range<f64>, count: usize) -> Vec<f64> {
     RangedCoordf64::from(range.clone()).key_points(BoldPoints(count))
 }
 
-/// The smallest range around the finite `values` with some air; `None` without
-/// any finite value.
+/// The smallest range around the finite `values`, with a margin; `None` without finite values.
 pub(crate) fn limits(values: impl Iterator<Item = f64>) -> Option<Range<f64>> {
     let (low, high) = values
         .filter(|value| value.is_finite())
@@ -185,12 +183,12 @@ pub(crate) fn limits(values: impl Iterator<Item = f64>) -> Option<Range<f64>> {
     Some(low - air..high + air)
 }
 
-/// Digits after the point that tell apart values `step` apart.
+/// Digits after the decimal point that distinguish values `step` apart.
 pub(crate) fn decimals(step: f64) -> usize {
     if step > 0.0 { (-step.log10() - 1e-9).ceil().clamp(0.0, 6.0) as usize } else { 0 }
 }
 
-/// A number with a fixed count of digits after the point and no "-0".
+/// Formats a number with `digits` after the decimal point, without "-0".
 pub(crate) fn decimal(value: f64, digits: usize) -> String {
     let unit = 10f64.powi(digits as i32);
     // Adding 0 turns -0 into 0.
@@ -202,19 +200,19 @@ pub(crate) fn percent(share: f64, digits: usize) -> String {
     format!("{}%", decimal(100.0 * share, digits))
 }
 
-/// "1 picture", "23,708 pictures".
+/// "1 image", "23,708 images".
 pub(crate) fn counted(count: usize, what: &str) -> String {
     let s = if count == 1 { "" } else { "s" };
     format!("{} {what}{s}", HumanCount(count as u64))
 }
 
-/// Estimated width in pixels. The browser chooses the font; this fits the wide
-/// DejaVu Sans, so that labels do not collide in others either.
+/// Estimated width in pixels. The browser chooses the font; the estimate fits the wide DejaVu Sans,
+/// so that labels do not collide in other fonts either.
 pub(crate) fn text_width(text: &str, size: f64) -> f64 {
     0.62 * size * text.chars().count() as f64
 }
 
-/// The font size of at most `size` pixels at which the text fits into `room`.
+/// Font size, at most `size` pixels, at which the text fits into `room`.
 pub(crate) fn shrunk(text: &str, size: f64, room: f64) -> f64 {
     size.min(size * room / text_width(text, size).max(1.0))
 }
@@ -225,14 +223,14 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!(counted(1, "picture"), "1 picture");
-        assert_eq!(counted(23_708, "picture"), "23,708 pictures");
+        assert_eq!(counted(1, "image"), "1 image");
+        assert_eq!(counted(23_708, "image"), "23,708 images");
         assert_eq!(percent(0.1234, 1), "12.3%");
         assert_eq!(decimal(-0.0001, 2), "0.00");
         assert_eq!(decimal(-0.5, 1), "-0.5");
         assert_eq!([0.05, 0.1, 20.0, 0.0].map(decimals), [2, 1, 0, 0]);
-        let axis = Axis::whole("Pictures", 0.0..1.06, 6);
-        assert_eq!(ticks(&axis.range, axis.count), [0.0, 1.0], "half a picture");
+        let axis = Axis::whole("Images", 0.0..1.06, 6);
+        assert_eq!(ticks(&axis.range, axis.count), [0.0, 1.0], "half an image");
         for names in [1, 2, 3, 12, 101] {
             let axis = Axis::names("", vec![String::new(); names]);
             assert_eq!(ticks(&axis.range, axis.count).len(), names);

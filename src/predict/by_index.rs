@@ -1,4 +1,4 @@
-//! `pred_gender_age_group`: the picture at an index of the data set.
+//! `pred_gender_age_group`: prediction for an image of the data set by its index.
 
 use std::fmt;
 use std::sync::Mutex;
@@ -15,25 +15,25 @@ use crate::store::{ModelStore, Trained};
 use crate::task::Label;
 use crate::train::Recipe;
 
-/// What is predicted for a picture of a data set, beside its label.
+/// The prediction for an image of a data set, with its label.
 ///
 /// As JSON: `index`, `path`, `true_gender`, `true_age`, and the fields of [`FacePrediction`].
 #[derive(Clone)]
 pub struct LabelledPrediction {
-    /// Where the picture is in its set.
+    /// Index of the image in its set.
     pub index: usize,
-    /// Its file name.
+    /// File name.
     pub file: String,
-    /// Its label.
+    /// Label.
     pub label: Label,
-    /// What is predicted.
+    /// Prediction.
     pub face: FacePrediction,
-    /// The picture as it stands in its file (JPEG or PNG).
+    /// The image file's bytes (JPEG or PNG).
     pub picture: Vec<u8>,
 }
 
 impl LabelledPrediction {
-    /// The group that the true age falls into; none above the last.
+    /// The group of the true age; `None` above the last group.
     pub fn true_group(&self) -> Option<usize> {
         let group = Task::Years.group_of(self.label.age);
         (group < self.face.groups.len()).then_some(group)
@@ -41,7 +41,7 @@ impl LabelledPrediction {
 }
 
 impl fmt::Debug for LabelledPrediction {
-    /// Without the picture's bytes.
+    /// Omits the image's bytes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LabelledPrediction")
             .field("index", &self.index)
@@ -53,7 +53,7 @@ impl fmt::Debug for LabelledPrediction {
 }
 
 impl fmt::Display for LabelledPrediction {
-    /// The original's four lines.
+    /// The four lines of the original project.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "True gender: {}", self.label.gender.name())?;
         writeln!(f, "Predict gender: {}", self.face.gender.name())?;
@@ -85,8 +85,8 @@ impl Serialize for LabelledPrediction {
 }
 
 impl Predictor {
-    /// The net that ships, on photographs. On synthetic faces a net for each, trained on them
-    /// now where there are none.
+    /// Opens the pretrained network on photographs. On synthetic faces, opens a network for gender
+    /// and one for age, trained first if they do not exist.
     ///
     /// # Errors
     /// Weights that are missing or damaged, or a training that fails.
@@ -97,30 +97,30 @@ impl Predictor {
         }
     }
 
-    /// The report's nets trained with these recipes, found or trained now; `None` for the
-    /// original's net that ships, or on synthetic faces one trained by the defaults.
+    /// Opens the report's networks trained with these recipes, or trains them. `None` is the
+    /// original project's network that is included or, on synthetic faces, one trained with the
+    /// defaults.
     ///
     /// # Errors
     /// Weights that are missing or damaged, or a training that fails.
     pub fn by_recipes(faces: &Faces, gender: Option<Recipe>, age: Option<Recipe>) -> Result<Self> {
         let is_default = gender.is_none();
-        let gender = net(faces, Task::Gender, gender, None).context("the gender net")?;
-        // As the notebook does: the default age net starts from the default gender net.
+        let gender = net(faces, Task::Gender, gender, None).context("the gender network")?;
+        // As in the notebook: the default age network starts from the default gender network.
         let start = Some(&gender).filter(|_| is_default);
-        let age = net(faces, Task::age(), age, start).context("the age net")?;
+        let age = net(faces, Task::age(), age, start).context("the age network")?;
         Self::new(vec![gender, age])
     }
 
-    /// Predicts for the picture at an index of a set.
+    /// Predicts for the image at an index of a set.
     ///
     /// # Errors
-    /// An index outside the set, or a picture that can't be read or decoded.
+    /// An index outside the set, or an image that can't be read or decoded.
     pub fn predict_index(&self, faces: &Faces, index: i64) -> Result<LabelledPrediction> {
         let index = faces.index(index)?;
         let record = faces.record(index)?;
         let bytes = faces.bytes(index)?;
-        let picture =
-            decode(&bytes).with_context(|| format!("picture {index}, {}", record.file))?;
+        let picture = decode(&bytes).with_context(|| format!("image {index}, {}", record.file))?;
         Ok(LabelledPrediction {
             index,
             file: record.file.clone(),
@@ -131,8 +131,9 @@ impl Predictor {
     }
 }
 
-/// The net for one task: trained with a recipe, or else the one that ships (on photographs), or
-/// else by the defaults, from `start` where that has not seen this split's pictures.
+/// Returns the network for one task: trained with a recipe, or else the pretrained one (on
+/// photographs), or else trained with the defaults, from `start` if that has not seen this split's
+/// images.
 fn net(
     faces: &Faces,
     task: Task,
@@ -163,25 +164,25 @@ fn net(
 /// What the last call of [`pred_gender_age_group_with`] used.
 type Last = Option<((Option<Recipe>, Option<Recipe>), Faces, Predictor)>;
 
-/// Predicts gender and age group of the picture at an index of the data set.
+/// Predicts gender and age group of the image at an index of the data set.
 ///
-/// The data set and the nets are opened at the first call and stay: later calls take
-/// milliseconds, and decode that one picture.
+/// The data set and the networks are opened on the first call and kept: later calls take
+/// milliseconds and decode only that image.
 ///
 /// # Errors
-/// An index outside the set, a data set that can't be opened, a picture that can't be decoded,
+/// An index outside the set, a data set that can't be opened, an image that can't be decoded,
 /// weights that are missing or damaged, or a training that fails.
 pub fn pred_gender_age_group(index: i64) -> Result<LabelledPrediction> {
     pred_gender_age_group_with(index, None, None)
 }
 
-/// [`pred_gender_age_group`] by the report's nets trained with recipes of one's own, which are
-/// trained first where there are none yet: batch size, epochs and learning rate, as the original
-/// promised, or anything else of a [`Recipe`].
+/// Predicts as [`pred_gender_age_group`] does, with the report's networks trained with custom
+/// recipes (batch size, epochs and learning rate as in the original, or any other field of a
+/// [`Recipe`]). They are trained first if they do not exist.
 ///
 /// # Errors
-/// An index outside the set, a data set that can't be opened, a picture that can't be decoded, a
-/// recipe that can't train, or a training that fails.
+/// An index outside the set, a data set that can't be opened, an image that can't be decoded, an
+/// invalid recipe, or a training that fails.
 pub fn pred_gender_age_group_with(
     index: i64,
     gender: Option<Recipe>,
@@ -200,7 +201,7 @@ pub fn pred_gender_age_group_with(
         Some((_, faces, _)) => faces,
         None => Faces::open()?,
     };
-    // A wrong index should not cost a training.
+    // Checked before a long training.
     faces.index(index)?;
     let predictor = match wanted.clone() {
         (None, None) => Predictor::suited(&faces)?,

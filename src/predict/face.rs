@@ -1,4 +1,4 @@
-//! What is predicted for one face.
+//! The prediction for one face.
 
 use std::fmt;
 
@@ -8,32 +8,32 @@ use serde::Serialize;
 use crate::metrics::Predictions;
 use crate::task::{Gender, Task};
 
-/// What is predicted for one face.
+/// The prediction for one face.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FacePrediction {
-    /// The likelier gender.
+    /// The more likely gender.
     pub gender: Gender,
     /// Probability that the gender is female, 0 to 1.
     pub female: f64,
-    /// The expected age, years.
+    /// Expected age in years.
     pub age: f64,
-    /// Between these ages the true one lies with a probability of 80 %, by the net's own account:
-    /// the wider they are apart, the less it knows.
+    /// Range that contains the true age with a probability of 80 %, as estimated by the network:
+    /// the wider, the less certain.
     pub age_range: [f64; 2],
-    /// The age group that holds the expected age, from 0.
+    /// Index of the age group that contains the expected age, from 0.
     pub group: usize,
-    /// Its name: `11-15`.
+    /// Name of that group, such as `11-15`.
     pub age_group: String,
     /// Name and probability of each group.
     pub groups: Vec<(String, f64)>,
-    /// What predicted the age: its groups.
+    /// The task that predicted the age; it defines the groups.
     #[serde(skip)]
     pub(super) task: Task,
 }
 
 impl FacePrediction {
-    /// One entry a face, from the heads of one or more nets: those for gender are averaged, and
-    /// those for age.
+    /// One entry per face, from the heads of one or more networks: those for gender are averaged,
+    /// and those for age.
     pub(super) fn from_heads(heads: Vec<Predictions>) -> Result<Vec<Self>> {
         let (gender, age): (Vec<_>, Vec<_>) =
             heads.into_iter().partition(|head| head.task == Task::Gender);
@@ -43,8 +43,9 @@ impl FacePrediction {
         Ok(faces
             .zip(&age.years)
             .map(|((gender, groups), &age)| {
-                // Read off the same number as the years, so that the two agree; the likeliest group
-                // is another one for a quarter of faces.
+                // From the same number as the years, so that the two agree; the most likely group
+                // differs
+                // for a quarter of faces.
                 let whole = age.round_ties_even().max(0.0) as u32;
                 let group = task.group_of(whole).min(names.len() - 1);
                 Self {
@@ -66,20 +67,20 @@ impl FacePrediction {
 }
 
 impl FacePrediction {
-    /// How sure the likelier gender is, 0.5 to 1.
+    /// Confidence in the more likely gender, 0.5 to 1.
     pub fn confidence(&self) -> f64 {
         self.female.max(1.0 - self.female)
     }
 }
 
-/// The age below which a share of a distribution over age groups lies, years; within a group ages
-/// are equally likely.
+/// The age in years below which a `share` of a distribution over age groups lies; ages within a
+/// group are equally likely.
 fn quantile(task: Task, groups: &[f64], share: f64) -> f64 {
     let gap = f64::from(task.gap());
     let mut below = 0.0;
     for (i, own) in groups.iter().enumerate() {
         if below + own >= share {
-            // Group i is ages gap * i + 1 to gap * (i + 1), and the first has 0, too.
+            // Group i is ages gap * i + 1 to gap * (i + 1); the first also has 0.
             let first = if i == 0 { -0.5 } else { gap * i as f64 + 0.5 };
             let last = gap * (i + 1) as f64 + 0.5;
             let within = (share - below) / own.max(1e-12);
@@ -118,7 +119,7 @@ mod tests {
         vec![gender, Predictions { task, probabilities: vec![probabilities], years: vec![years] }]
     }
 
-    /// The group is the one that the years are in, whichever is likeliest.
+    /// The group contains the expected age, whichever group is most likely.
     #[test]
     fn group_and_years_agree() {
         for (task, years, likeliest, group, name, words) in [
@@ -136,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_range_holds_its_share() {
-        // All ages of 20 to 39 alike.
+        // All ages of 20 to 39 are equally likely.
         let mut groups = vec![0.0; 24];
         groups[4..8].fill(0.25);
         let [low, high] = [0.1, 0.9].map(|share| quantile(Task::Years, &groups, share));

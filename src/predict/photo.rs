@@ -1,4 +1,4 @@
-//! Whole photographs: every face found, cut, predicted.
+//! Predictions for photographs: every face is detected, cropped and predicted.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -17,31 +17,31 @@ use utils::paths;
 use utils::progress::Progress;
 use utils::threads::{Room, on_every_core};
 
-/// A face in a photograph, and what is predicted for it.
+/// A face in a photograph, with its prediction.
 ///
 /// As JSON: `box` ([x, y, width, height]), `score`, `landmarks` (five [x, y]), `chip` (four corners
-/// [x, y] of the chip that was cut), all in the photograph's pixels; `notes`; and the fields of
+/// [x, y] of the aligned crop), all in the photograph's pixels; `notes`; and the fields of
 /// [`FacePrediction`].
 #[derive(Debug, Clone, Serialize)]
 pub struct PhotoFace {
-    /// Left, top, width and height, pixels.
+    /// Left, top, width and height in pixels.
     #[serde(rename = "box")]
     pub bounds: [f64; 4],
-    /// How sure the detector is that it is a face, 0 to 1.
+    /// The detector's confidence that it is a face, 0 to 1.
     pub score: f64,
     /// Left and right eye (in the photograph), nose, left and right corner of the mouth.
     pub landmarks: [[f64; 2]; 5],
-    /// Corners of the chip: upper left, upper right, lower right, lower left.
+    /// Corners of the aligned crop: upper left, upper right, lower right, lower left.
     pub chip: [[f64; 2]; 4],
-    /// Why the prediction deserves less trust, where it does.
+    /// Reasons to trust the prediction less.
     pub notes: Vec<String>,
-    /// What is predicted.
+    /// The prediction.
     #[serde(flatten)]
     pub face: FacePrediction,
 }
 
 impl fmt::Display for PhotoFace {
-    /// The prediction, and what makes it doubtful.
+    /// The prediction and its notes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.face)?;
         match self.notes.is_empty() {
@@ -56,7 +56,7 @@ impl fmt::Display for PhotoFace {
 /// As JSON: `path`, `width`, `height` (upright, pixels), and `faces`.
 #[derive(Clone, Serialize)]
 pub struct Photo {
-    /// Where it was read from; as JSON with U+FFFD for what is not UTF-8.
+    /// Path of the file; JSON has U+FFFD for bytes that are not UTF-8.
     #[serde(serialize_with = "as_text")]
     pub path: PathBuf,
     /// Width in pixels.
@@ -65,13 +65,13 @@ pub struct Photo {
     pub height: u32,
     /// Its faces.
     pub faces: Vec<PhotoFace>,
-    /// The photograph itself, upright.
+    /// The upright photograph.
     #[serde(skip)]
     pub(crate) picture: Option<RgbImage>,
 }
 
 impl fmt::Debug for Photo {
-    /// Without its pixels.
+    /// Omits the pixels.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Photo")
             .field("path", &self.path)
@@ -82,7 +82,7 @@ impl fmt::Debug for Photo {
     }
 }
 
-/// The face detector, with the weights `detector/mtcnn.safetensors` of the models folder.
+/// Loads the face detector, with the weights `detector/mtcnn.safetensors` of the models folder.
 ///
 /// # Errors
 /// Weights that are missing or damaged.
@@ -91,8 +91,9 @@ pub fn detector() -> Result<Detector> {
 }
 
 impl Photo {
-    /// Reads a photograph (JPEG, PNG or WebP, upright by its EXIF orientation), finds its faces and
-    /// predicts them with the net that ships. The nets are opened at the first call and stay.
+    /// Reads a photograph (JPEG, PNG or WebP, upright by its EXIF orientation), detects its faces
+    /// and predicts them with the pretrained network. The networks are opened on the first call and
+    /// kept.
     ///
     /// ```no_run
     /// use ror::prelude::*;
@@ -107,8 +108,8 @@ impl Photo {
     /// ```
     ///
     /// # Errors
-    /// A file that can't be read or is not a picture, weights that are missing (the message says
-    /// how they come), or the device failing.
+    /// A file that can't be read or is not an image, missing weights (the message says how to get
+    /// them), or the device failing.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         static READY: Mutex<Option<(Detector, Predictor)>> = Mutex::new(None);
         let mut ready = READY
@@ -123,30 +124,32 @@ impl Photo {
         photo
     }
 
-    /// The chip of a face, by its number from 0: 200 x 200 pixels, as UTKFace's.
+    /// Returns the aligned crop of a face by its number from 0: 200 x 200 pixels, as in UTKFace.
     ///
     /// # Errors
-    /// No face of this number, or a photograph whose picture was dropped.
+    /// No face of this number, or a photograph whose image was dropped.
     pub fn chip(&self, face: usize) -> Result<RgbImage> {
         let one = self.faces.get(face).with_context(|| {
             format!("there is no face {face}: this photograph has {}", self.faces.len())
         })?;
-        let picture = self.picture().context("the photograph's picture was not kept")?;
+        let picture = self
+            .picture()
+            .context("the photograph's image was not kept: open it with Photo::open")?;
         Chip::at(one.chip[0], one.chip[1]).cut(picture)
     }
 
-    /// The photograph itself, upright; none once it was dropped.
+    /// The upright photograph; `None` once it was dropped.
     pub fn picture(&self) -> Option<&RgbImage> {
         self.picture.as_ref()
     }
 }
 
 impl Predictor {
-    /// Finds the faces in photographs and predicts them, on every core: one entry a file, in order;
-    /// for a file that is not a picture, what is wrong with it.
+    /// Detects the faces in photographs and predicts them, on every core: one entry per file, in
+    /// order. A file that is not an image has its own error.
     ///
-    /// Each photograph goes through `then` while its picture is there, and is dropped afterwards:
-    /// what `then` returns is what remains of it.
+    /// Each photograph is passed to `then` with its image, which is dropped afterwards; what `then`
+    /// returns is kept.
     ///
     /// # Errors
     /// The device failing, or Stop in a notebook.
@@ -176,10 +179,10 @@ impl Predictor {
         )
     }
 
-    /// Finds the faces in one photograph and predicts them; the photograph keeps its picture.
+    /// Detects and predicts the faces in one photograph, which keeps its image.
     ///
     /// # Errors
-    /// A file that can't be read or is not a picture, or the device failing.
+    /// A file that can't be read or is not an image, or the device failing.
     pub fn predict_photo(&self, detector: &Detector, path: impl AsRef<Path>) -> Result<Photo> {
         let path = path.as_ref();
         read_picture(path)
@@ -188,7 +191,7 @@ impl Predictor {
     }
 }
 
-/// A photograph with its faces predicted by `predict`, which takes all chips at once.
+/// A photograph with its faces predicted by `predict`, which takes all aligned crops at once.
 fn photo(
     detector: &Detector,
     path: &Path,
@@ -203,7 +206,7 @@ fn photo(
     Ok(Photo { picture: Some(picture), ..photo })
 }
 
-/// The faces of a photograph, found and not predicted yet.
+/// The detected faces of a photograph, not predicted yet.
 #[derive(Debug)]
 pub struct Seen {
     width: u32,
@@ -214,7 +217,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Finds the faces of a photograph, and cuts them out.
+    /// Detects and crops the faces of a photograph.
     ///
     /// # Errors
     /// A photograph without pixels, or libtorch failing.
@@ -231,7 +234,7 @@ impl Seen {
         Ok(Self { width, height, found, chips })
     }
 
-    /// The photograph with what is predicted for its faces; without its picture.
+    /// Adds the predictions of its faces; the photograph's image is not kept.
     pub fn with(self, path: &Path, predicted: impl IntoIterator<Item = FacePrediction>) -> Photo {
         let Self { width, height, found, .. } = self;
         let rounded = |value: f64| (10.0 * value).round() / 10.0;
@@ -254,10 +257,10 @@ fn as_text<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(&path.display())
 }
 
-/// Faces of fewer pixels than this are small.
+/// Faces below this size are noted as small, in pixels.
 const SMALL: f64 = 40.0;
 
-/// What makes a prediction doubtful: a small face, one turned away, one cut off by the edge.
+/// Reasons to doubt a prediction: a face that is small, turned away or cut off by the edge.
 fn notes(found: &Found, chip: &Chip, width: u32, height: u32) -> Vec<String> {
     let mut notes = vec![];
     let side = found.bounds.width.max(found.bounds.height);
@@ -265,7 +268,7 @@ fn notes(found: &Found, chip: &Chip, width: u32, height: u32) -> Vec<String> {
         notes.push(format!("small: {side:.0} px"));
     }
     let [left, right, nose, ..] = found.points;
-    // Along the line between the eyes, 0 at the left one and 1 at the right one.
+    // Position along the line between the eyes, 0 at the left one and 1 at the right one.
     let between = [right[0] - left[0], right[1] - left[1]];
     let along = [nose[0] - left[0], nose[1] - left[1]];
     let length = between[0].hypot(between[1]).max(1e-6);
@@ -273,7 +276,7 @@ fn notes(found: &Found, chip: &Chip, width: u32, height: u32) -> Vec<String> {
     if !(0.2..=0.8).contains(&at) {
         notes.push("turned away".to_owned());
     }
-    // The face itself, without the chip's margin.
+    // The face itself, without the crop's margin.
     let (low, high) = (30.0, 170.0);
     let inside = [[low, low], [high, low], [high, high], [low, high]].iter().all(|corner| {
         let [x, y] = chip.point(*corner);

@@ -1,4 +1,4 @@
-//! Nets ready to predict: pictures in, predictions out.
+//! Networks ready to predict: images in, predictions out.
 
 use std::path::PathBuf;
 
@@ -16,8 +16,8 @@ use utils::device::{device, inference_kind};
 use utils::progress::Progress;
 use utils::threads::{Room, on_every_core};
 
-/// Nets ready to predict: one for both gender and age, or one for each; of several for the
-/// same, the mean counts.
+/// Networks ready to predict: one for both gender and age, or one for each. Predictions of several
+/// networks for the same task are averaged.
 ///
 /// ```no_run
 /// use ror::prelude::*;
@@ -38,7 +38,7 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    /// The net for gender and age that ships, [`DEFAULT_MODEL`].
+    /// Opens the pretrained network for gender and age, [`DEFAULT_MODEL`].
     ///
     /// # Errors
     /// Weights that are missing or damaged.
@@ -46,40 +46,40 @@ impl Predictor {
         Self::open(&[DEFAULT_MODEL])
     }
 
-    /// Nets of the project's store by their names or cards.
+    /// Opens networks of the project's store by their names or cards.
     ///
     /// # Errors
-    /// No net of such a name, a damaged one, or nets that leave out gender or age.
+    /// No network of such a name, a damaged one, or networks that leave out gender or age.
     pub fn open(names: &[&str]) -> Result<Self> {
         let store = ModelStore::local();
         Self::new(names.iter().map(|name| store.open(name)).collect::<Result<_>>()?)
     }
 
-    /// Nets at hand.
+    /// Creates a predictor from networks that are loaded.
     ///
     /// # Errors
-    /// Nets that leave out gender or age.
+    /// Networks that leave out gender or age.
     pub fn new(nets: Vec<Trained>) -> Result<Self> {
         let heads: Vec<Task> = nets.iter().flat_map(|net| net.card.task.heads()).collect();
         ensure!(
             heads.contains(&Task::Gender) && heads.iter().any(|task| task.has_age()),
-            "a prediction needs a net for gender and one for age, or one for both"
+            "a prediction needs a network for gender and one for age, or one for both"
         );
         Ok(Self { ready: Worker::new(&nets)?, nets })
     }
 
-    /// Predicts for a picture of a cropped and aligned face.
+    /// Predicts for an image of a cropped and aligned face.
     ///
     /// # Errors
-    /// A picture of no pixels, or the device failing.
+    /// An image without pixels, or the device failing.
     pub fn predict(&self, picture: &RgbImage) -> Result<FacePrediction> {
         self.predict_all(std::slice::from_ref(picture))?
             .pop()
-            .context("no prediction for a picture")
+            .context("no prediction for the image")
     }
 
-    /// Predicts for many picture files (JPEG or PNG) of cropped and aligned faces, in order, on
-    /// every core; for a file that is not such a picture, says what is wrong with it.
+    /// Predicts for image files (JPEG or PNG) of cropped and aligned faces, in order, on every
+    /// core. A file that is not such an image has its own error.
     ///
     /// # Errors
     /// The device failing.
@@ -91,7 +91,7 @@ impl Predictor {
         })
     }
 
-    /// Predicts for `n` pictures that `read` gives, in order, on every core.
+    /// Predicts for the `n` images that `read` returns, in order, on every core.
     pub(super) fn predict_each(
         &self,
         n: usize,
@@ -99,7 +99,7 @@ impl Predictor {
     ) -> Result<Vec<Result<FacePrediction>>> {
         let device = device();
         let some = batch(device);
-        let progress = Progress::new("predicting, pictures", n);
+        let progress = Progress::new("predicting images", n);
         let read = |worker: &Worker, i| {
             let picture = read(worker, i);
             progress.step()?;
@@ -118,20 +118,20 @@ impl Predictor {
         Ok(predicted.into_iter().flatten().collect())
     }
 
-    /// Predicts for aligned crops at once.
+    /// Predicts for aligned crops in one call.
     pub(super) fn predict_all(&self, chips: &[RgbImage]) -> Result<Vec<FacePrediction>> {
         self.ready.predict(chips)
     }
 
-    /// The cards of its networks.
+    /// The networks' cards.
     pub fn cards(&self) -> Vec<&Card> {
         self.nets.iter().map(|net| &net.card).collect()
     }
 
-    /// The networks for another thread.
+    /// Copies the networks for another thread.
     ///
     /// # Errors
-    /// No memory for a copy of them.
+    /// No memory for the copy.
     pub fn worker(&self) -> Result<Worker> {
         Worker::new(&self.nets)
     }
@@ -142,14 +142,14 @@ fn inference(nets: &[Trained]) -> Result<Vec<Inference>> {
     nets.iter().map(|net| net.net.inference(kind)).collect()
 }
 
-/// The networks of a [`Predictor`] for one thread: libtorch runs them fastest so.
+/// The networks of a [`Predictor`] for one thread: libtorch is fastest with a copy per thread.
 #[derive(Debug)]
 pub struct Worker {
     cards: Vec<Card>,
     ready: Vec<Inference>,
 }
 
-/// An image resized for each network: all that is kept of one that was large.
+/// An image resized for each network; the original need not be kept.
 #[derive(Debug)]
 pub struct Inputs(Vec<RgbImage>);
 
@@ -195,7 +195,7 @@ impl Worker {
         FacePrediction::from_heads(heads)
     }
 
-    /// Predicts for inputs of which some could not be made: for those, the error stays.
+    /// Predicts for inputs of which some could not be made: their errors are kept.
     ///
     /// # Errors
     /// The device failing.

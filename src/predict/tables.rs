@@ -7,11 +7,11 @@ use super::{FacePrediction, Photo, PhotoFace, Predictor, Worker};
 use crate::data::Faces;
 
 impl FacePrediction {
-    /// One row a face: `gender`, `female` (its probability, 0 to 1), `age` (the expected age, years),
-    /// `age_low` and `age_high` (the range of 80 %, years), `age_group`.
+    /// One row per face: `gender`, `female` (its probability, 0 to 1), `age` (expected age, years),
+    /// `age_low` and `age_high` (80 % range, years), `age_group`.
     ///
     /// # Errors
-    /// None that predictions can cause.
+    /// Only internal errors of polars.
     pub fn table<'a>(faces: impl IntoIterator<Item = &'a Self>) -> Result<DataFrame> {
         let faces: Vec<&Self> = faces.into_iter().collect();
         let numbers = |of: fn(&Self) -> f64| faces.iter().map(|face| of(face)).collect::<Vec<_>>();
@@ -27,12 +27,12 @@ impl FacePrediction {
 }
 
 impl Photo {
-    /// One row a face of some photographs: `path`, `face` (its number in the photograph, from 1), `x`,
-    /// `y`, `width`, `height` (pixels), `score`, `notes`, and the columns of
+    /// One row per face of the photographs: `path`, `face` (its number in the photograph, from 1),
+    /// `x`, `y`, `width`, `height` (pixels), `score`, `notes`, and the columns of
     /// [`FacePrediction::table`].
     ///
     /// # Errors
-    /// None that photographs can cause.
+    /// Only internal errors of polars.
     pub fn table(photos: &[Self]) -> Result<DataFrame> {
         let faces: Vec<&PhotoFace> = photos.iter().flat_map(|photo| &photo.faces).collect();
         let paths = photos.iter().flat_map(|photo| {
@@ -57,12 +57,12 @@ impl Photo {
 }
 
 impl Predictor {
-    /// Predicts for the pictures of a table of records, on every core. One row a picture, in the
-    /// table's order: `index`, `predicted_gender`, `predicted_age` and the other columns of
-    /// [`FacePrediction::table`]; a join by `index` puts them beside the records.
+    /// Predicts for the images of a records table, on every core. One row per image, in the table's
+    /// order: `index`, `predicted_gender`, `predicted_age` and the other columns of
+    /// [`FacePrediction::table`]; join them with the records by `index`.
     ///
     /// # Errors
-    /// A table that is not of this set, a picture that can't be read or decoded, or the device
+    /// A table that is not of this set, an image that can't be read or decoded, or the device
     /// failing.
     pub fn predict_records(&self, faces: &Faces, records: &DataFrame) -> Result<DataFrame> {
         let indices = faces.indices(records)?;
@@ -70,7 +70,7 @@ impl Predictor {
         let predicted = self.predict_each(indices.len(), read)?;
         let predicted = predicted.into_iter().collect::<Result<Vec<FacePrediction>>>()?;
         let mut columns = FacePrediction::table(&predicted)?;
-        // Records have a gender and an age of their own.
+        // Records already have the columns gender and age.
         columns.rename("gender", "predicted_gender".into())?;
         columns.rename("age", "predicted_age".into())?;
         let indices = indices.iter().map(|index| *index as u32).collect::<Vec<_>>();

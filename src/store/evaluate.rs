@@ -1,4 +1,4 @@
-//! A trained network measured on images that neither it nor its ancestors have seen.
+//! Evaluation of a trained network on images that neither it nor its ancestors have seen.
 
 use std::path::Path;
 
@@ -10,19 +10,20 @@ use crate::metrics::{Evaluation, Metrics};
 use utils::files;
 
 impl Trained {
-    /// What the net, and every net it started from, was trained and selected on. Nets it started
-    /// from are looked for in the project's store.
+    /// Returns what the network, and every network it started or learned from, was trained and
+    /// selected on. Those networks are looked up in the project's store.
     ///
     /// # Errors
-    /// A start that is gone, or a list of contents that can't be read.
+    /// An ancestor that is missing, or a list of image hashes that can't be read.
     pub fn lineage(&self) -> Result<Lineage> {
         Lineage::of(&ModelStore::local(), &self.path, &self.card)
     }
 
-    /// Refuses parts of a split of which this net, or a net it started from, has seen a content.
+    /// Rejects sets of a split if this network, or one it started or learned from, has seen an
+    /// image of them.
     ///
     /// # Errors
-    /// How many it has seen, or that this is not known.
+    /// The number of images it has seen, or that this is unknown.
     pub fn check_unseen(&self, faces: &Faces, split: &Split, parts: &[Part]) -> Result<()> {
         let (lineage, contents) = (self.lineage()?, split.contents(faces)?);
         parts.iter().try_for_each(|part| {
@@ -30,22 +31,22 @@ impl Trained {
         })
     }
 
-    /// Loss, accuracy and their like on the test part of a split, with 95 % intervals: of the
-    /// split it was trained by, or of any whose test pictures it has not seen.
+    /// Evaluates the network on the test set of a split, with 95 % intervals: of the split it was
+    /// trained on, or of any whose test images it has not seen.
     ///
     /// # Errors
-    /// A test part of which this net, or a net it started from, has seen a content.
+    /// A test set of which this network, or one it started or learned from, has seen an image.
     pub fn evaluate(&self, faces: &Faces, split: &Split) -> Result<Evaluation> {
         self.check_unseen(faces, split, &[Part::Test])?;
-        let labelled = self.predict(faces, &split.test).context("on the test part")?;
+        let labelled = self.predict(faces, &split.test).context("on the test set")?;
         Ok(Evaluation::of(labelled))
     }
 
-    /// Puts what the net reached on a protocol's test part into its card, in place of an earlier
+    /// Writes the network's results on a protocol's test set to its card, replacing an earlier
     /// entry of that protocol, and returns the card's path.
     ///
     /// # Errors
-    /// A net that is not among the pretrained ones, or a card that can't be written.
+    /// A network that is not a pretrained one, or a card that can't be written.
     pub fn publish(
         &mut self,
         protocol: Protocol,
@@ -56,7 +57,7 @@ impl Trained {
         let shipped = self.path.parent() == Some(ModelStore::local().folder());
         ensure!(
             shipped,
-            "{} is not among the models that ship: train with --save models/NAME.json first",
+            "{} is not a pretrained model: train with --save models/NAME.json first",
             self.path.display()
         );
         let tests = &mut self.card.tests;

@@ -1,5 +1,5 @@
-//! What a net has seen: the contents that it, and every net it started or learnt from, was trained
-//! or selected on.
+//! What a network has seen: the images that it, and every network it started or learned from, was
+//! trained or selected on.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
@@ -11,7 +11,7 @@ use super::{Card, Model, ModelStore};
 use crate::data::{ContentList, Part};
 use utils::progress::thousands;
 
-/// A net and the nets it started or learnt from, nearest first, with the contents of their splits.
+/// A network and those it started or learned from, nearest first, with their splits' image hashes.
 #[derive(Debug)]
 pub struct Lineage(Vec<Ancestor>);
 
@@ -22,38 +22,39 @@ struct Ancestor {
     contents: ContentList,
 }
 
-/// How many contents of a part a lineage has seen.
+/// Number of images of a set that a lineage has seen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Overlap {
-    /// A net of the lineage was trained on them.
+    /// Images that a network of the lineage was trained on.
     pub trained: usize,
-    /// A net of the lineage was selected on them.
+    /// Images that a network of the lineage was selected on.
     pub selected: usize,
 }
 
 impl ModelStore {
-    /// What a net, and every net it started from, was trained and selected on.
+    /// Returns what a network, and every network it started or learned from, was trained and
+    /// selected on.
     ///
     /// # Errors
-    /// A start that is not in the store, or a list of contents that can't be read.
+    /// An ancestor that is not in the store, or a list of image hashes that can't be read.
     pub fn lineage(&self, model: &Model) -> Result<Lineage> {
         Lineage::of(self, &model.path, &model.card)
     }
 }
 
 impl Lineage {
-    /// The lineage of a net whose card is at `path`.
+    /// Returns the lineage of a network whose card is at `path`.
     ///
     /// # Errors
-    /// A start or teacher that is not in the store, or a list of contents that can't be read: what
-    /// the net has seen is not known then.
+    /// An ancestor that is not in the store, or a list of image hashes that can't be read: it is
+    /// then unknown what the network has seen.
     pub(super) fn of(store: &ModelStore, path: &Path, card: &Card) -> Result<Self> {
-        let mut models = None; // read where there is a start or a teacher
+        let mut models = None; // read only if there is a start or a teacher
         let mut ancestors = vec![];
         let mut keys = BTreeSet::from([card.key.clone()]);
         let mut next = VecDeque::from([(path.to_owned(), card.clone())]);
         while let Some((path, card)) = next.pop_front() {
-            let unknown = || format!("what the net {} was trained on is not known", card.key);
+            let unknown = || format!("the training data of the network {} are unknown", card.key);
             ancestors.push(Ancestor {
                 name: name_of(&path),
                 split: card.split.clone(),
@@ -62,19 +63,24 @@ impl Lineage {
             for key in card.start.iter().chain(&card.teachers) {
                 ensure!(
                     *key != card.key,
-                    "the net {key} is said to come from itself: its card is wrong"
+                    "the card of the network {key} is malformed: it lists itself as its start or teacher"
                 );
-                // Two nets of a lineage may come from the same one.
+                // Two networks of a lineage may share an ancestor.
                 if !keys.insert(key.clone()) {
                     continue;
                 }
                 let models = models.get_or_insert_with(|| {
-                    // By the name in the store, where the training is among the runs, too.
+                    // Ancestors first: the same network may be among the runs under another name.
                     store.ancestors().into_iter().chain(store.all()).collect::<Vec<_>>()
                 });
                 let known = models.iter().find(|model| model.card.key == *key);
                 let known = known
-                    .with_context(|| format!("the net {key} that {} comes from is gone", card.key))
+                    .with_context(|| {
+                        format!(
+                            "the network {key}, which {} started or learned from, is missing",
+                            card.key
+                        )
+                    })
                     .with_context(unknown)?;
                 next.push_back((known.path.clone(), known.card.clone()));
             }
@@ -82,15 +88,15 @@ impl Lineage {
         Ok(Self(ancestors))
     }
 
-    /// The names of the nets, nearest first.
+    /// The names of the networks, nearest first.
     pub fn names(&self) -> Vec<&str> {
         self.0.iter().map(|net| net.name.as_str()).collect()
     }
 
-    /// How many contents of a part of a split the nets were trained or selected on.
+    /// Counts the images of a set that the networks were trained or selected on.
     ///
-    /// Nets of the same split as a validation part count as one training that went on: each was
-    /// selected on that part, as the next one is.
+    /// Networks with the split of a validation set count as one continued training: each was
+    /// selected on that set, as the next one is.
     pub fn overlap(&self, part: Part, split: &str, contents: &BTreeSet<String>) -> Overlap {
         let seen = |lists: Vec<&BTreeSet<String>>| {
             let seen = |content: &&String| lists.iter().any(|list| list.contains(*content));
@@ -103,17 +109,17 @@ impl Lineage {
         }
     }
 
-    /// Refuses a part of which a net of the lineage has seen a content.
+    /// Rejects a set of which a network of the lineage has seen an image.
     ///
     /// # Errors
-    /// How many it has seen.
+    /// The number of images it has seen.
     pub fn check_unseen(&self, part: Part, split: &str, contents: &BTreeSet<String>) -> Result<()> {
         let Overlap { trained, selected } = self.overlap(part, split, contents);
         ensure!(
             trained == 0 && selected == 0,
-            "{} or a net it started or learnt from was trained on {} and selected on {} of the {} {} pictures: \
-             use the split it was trained by, or a protocol that leaves those pictures out",
-            self.names().first().unwrap_or(&"this net"),
+            "{} or a network it started or learned from was trained on {} and selected on {} of the \
+             {} {} images: use the split it was trained on, or a protocol without those images",
+            self.names().first().unwrap_or(&"this network"),
             thousands(trained),
             thousands(selected),
             thousands(contents.len()),
@@ -123,7 +129,7 @@ impl Lineage {
     }
 }
 
-/// The contents of the split of a net whose card is at `path`.
+/// Reads the image hashes of the split of a network whose card is at `path`.
 fn contents(path: &Path, card: &Card) -> Result<ContentList> {
     let path = contents_path(path);
     let (contents, list) = match card.protocol {
@@ -132,7 +138,7 @@ fn contents(path: &Path, card: &Card) -> Result<ContentList> {
     };
     ensure!(
         contents.fingerprint() == card.split,
-        "{list} lists another split than the net was trained by",
+        "{list} does not list the split that the network was trained on",
     );
     Ok(contents)
 }
@@ -167,7 +173,7 @@ mod tests {
         assert_eq!(overlap(Part::Test, "new", &["x", "y"]), (0, 0));
         assert_eq!(overlap(Part::Test, "new", &["a", "d", "x"]), (2, 0));
         assert_eq!(overlap(Part::Test, "new", &["c", "e", "x"]), (0, 2));
-        // Its own validation part is what it was selected on; a start's is not its own.
+        // It was selected on its own validation set; that of its start is a different one.
         assert_eq!(overlap(Part::Validation, "new", &["c"]), (0, 0));
         assert_eq!(overlap(Part::Validation, "new", &["e"]), (0, 1));
         assert_eq!(overlap(Part::Validation, "new", &["d"]), (1, 0));

@@ -1,5 +1,4 @@
-//! Trained nets: kept with a card that says all about them, found again, and checked for what
-//! they have seen.
+//! Trained networks: saved with their cards, found by name, and checked for train/test leakage.
 
 mod card;
 mod evaluate;

@@ -1,4 +1,4 @@
-//! Where trained nets are kept: those that ship, and the runs made here.
+//! The store of trained networks: pretrained ones and local runs.
 
 use std::path::{Path, PathBuf};
 
@@ -11,12 +11,12 @@ use utils::device::device;
 use utils::paths;
 use utils::progress::say;
 
-/// The pretrained net that predicts where none is named: gender and age by one net.
+/// The pretrained network used by default: it predicts gender and age.
 pub const DEFAULT_MODEL: &str = "both-64px";
 
-/// A folder of trained nets: pretrained ones as `NAME.json` with their weights beside, runs made
-/// here in `runs/NAME/card.json`, and in `lineage/NAME.json` the cards, without weights, of the nets
-/// that pretrained ones started or learnt from.
+/// A folder of trained networks: pretrained ones as `NAME.json` next to their weights, local runs
+/// as `runs/NAME/card.json`, and as `lineage/NAME.json`, without weights, the cards of the networks
+/// that pretrained ones started or learned from.
 ///
 /// ```
 /// use ror::store::ModelStore;
@@ -32,19 +32,19 @@ pub struct ModelStore {
     folder: PathBuf,
 }
 
-/// A net in a store: its card, without its weights.
+/// A network in a store: its card, without its weights.
 #[derive(Debug, Clone)]
 pub struct Model {
-    /// Its name: a card's file name without `.json`, or a folder's in `runs/`.
+    /// The card's file name without `.json`, or the run's folder in `runs/`.
     pub name: String,
-    /// Where the card is.
+    /// Path of the card.
     pub path: PathBuf,
     /// The card.
     pub card: Card,
 }
 
 impl ModelStore {
-    /// The project's own: `$ROR_MODELS`, or else its folder `models`.
+    /// The project's store: `$ROR_MODELS`, or else the folder `models` of the project.
     pub fn local() -> Self {
         Self::at(paths::models())
     }
@@ -54,49 +54,49 @@ impl ModelStore {
         Self { folder: folder.into() }
     }
 
-    /// Its folder.
+    /// The store's folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The folder of the runs made here.
+    /// The folder of the local runs.
     pub fn runs(&self) -> PathBuf {
         self.folder.join("runs")
     }
 
-    /// The file of pretrained weights of a name, which a training starts from.
+    /// The file of the pretrained weights `name`, from which a training starts.
     pub(crate) fn pretrained_weights(&self, name: &str) -> PathBuf {
         self.folder.join("pretrained").join(format!("{name}.safetensors"))
     }
 
-    /// The nets that ship, in order of their names. A file that is not a card is passed over,
-    /// and a note says so.
+    /// Returns the pretrained networks in order of their names. A file that is not a card is
+    /// skipped with a note.
     pub fn pretrained(&self) -> Vec<Model> {
         models(cards(&self.folder))
     }
 
-    /// The nets that pretrained ones started or learnt from and that do not ship themselves, in order
-    /// of their names: cards without weights.
+    /// Returns the networks that pretrained ones started or learned from and that are not
+    /// pretrained ones themselves, in order of their names: cards without weights.
     pub fn ancestors(&self) -> Vec<Model> {
         models(cards(&self.folder.join("lineage")))
     }
 
-    /// One of [`ModelStore::ancestors`], by its name.
+    /// Returns one of [`ModelStore::ancestors`] by name.
     ///
     /// # Errors
-    /// No such net: the message lists those there are.
+    /// No such network; the message lists the existing ones.
     pub fn ancestor(&self, name: &str) -> Result<Model> {
         let mut ancestors = self.ancestors();
         match ancestors.iter().position(|model| model.name == name) {
             Some(at) => Ok(ancestors.swap_remove(at)),
             None => bail!(
-                "no net that ships started or learnt from {name}; there are: {}",
+                "no pretrained model started or learned from {name}; there are: {}",
                 names(&ancestors)
             ),
         }
     }
 
-    /// The pretrained nets, then the runs made here.
+    /// Returns the pretrained networks, then the local runs.
     pub fn all(&self) -> Vec<Model> {
         let runs = list(&self.runs()).into_iter().map(|run| run.join("card.json"));
         let mut all = self.pretrained();
@@ -104,25 +104,25 @@ impl ModelStore {
         all
     }
 
-    /// The first net that satisfies `wanted`, pretrained ones first.
+    /// Returns the first network that satisfies `wanted`, pretrained ones first.
     pub fn find(&self, wanted: impl Fn(&Card) -> bool) -> Option<Model> {
         self.all().into_iter().find(|model| wanted(&model.card))
     }
 
-    /// Opens the net of a name, or at the path of a card, on the GPU where there is one.
+    /// Opens a network by its name or the path of its card, on the GPU if there is one.
     ///
     /// # Errors
-    /// No such net (those there are, are listed), or a damaged one.
+    /// No such network (the message lists the existing ones), or a damaged one.
     pub fn open(&self, name: &str) -> Result<Trained> {
         self.open_on(name, device())
     }
 
-    /// [`ModelStore::open`] on a device.
+    /// Opens a network as [`ModelStore::open`] does, on a given device.
     ///
     /// # Errors
-    /// No net of that name (the message lists those there are), or a damaged one.
+    /// No such network (the message lists the existing ones), or a damaged one.
     pub fn open_on(&self, name: &str, device: Device) -> Result<Trained> {
-        // Straight to the file where there is one: no other card is read.
+        // If the file exists, no other card is read.
         let by_name = self.folder.join(format!("{name}.json"));
         for card in [PathBuf::from(name), by_name, self.runs().join(name).join("card.json")] {
             if card.extension().is_some_and(|e| e == "json") && card.is_file() {
@@ -131,8 +131,8 @@ impl ModelStore {
         }
         if let Ok(Model { card, .. }) = self.ancestor(name) {
             bail!(
-                "the weights of {name} do not ship, only its card: `{}` makes them, in about {:.0} \
-                 minutes with those of the nets it starts from",
+                "the weights of {name} are not included, only its card: `{}` trains it, in about \
+                 {:.0} minutes with the networks it starts from",
                 card.command,
                 card.minutes
             );
@@ -140,25 +140,25 @@ impl ModelStore {
         let known = self.all();
         ensure!(
             !known.is_empty(),
-            "there is no model {name}, for there are no models in {}: set ROR_MODELS to the folder \
-             `models` of a clone of ror, or name the path of a card (NAME.json, its weights beside it)",
+            "there is no model {name}, since there are no models in {}: set ROR_MODELS to the folder \
+             `models` of a clone of ror, or give the path of a card (NAME.json next to its weights)",
             self.folder.display()
         );
         bail!("there is no model {name} in {}; there are: {}", self.folder.display(), names(&known))
     }
 }
 
-/// The names of nets, for a message.
+/// The names of networks, for a message.
 fn names(models: &[Model]) -> String {
     models.iter().map(|model| model.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// The paths of the cards right in a folder, in order.
+/// The paths of the cards directly in a folder, in order.
 fn cards(folder: &Path) -> impl Iterator<Item = PathBuf> {
     list(folder).into_iter().filter(|path| path.extension().is_some_and(|e| e == "json"))
 }
 
-/// The paths in a folder, in order; none where there is no such folder.
+/// The paths in a folder, in order; empty if there is no such folder.
 fn list(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
@@ -169,9 +169,9 @@ fn list(folder: &Path) -> Vec<PathBuf> {
 fn models(cards: impl Iterator<Item = PathBuf>) -> Vec<Model> {
     let read = |path: PathBuf| match Card::open(&path) {
         Ok(card) => Some(Model { name: name_of(&path), path, card }),
-        // Hours of training may hang on it: never in silence.
+        // Hours of training may depend on it: never skipped silently.
         Err(error) => {
-            say(&format!("note: a net is passed over, since its card can't be read: {error:#}"));
+            say(&format!("note: skipping a network whose card can't be read: {error:#}"));
             None
         }
     };

@@ -1,4 +1,4 @@
-//! A trained net with its card: loaded, saved, evaluated.
+//! A trained network with its card: loading, saving and predicting.
 
 use std::path::{Path, PathBuf};
 
@@ -13,45 +13,45 @@ use crate::model::{Net, Summary, logits_of};
 use utils::files;
 use utils::hash::{sha256, sha256_of_file};
 
-/// A net that has been trained, now or earlier.
+/// A trained network.
 #[derive(Debug)]
 pub struct Trained {
-    /// The net with its best weights.
+    /// The network with its best weights.
     pub net: Net,
-    /// All about it.
+    /// Its card.
     pub card: Card,
-    /// Whether it was loaded instead of trained now.
+    /// Whether it was loaded rather than trained now.
     pub loaded: bool,
-    /// Where its card is.
+    /// Path of the card.
     pub(crate) path: PathBuf,
 }
 
 impl Trained {
-    /// Loads a net by its card.
+    /// Loads a network by its card.
     ///
     /// # Errors
-    /// A card that can't be read, or weights that are missing, cut off, changed or of another
+    /// A card that can't be read, or weights that are missing, truncated, changed or of another
     /// shape.
     pub fn load(card: &Path, device: Device) -> Result<Self> {
         let path = card.to_owned();
         let card = Card::open(&path)?;
         let weights = path.with_file_name(&card.weights);
         let bytes = files::read_file(&weights).with_context(|| {
-            format!("cannot read {}, the weights that {} names", weights.display(), path.display())
+            format!("cannot read {}, the weights of the card {}", weights.display(), path.display())
         })?;
         ensure!(
             sha256(&bytes) == card.weights_sha256,
-            "{} is not the file that its card {} names (cut off, or changed): put the right one \
-             back, or train anew",
+            "checksum mismatch: {} is not the file that the card {} was written with (it is truncated \
+             or was changed): restore it, or train again",
             weights.display(),
             path.display()
         );
         Ok(Self { net: Net::load(card.net.clone(), &weights, device)?, card, loaded: true, path })
     }
 
-    /// Saves weights as `NAME.safetensors` and the card as `NAME.json`, whichever of the three is given, the card last: with it
-    /// the model is there, and one that was there before is replaced in one step. `half` saves
-    /// parameters in f16.
+    /// Saves the weights as `NAME.safetensors` and the card as `NAME.json`; `card` may be either
+    /// path, or one without an extension. The card is written last, so an existing model is
+    /// replaced atomically. `half` saves parameters as f16.
     ///
     /// # Errors
     /// A path without a name, or one that can't be written.
@@ -63,7 +63,7 @@ impl Trained {
         self.save_with(card, half, contents.as_ref())
     }
 
-    /// [`Trained::save`] with the contents of a split of one's own.
+    /// Saves as [`Trained::save`] does, with the image hashes of a custom split.
     pub(crate) fn save_with(
         &mut self,
         card: &Path,
@@ -74,7 +74,7 @@ impl Trained {
         let name = name.strip_suffix(".safetensors").unwrap_or(&name);
         ensure!(
             !name.is_empty(),
-            "{} does not name a card: say where, such as models/NAME.json",
+            "{} does not name a card: give a path such as models/NAME.json",
             card.display()
         );
         let card = card.with_file_name(format!("{name}.json"));
@@ -84,7 +84,7 @@ impl Trained {
         };
         let mut weights = format!("{name}.safetensors");
         if before.as_ref().is_some_and(|before| before.weights == weights) {
-            // The card that is there needs its weights until the new card is.
+            // The existing card needs its weights until the new card is written.
             weights = format!("{name}-{}.safetensors", self.card.key);
         }
         let path = card.with_file_name(&weights);
@@ -97,53 +97,52 @@ impl Trained {
         files::write_json(&card, &self.card)?;
         self.path = card;
         if let Some(before) = before.filter(|before| before.weights != self.card.weights) {
-            // Only room is lost where this fails.
+            // If this fails, only disk space is lost.
             let _ = std::fs::remove_file(self.path.with_file_name(before.weights));
         }
         Ok(())
     }
 
-    /// The same with parameters of its own.
+    /// Copies the network and its parameters.
     pub(crate) fn copied(&self) -> Result<Self> {
         let (card, path) = (self.card.clone(), self.path.clone());
         Ok(Self { net: self.net.copied()?, card, loaded: self.loaded, path })
     }
 
-    /// Where its card is.
+    /// Path of the card.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The name of a net that ships, or that was saved under a name; none of one in `models/runs/`.
+    /// The name of a pretrained network, or of one saved under a name; `None` in `models/runs/`.
     pub fn name(&self) -> Option<String> {
         let name = stem(&self.path);
         (name != "card").then_some(name)
     }
 
-    /// [`Trained::name`], or else the folder of a run: `both-d2e179e321f5`.
+    /// [`Trained::name`], or else the folder of a run, such as `both-d2e179e321f5`.
     pub fn known_as(&self) -> String {
         name_of(&self.path)
     }
 
-    /// The file of its weights.
+    /// Path of the weights.
     pub fn weights(&self) -> PathBuf {
         self.path.with_file_name(&self.card.weights)
     }
 
-    /// A table of the net's layers.
+    /// Returns a table of the network's layers.
     ///
     /// # Errors
-    /// The net failing.
+    /// The network failing.
     pub fn summary(&self) -> Result<Summary> {
         self.net.summary()
     }
 
-    /// What the net predicts for the pictures at `indices`, beside their labels: one entry a
-    /// head.
+    /// Predicts for the images at `indices`, and returns the predictions with the labels: one entry
+    /// per head.
     ///
     /// # Errors
-    /// No pictures, an index outside the set, pictures that can't be decoded, or the net
-    /// failing.
+    /// No images, an index outside the set, images that can't be decoded, or the network failing.
     pub fn predict(&self, faces: &Faces, indices: &[usize]) -> Result<Vec<LabelledPredictions>> {
         ensemble(std::slice::from_ref(self), faces, indices)
     }
@@ -156,17 +155,17 @@ impl Trained {
 }
 
 impl Card {
-    /// Reads logits `[ways, n, outputs]` of the card's net.
+    /// Converts logits `[ways, n, outputs]` of the card's network to predictions.
     pub(crate) fn read(&self, logits: &Tensor) -> Result<Vec<Predictions>> {
         Predictions::from_logits(self.task, &self.temperatures, logits)
     }
 }
 
-/// What several nets predict for the pictures at `indices`, averaged, beside the labels: one
-/// entry a head.
+/// Predicts for the images at `indices` with several networks, and returns the averaged predictions
+/// with the labels: one entry per head.
 ///
 /// # Errors
-/// Nets of different tasks, an index outside the set, or a picture that can't be decoded.
+/// Networks of different tasks, an index outside the set, or an image that can't be decoded.
 pub fn ensemble(
     nets: &[Trained],
     faces: &Faces,
@@ -177,7 +176,7 @@ pub fn ensemble(
     let heads = each.first().map_or(0, Vec::len);
     ensure!(
         each.iter().all(|predictions| predictions.len() == heads),
-        "nets of one ensemble must have the same heads"
+        "the networks of an ensemble must have the same heads"
     );
     let labels = faces.labels(indices)?;
     (0..heads)

@@ -10,17 +10,17 @@ const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;
 const EPSILON: f64 = 1e-8;
 
-/// The optimiser's state: running means of the gradient and of its square.
+/// The optimizer's state: running means of the gradient and of its square.
 #[derive(Debug)]
 pub(super) struct AdamW {
     pub(super) first_moment: Tensor,
     pub(super) second_moment: Tensor,
-    /// Steps so far.
+    /// Number of steps so far.
     pub(super) steps: i64,
 }
 
 impl AdamW {
-    /// For so many parameters, one flat tensor.
+    /// State for parameters in one flat tensor.
     pub(super) fn new(parameters: &Tensor) -> Result<Self> {
         Ok(Self {
             first_moment: parameters.f_zeros_like()?,
@@ -29,7 +29,7 @@ impl AdamW {
         })
     }
 
-    /// One step of all groups of parameters; a backbone's rate is multiplied by `backbone_rate`.
+    /// Takes one step; the backbone's learning rate is multiplied by `backbone_rate`.
     pub(super) fn step(
         &mut self,
         parameters: &mut Tensor,
@@ -42,8 +42,8 @@ impl AdamW {
         no_grad(|| {
             let _ = self.first_moment.f_lerp_(gradient, 1.0 - BETA1)?;
             let _ = self.second_moment.f_lerp_(&gradient.f_square()?, 1.0 - BETA2)?;
-            // The corrections for the moments' start at 0 are the same for all parameters: as
-            // factors of the rate and of epsilon they cost no pass over memory.
+            // Bias corrections are the same for all parameters: as factors of the rate and of
+            // epsilon they need no pass over memory.
             let steps = self.steps as i32;
             let (first, second) = (1.0 - BETA1.powi(steps), 1.0 - BETA2.powi(steps));
             let scale = self.second_moment.f_sqrt()?.f_add_scalar_(EPSILON * second.sqrt())?;

@@ -1,10 +1,10 @@
-//! The running average of weights (EMA) that is validated and kept.
+//! The exponential moving average (EMA) of the weights, which is validated and kept.
 
-/// How far the average moves towards the weights after so many steps (from 1), for a decay a
-/// step; all the way for a decay of 0.
+/// How far the average moves towards the weights at step `steps` (from 1), for a decay per step;
+/// all the way for a decay of 0.
 ///
-/// Early on the average follows quickly, as TensorFlow's does, so that it never drags the first
-/// weights along.
+/// At first the average follows quickly, as in TensorFlow, so that the initial weights do not
+/// dominate it.
 pub(super) fn share(decay: f64, steps: i64) -> f64 {
     if decay <= 0.0 {
         return 1.0;

@@ -1,4 +1,4 @@
-//! The pictures of one size and their targets, on the device.
+//! Training images of one size and their targets, on the device.
 
 use anyhow::Result;
 use tch::{Device, Kind, Tensor};
@@ -9,19 +9,19 @@ use crate::data::Faces;
 use utils::threads::keep_memory;
 
 pub(super) struct Batches {
-    /// Side of the pictures, pixels.
+    /// Side length of the images in pixels.
     pub(super) size: u32,
-    /// On the CPU, those of the whole set, shared; on a GPU, those to train on. u8
-    /// `[n, size, size, 3]`.
+    /// On the CPU, the images of the whole set, shared; on a GPU, the training images. u8 `[n,
+    /// size, size, 3]`.
     pictures: Tensor,
-    /// Where in `pictures` each training picture is.
+    /// Row in `pictures` of each training image.
     rows: Tensor,
     targets: Targets,
     batch: i64,
 }
 
 impl Batches {
-    /// The pictures at `indices`, resized to `size`.
+    /// Loads the images at `indices`, resized to `size`.
     pub(super) fn new(
         faces: &Faces,
         indices: &[usize],
@@ -50,24 +50,24 @@ impl Batches {
         })
     }
 
-    /// Batches an epoch; what does not fill one is left out, others each time.
+    /// Number of batches per epoch. Images that do not fill a batch are left out, others each time.
     pub(super) fn len(&self) -> i64 {
         self.rows.numel() as i64 / self.batch.max(1)
     }
 
-    /// Pictures a batch.
+    /// Batch size.
     pub(super) fn batch(&self) -> i64 {
         self.batch
     }
 
-    /// The training pictures of each batch of an epoch, at random: i64 `[batch]`, counted from 0.
+    /// The training images of each batch of an epoch, shuffled: i64 `[batch]`, counted from 0.
     pub(super) fn shuffled(&self) -> Result<Vec<Tensor>> {
         let (n, device) = (self.rows.numel() as i64, self.rows.device());
         let order = Tensor::f_randperm(n, (Kind::Int64, Device::Cpu))?.f_to_device(device)?;
         (0..self.len()).map(|i| Ok(order.f_narrow(0, i * self.batch, self.batch)?)).collect()
     }
 
-    /// Pictures u8 `[batch, size, size, 3]`, and their targets.
+    /// Images, u8 `[batch, size, size, 3]`, and their targets.
     pub(super) fn get(&self, chosen: &Tensor) -> Result<(Tensor, Targets)> {
         let rows = self.rows.f_index_select(0, chosen)?;
         Ok((self.pictures.f_index_select(0, &rows)?, self.targets.select(chosen)?))

@@ -1,4 +1,4 @@
-//! Checkpoints: a training that stops in the middle goes on from its last whole epoch.
+//! Checkpoints: an interrupted training resumes after its last complete epoch.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -16,19 +16,19 @@ use utils::files;
 use utils::hash::{checksum, checksum_of_file};
 use utils::progress::say;
 
-/// The form of a checkpoint: another number where it changes.
+/// Version of the checkpoint format.
 const VERSION: u32 = 2;
 
-/// The file whose renaming makes a checkpoint valid; it names the file with the tensors.
+/// The file whose renaming completes a checkpoint; it names the file with the tensors.
 #[derive(Debug, Serialize, Deserialize)]
 struct Note {
     version: u32,
     state: String,
-    /// Of the file with the tensors, in hexadecimal.
+    /// Checksum of the file with the tensors, in hexadecimal.
     state_checksum: String,
     steps: i64,
     history: History,
-    /// Of all the above.
+    /// Checksum of the fields above.
     checksum: String,
 }
 
@@ -42,10 +42,10 @@ impl Note {
 
     fn read(path: &Path) -> Result<Self> {
         let note: Self = files::read_json(path)?;
-        ensure!(note.version == VERSION, "it is of another version");
-        ensure!(note.checksum == note.sum()?, "its checksum is another");
+        ensure!(note.version == VERSION, "it has another version");
+        ensure!(note.checksum == note.sum()?, "checksum mismatch");
         let beside = Path::new(&note.state).file_name() == Some(OsStr::new(&note.state));
-        ensure!(beside, "its tensors are not beside it");
+        ensure!(beside, "its field `state` is not a file name");
         Ok(note)
     }
 }
@@ -58,8 +58,8 @@ fn note_path(folder: &Path) -> PathBuf {
     folder.join("checkpoint.json")
 }
 
-/// Saves a training after its last epoch in `history`. The checkpoint before it is removed only
-/// when this one is whole.
+/// Saves a training after the last epoch of `history`. The previous checkpoint is removed once this
+/// one is complete.
 pub(super) fn save(folder: &Path, state: &mut State, history: &History) -> Result<()> {
     let name = format!("checkpoint-{}.safetensors", history.epochs.len());
     let tensors = state
@@ -87,10 +87,10 @@ pub(super) fn save(folder: &Path, state: &mut State, history: &History) -> Resul
     remove_states(folder, Some(&note.state))
 }
 
-/// Restores the training saved in `folder`; an empty history where there is none.
+/// Restores the training saved in `folder`; returns an empty history if there is none.
 ///
 /// # Errors
-/// A file that is damaged, or of another version: without it the training begins anew.
+/// A file that is damaged, or of another version.
 pub(super) fn load(folder: &Path, state: &mut State) -> Result<History> {
     let path = note_path(folder);
     if !path.exists() {
@@ -98,15 +98,15 @@ pub(super) fn load(folder: &Path, state: &mut State) -> Result<History> {
     }
     let unusable = |file: &Path| {
         format!(
-            "the checkpoint {} is damaged or of another version: restore that file, or remove it and \
-             the training begins anew",
+            "the checkpoint {} is damaged or of another version: restore that file, or remove it to \
+             start the training over",
             file.display()
         )
     };
     let note = Note::read(&path).with_context(|| unusable(&path))?;
     let file = folder.join(&note.state);
     if !file.exists() {
-        say(&format!("note: {} is gone: the training begins anew", file.display()));
+        say(&format!("note: {} is missing: the training starts over", file.display()));
         return Ok(History::default());
     }
     restore(&file, &note, state).with_context(|| unusable(&file))?;
@@ -128,9 +128,9 @@ pub(super) fn resumed(folder: &Path, state: &mut State, ranks: &Ranks) -> Result
     Ok(history)
 }
 
-/// Reads the tensors of a checkpoint; where one of them does not fit, none is changed.
+/// Reads the tensors of a checkpoint; if one does not fit, none is changed.
 fn restore(file: &Path, note: &Note, state: &mut State) -> Result<()> {
-    ensure!(hexadecimal(checksum_of_file(file)?) == note.state_checksum, "its checksum is another");
+    ensure!(hexadecimal(checksum_of_file(file)?) == note.state_checksum, "checksum mismatch");
     let saved = Tensor::read_safetensors(file)?;
     let mut pairs = vec![];
     for (name, tensor) in state.named() {
@@ -138,7 +138,7 @@ fn restore(file: &Path, note: &Note, state: &mut State) -> Result<()> {
         let (_, value) = found.with_context(|| format!("it has no tensor {name}"))?;
         ensure!(
             value.size() == tensor.size(),
-            "its tensor {name} is {:?}, not {:?}",
+            "its tensor {name} has the shape {:?}, not {:?}",
             value.size(),
             tensor.size()
         );
@@ -150,17 +150,17 @@ fn restore(file: &Path, note: &Note, state: &mut State) -> Result<()> {
     Ok(())
 }
 
-/// For `fuzz/`: reads the checkpoint in `folder` as a training of this net would, and returns its
-/// epochs.
+/// For `fuzz/`: reads the checkpoint in `folder` as a training of this network would, and returns
+/// its epochs.
 ///
 /// # Errors
-/// A checkpoint that can't be used.
+/// An invalid checkpoint.
 #[doc(hidden)]
 pub fn look_at_checkpoint(folder: &Path, net: &Net) -> Result<usize> {
     Ok(load(folder, &mut State::new(net)?)?.epochs.len())
 }
 
-/// Removes the checkpoint of a training: it has finished, or is to begin anew.
+/// Removes the checkpoint of a training that is complete or starts over.
 pub(crate) fn remove(folder: &Path) -> Result<()> {
     let path = note_path(folder);
     if path.exists() {
@@ -195,7 +195,7 @@ mod tests {
         History { epochs: (1..=epochs).map(epoch).collect() }
     }
 
-    /// A state all of whose numbers are `value`, after so many steps.
+    /// A state whose numbers are all `value`, after `steps` steps.
     fn state(value: f64, steps: i64) -> State {
         let net = Net::new(RorConfig::small(1), Device::Cpu, 0).unwrap();
         let mut state = State::new(&net).unwrap();
@@ -237,7 +237,8 @@ mod tests {
         assert!(names(folder.path()).is_empty());
     }
 
-    /// Killed between any two of the files' changes, a checkpoint is the last one or the next.
+    /// If a process is killed between two file operations, the checkpoint is the old or the new
+    /// one.
     #[test]
     fn a_checkpoint_cut_at_any_file_is_whole() {
         let _turn = utils::random::turn();
@@ -264,13 +265,13 @@ mod tests {
         expect(&first, 1);
         copy(&second, "checkpoint.json", &first);
         expect(&first, 2);
-        // The next save removes what the cut ones left.
+        // The next save removes the leftovers.
         save(first.path(), &mut state(3.0, 30), &history(3)).unwrap();
         assert_eq!(names(first.path()), ["checkpoint-3.safetensors", "checkpoint.json"]);
     }
 
-    /// Flipped bits and lost halves of either file: an error that names it, and does not touch the
-    /// net; as it says, without that file the training begins anew.
+    /// Flipped bits or a missing half of either file give an error that names it and do not change
+    /// the network; without that file, the training starts over.
     #[test]
     fn a_damaged_checkpoint_names_the_file_to_remove() {
         let _turn = utils::random::turn();

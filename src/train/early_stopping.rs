@@ -1,9 +1,9 @@
-//! When a training is over.
+//! The end of a training.
 
 use super::{History, Recipe};
 
-/// Whether a training with this history is over: by its number of epochs, its stop, or its
-/// patience.
+/// Whether a training with this history is over: by its number of epochs, its `stop` or its
+/// `patience`.
 pub(super) fn is_over(recipe: &Recipe, history: &History) -> bool {
     let done = history.epochs.len();
     let last = recipe.stop.unwrap_or(recipe.epochs).min(recipe.epochs);

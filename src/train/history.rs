@@ -1,4 +1,4 @@
-//! What a training did, epoch by epoch.
+//! The history of a training, epoch by epoch.
 
 use std::path::Path;
 
@@ -8,34 +8,33 @@ use serde::{Deserialize, Serialize};
 use utils::files;
 use utils::progress::say;
 
-/// One pass over the training pictures.
+/// One pass over the training set.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
     /// Number, from 1.
     pub epoch: usize,
-    /// Side of the pictures, pixels.
+    /// Side length of the images in pixels.
     #[serde(default)]
     pub size: u32,
-    /// Mean of the loss that was minimised, over pictures as augmented.
+    /// Mean training loss, over augmented images.
     pub train_loss: f64,
-    /// Share of those pictures predicted right while training, 0 to 1; of gender where both are
-    /// predicted.
+    /// Training accuracy on those images, 0 to 1; of gender if both are predicted.
     pub train_accuracy: f64,
-    /// Mean cross-entropy on the validation part (nats).
+    /// Mean cross-entropy on the validation set, in nats.
     pub validation_loss: f64,
-    /// Share of the validation part predicted right, 0 to 1; of gender where both are predicted.
+    /// Validation accuracy, 0 to 1; of gender if both are predicted.
     pub validation_accuracy: f64,
-    /// Mean absolute error of the expected age on the validation part, years; none for gender.
+    /// Mean absolute error of the expected age on the validation set, in years; `None` for gender.
     #[serde(default)]
     pub validation_mae: Option<f64>,
     /// Learning rate at the end of the epoch.
     pub learning_rate: f64,
-    /// How long it took, validation included.
+    /// Duration in seconds, validation included.
     pub seconds: f64,
 }
 
 impl Epoch {
-    /// The heading of [`Epoch::row`]; `age` is whether an age is predicted, which has an MAE.
+    /// The heading of [`Epoch::row`], with a column for the MAE if an `age` is predicted.
     fn heading(age: bool) -> String {
         let mae = if age { "     MAE" } else { "" };
         format!(
@@ -43,7 +42,7 @@ impl Epoch {
         )
     }
 
-    /// One line of a table.
+    /// The epoch as a line of the table.
     fn row(&self, best: bool) -> String {
         format!(
             "{:>5}   {:>10.4}  {:>6.2} %   {:>15.4}  {:>6.2} %{}   {:>13.2e}   {:>7.1}{}",
@@ -68,8 +67,8 @@ pub struct History {
 }
 
 impl History {
-    /// The epoch whose weights are kept: that of the lowest validation loss, the first of them,
-    /// among those on pictures of the size that the last was on.
+    /// The epoch whose weights are kept: the first with the lowest validation loss, among those
+    /// with the image size of the last epoch.
     pub fn best(&self) -> Option<&Epoch> {
         let size = self.epochs.last()?.size;
         self.epochs.iter().filter(|epoch| epoch.size == size).reduce(|best, epoch| {
@@ -83,25 +82,25 @@ impl History {
         std::iter::once(Epoch::heading(age)).chain(rows).collect::<Vec<_>>().join("\n")
     }
 
-    /// The row of an epoch, by its number: whether it was the best then.
+    /// The row of an epoch by its number, marked if it was the best so far.
     fn row(&self, done: usize) -> String {
         let so_far = History { epochs: self.epochs[..done].to_vec() };
         self.epochs[done - 1].row(so_far.best().is_some_and(|best| best.epoch == done))
     }
 
-    /// Says the table so far, which grows by epoch.
+    /// Prints the table so far.
     pub(super) fn print(&self, age: bool) {
         say(&self.table(age));
     }
 
-    /// Says the last epoch.
+    /// Prints the last epoch.
     pub(super) fn print_last(&self) {
         if !self.epochs.is_empty() {
             say(&self.row(self.epochs.len()));
         }
     }
 
-    /// Writes one row an epoch as CSV, whole or not at all.
+    /// Writes the history atomically as CSV, one row per epoch.
     ///
     /// # Errors
     /// A path that can't be written.
@@ -109,7 +108,7 @@ impl History {
         files::write_csv(path, &self.epochs)
     }
 
-    /// Seconds spent in all epochs.
+    /// Total duration of all epochs in seconds.
     pub fn seconds(&self) -> f64 {
         self.epochs.iter().map(|epoch| epoch.seconds).sum()
     }
@@ -135,7 +134,7 @@ mod tests {
         assert_eq!(
             grown.best().map(|e| e.epoch),
             Some(6),
-            "what was best on small pictures is not kept for large ones"
+            "the best epoch on small images is not kept for large ones"
         );
     }
 }

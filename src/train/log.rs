@@ -1,4 +1,4 @@
-//! What can be looked at while a training runs: a CSV file and TensorBoard's event file.
+//! Log files of a running training: CSV and TensorBoard events.
 
 use std::fs::{self, File};
 use std::io::BufWriter;
@@ -15,12 +15,12 @@ pub(super) struct Log {
     events: SummaryWriter<BufWriter<File>>,
 }
 
-/// What TensorBoard's files have in their names, and how ours end.
+/// Part of the name of TensorBoard's files, and the ending of ours.
 const EVENTS: &str = "events.out.tfevents";
 
 impl Log {
-    /// Begins the files anew with the epochs so far: after an interruption, an event file may
-    /// hold an epoch that no checkpoint has.
+    /// Writes the files again with the epochs so far: after an interruption, an event file may hold
+    /// an epoch without a checkpoint.
     pub(super) fn new(folder: &Path, history: &History) -> Result<Self> {
         for entry in fs::read_dir(folder)?.flatten() {
             if entry.file_name().to_string_lossy().starts_with(EVENTS) {

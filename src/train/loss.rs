@@ -1,4 +1,4 @@
-//! How far logits are from their targets.
+//! Loss functions.
 
 use std::fmt;
 
@@ -9,22 +9,21 @@ use super::targets::years;
 use super::{Recipe, Targets};
 use crate::Task;
 
-/// A loss, the crate's or one's own.
+/// A loss function, built-in or custom.
 pub trait Loss: fmt::Debug {
-    /// Identifies it and its settings in a run's key: change it whenever what it computes
+    /// Identifies the loss and its settings in a run's key: change it whenever the computation
     /// changes.
     fn id(&self) -> String;
 
-    /// The mean loss over pictures, a scalar with a gradient, of logits `[n, outputs]`.
+    /// Mean loss over the images, a scalar with a gradient, of logits `[n, outputs]`.
     ///
     /// # Errors
     /// Logits of another shape, or the device failing.
     fn of(&self, logits: &Tensor, targets: &Targets) -> Result<Tensor>;
 }
 
-/// The loss of a recipe: binary cross-entropy for gender, cross-entropy with the target
-/// distribution for age, with the absolute error of the expected age beside it where
-/// [`Recipe::expectation`] is above 0.
+/// The loss of a recipe: binary cross-entropy for gender; for age, cross-entropy with the target
+/// distribution, plus the absolute error of the expected age if [`Recipe::expectation`] is above 0.
 #[derive(Debug)]
 pub(crate) struct RecipeLoss {
     task: Task,
@@ -56,7 +55,7 @@ fn gender(logits: &Tensor, target: &Tensor) -> Result<Tensor> {
 
 impl Loss for RecipeLoss {
     fn id(&self) -> String {
-        "recipe".to_owned() // its settings are in the key as the recipe
+        "recipe".to_owned() // its settings are part of the recipe, which is in the key
     }
 
     fn of(&self, logits: &Tensor, targets: &Targets) -> Result<Tensor> {
@@ -90,7 +89,7 @@ mod tests {
     fn losses_of_hand_made_cases() {
         let labels = [Label::new(3, Gender::Female), Label::new(60, Gender::Male)];
         let plain = Recipe::report(Task::Gender);
-        // Logits of 2: probability 0.8808 of female, right for the first picture.
+        // Logits of 2: probability 0.8808 of female, correct for the first image.
         let logits = Tensor::from_slice(&[2f32, 2.0]).view([2, 1]);
         let expected = (-(0.880_797f64.ln()) - 0.119_203f64.ln()) / 2.0;
         assert!((loss(Task::Gender, &labels, &plain, &logits) - expected).abs() < 1e-5);

@@ -5,9 +5,10 @@ use tch::{Device, Kind, Tensor};
 
 use super::Targets;
 
-/// Mixes each picture with another one of its batch, all in one share, and their targets alike.
+/// Mixes each image with another one of its batch, all in the same ratio, and their targets
+/// likewise.
 pub(super) fn mixup(x: &Tensor, alpha: f64, targets: &mut Targets) -> Result<Tensor> {
-    // Beta(a, a) as the ratio of two gamma variables, which libtorch draws.
+    // Beta(a, a) as the ratio of two gamma variables, which libtorch can draw.
     let two =
         Tensor::f_full([2], alpha, (Kind::Double, Device::Cpu))?.f_internal_standard_gamma()?;
     let (a, b) = (two.f_double_value(&[0])?, two.f_double_value(&[1])?);
@@ -24,7 +25,7 @@ mod tests {
     use crate::task::{Gender, Label};
     use crate::train::Recipe;
 
-    /// Both heads: gender's target and the age in years are mixed as the pictures are.
+    /// Both heads: gender's target and the age in years are mixed as the images are.
     #[test]
     fn pictures_and_the_targets_of_both_heads_are_mixed_in_one_share() {
         let _turn = utils::random::turn();
@@ -33,7 +34,7 @@ mod tests {
             .collect();
         let recipe = Recipe::report(Task::Both);
         let mut targets = Targets::new(Task::Both, &labels, &recipe, Device::Cpu).unwrap();
-        // A picture is its own number: what it is mixed with can be read off.
+        // Each image is filled with its number, so the image it is mixed with can be read off.
         let x = Tensor::arange(8, (Kind::Double, Device::Cpu)).view([8, 1, 1, 1]);
         tch::manual_seed(1);
         let mixed = mixup(&x, 0.5, &mut targets).unwrap().view([8]);
@@ -45,7 +46,7 @@ mod tests {
             let years = &outputs[i][1..];
             let mean: f64 = years.iter().enumerate().map(|(y, p)| y as f64 * p).sum();
             assert!((mean - 10.0 * number).abs() < 1e-3, "so do distributions");
-            // Which other picture, and how much of it: gender must agree with both.
+            // The other image and its share: gender must agree with both.
             let own = years[10 * i];
             let other = (0..8).find(|j| *j != i && years[10 * j] > 1e-6);
             let female = |j: usize| (j % 2) as f64;

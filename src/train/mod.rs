@@ -1,4 +1,4 @@
-//! Training: recipes, the loop (`fit.rs` is the page to read), and its parts.
+//! Training: recipes, the training loop (start reading in `fit.rs`), and its parts.
 
 mod adamw;
 mod augment;
@@ -34,7 +34,7 @@ pub use targets::Targets;
 pub(crate) use teachers::{TAUGHT, Teacher};
 pub(crate) use watch::{Watch, show};
 
-/// The version of everything here that decides what a training gives beyond its settings: part
-/// of a run's key, so that another version trains anew. Count it up with every such change; where it
-/// changes nets with teachers alone, the text of `TAUGHT` changes instead.
+/// Version of the training code. It is part of a run's key, so that another version trains again.
+/// Increase it with every change of results; if only networks with teachers change, change
+/// the text of `TAUGHT` instead.
 pub const VERSION: u32 = 1;

@@ -1,22 +1,22 @@
-//! How the learning rate goes over a training.
+//! Learning rate schedules.
 
 use std::f64::consts::PI;
 
 use serde::{Deserialize, Serialize};
 
-/// How the learning rate goes over a training.
+/// A learning rate schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Schedule {
-    /// The same all along.
+    /// Constant.
     Constant,
-    /// Up to the learning rate for the share [`super::Recipe::warm_up`] of the steps, down to 0
-    /// for the rest, both by a cosine (Smith and Topin, arXiv 1708.07120).
+    /// Up to the learning rate for the share [`super::Recipe::warm_up`] of the steps, then down to
+    /// 0, both along a cosine (Smith and Topin, arXiv 1708.07120).
     OneCycle,
 }
 
 impl Schedule {
-    /// The learning rate at a share of the training, 0 to 1, whose highest is `top`.
+    /// The learning rate at the fraction `at` of a training, 0 to 1; its maximum is `top`.
     pub(super) fn rate(self, top: f64, warm_up: f64, at: f64) -> f64 {
         let cosine = |from: f64, to: f64, at: f64| to + (from - to) * (1.0 + (PI * at).cos()) / 2.0;
         match self {

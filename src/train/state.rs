@@ -1,4 +1,4 @@
-//! All numbers of a training.
+//! The state of a training.
 
 use anyhow::Result;
 use tch::Tensor;
@@ -8,12 +8,12 @@ use super::weights::{FlatNet, Weights};
 use crate::model::Net;
 use crate::ranks::Ranks;
 
-/// All numbers of a training: what a checkpoint holds.
+/// The state of a training: what a checkpoint holds.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) net: FlatNet,
     pub(super) adamw: AdamW,
-    /// The running average of the net's weights.
+    /// Moving average of the network's weights.
     pub(super) average: Weights,
     /// The average at the best epoch.
     pub(super) best: Weights,
@@ -30,7 +30,7 @@ impl State {
         })
     }
 
-    /// The tensors by the names they have in a checkpoint.
+    /// The tensors by their names in a checkpoint.
     pub(super) fn named(&mut self) -> [(&'static str, &mut Tensor); 8] {
         [
             ("weights", &mut self.net.weights.parameters),
@@ -44,7 +44,7 @@ impl State {
         ]
     }
 
-    /// Gives all ranks the first one's numbers.
+    /// Copies the state of the first rank to all ranks.
     pub(super) fn follow(&mut self, ranks: &Ranks) -> Result<()> {
         for (_, tensor) in self.named() {
             ranks.follow(tensor)?;
@@ -53,14 +53,14 @@ impl State {
         Ok(())
     }
 
-    /// Gives all ranks the mean of the running statistics, which each had from its own batches; all
-    /// else is the same on each.
+    /// Averages the running statistics over the ranks, since each has its own batches; everything
+    /// else is the same on all ranks.
     pub(super) fn share_statistics(&mut self, ranks: &Ranks) -> Result<()> {
         ranks.mean(&mut self.net.weights.statistics)?;
         ranks.mean(&mut self.average.statistics)
     }
 
-    /// Runs `f` while the net has the averaged weights.
+    /// Runs `f` with the averaged weights in the network.
     pub(super) fn with_average<T>(&mut self, f: impl FnOnce() -> Result<T>) -> Result<T> {
         let own = self.net.weights.copied()?;
         self.net.weights.copy_from(&self.average)?;

@@ -1,4 +1,4 @@
-//! What the outputs should be for each training picture.
+//! Target outputs of training images.
 
 use anyhow::Result;
 use statrs::distribution::{ContinuousCDF, Normal};
@@ -8,7 +8,7 @@ use super::Recipe;
 use crate::Task;
 use crate::task::{Label, MAX_AGE, OLDEST};
 
-/// The targets of some pictures, on the device.
+/// The targets of images, on the device.
 #[derive(Debug)]
 pub struct Targets {
     task: Task,
@@ -18,7 +18,7 @@ pub struct Targets {
 }
 
 impl Targets {
-    /// The targets of pictures by their labels.
+    /// Creates the targets of images from their labels.
     pub(super) fn new(
         task: Task,
         labels: &[Label],
@@ -40,7 +40,7 @@ impl Targets {
         })
     }
 
-    /// Gives what teachers predict, as [`Targets::outputs`], this share of them.
+    /// Mixes in the predictions of teachers, in the form of [`Targets::outputs`], with this share.
     pub(super) fn learn(&mut self, taught: &Tensor, share: f64) -> Result<()> {
         if self.task.has_age() {
             self.ages = self.ages.f_lerp(&expected_ages(self.task, taught)?, share)?;
@@ -49,7 +49,7 @@ impl Targets {
         Ok(())
     }
 
-    /// Those of some pictures: `chosen`, i64 `[k]`, counts from 0.
+    /// Selects the targets of images: `chosen`, i64 `[k]`, counts from 0.
     pub(super) fn select(&self, chosen: &Tensor) -> Result<Self> {
         Ok(Self {
             task: self.task,
@@ -60,12 +60,12 @@ impl Targets {
     }
 
     /// f32 `[n, outputs]`: the probability of female for gender, a distribution for age, both in
-    /// a row for [`Task::Both`]; smoothed as the recipe says, and mixed by mixup.
+    /// one row for [`Task::Both`]; smoothed by the recipe and mixed by mixup.
     pub fn outputs(&self) -> &Tensor {
         &self.outputs
     }
 
-    /// f32 `[n]`: the age, years; mixed by mixup.
+    /// f32 `[n]`: the age in years; mixed by mixup.
     pub fn ages(&self) -> &Tensor {
         &self.ages
     }
@@ -75,7 +75,8 @@ impl Targets {
         &self.classes
     }
 
-    /// Mixes them with those of other pictures, as mixup mixes the pictures; the classes stay.
+    /// Mixes the targets with those of other images, as mixup mixes the images; classes are
+    /// unchanged.
     pub(super) fn mix(&mut self, order: &Tensor, share: f64) -> Result<()> {
         for tensor in [&mut self.outputs, &mut self.ages] {
             let other = tensor.f_index_select(0, order)?;
@@ -84,7 +85,7 @@ impl Targets {
         Ok(())
     }
 
-    /// For how many pictures the first head predicts the right class: an i64 on the device.
+    /// Number of images for which the first head predicts the correct class: i64 on the device.
     pub(super) fn right(&self, logits: &Tensor) -> Result<Tensor> {
         let classes = match self.task {
             Task::Gender | Task::Both => {
@@ -100,22 +101,22 @@ impl Targets {
     }
 }
 
-/// f32 `[n]`: the expected ages of distributions over the age head's outputs, years.
+/// f32 `[n]`: the expected ages in years of distributions over the age head's outputs.
 fn expected_ages(task: Task, outputs: &Tensor) -> Result<Tensor> {
     let years = years(task)?.f_to_device(outputs.device())?;
     let n = years.numel() as i64;
     Ok(outputs.f_narrow(1, task.outputs() - n, n)?.f_mv(&years)?)
 }
 
-/// f32 `[n]`: the age that each output of the age head stands for, years.
+/// f32 `[n]`: the age in years that each output of the age head stands for.
 pub(super) fn years(task: Task) -> Result<Tensor> {
     let years: Vec<f32> = task.ages().iter().map(|age| *age as f32).collect();
     Ok(Tensor::f_from_slice(&years)?)
 }
 
-/// What the outputs should be for one picture.
+/// The target outputs of one image.
 fn target(task: Task, label: &Label, recipe: &Recipe) -> Vec<f32> {
-    // The upper end of each output's ages; a year reaches half a year to either side.
+    // Upper end of each output's ages; a year extends half a year to either side.
     let (ends, oldest): (Vec<f64>, u32) = match task {
         Task::Gender => {
             let smooth = recipe.label_smoothing as f32;
@@ -174,7 +175,7 @@ mod tests {
                 let years = target(Task::Years, &label, recipe);
                 assert!((years.iter().sum::<f32>() - 1.0).abs() < 1e-6);
             }
-            // At the ends of the range the last output takes what lies beyond it.
+            // At the ends of the range, the last output takes the rest of the distribution.
             if (5..110).contains(&age) {
                 assert_eq!(top(&target(Task::Years, &label, &recipe)), age as usize);
             }
@@ -204,8 +205,8 @@ mod tests {
         near(mixed.ages().double_value(&[0]), 0.25 * 25.0 + 0.75 * 45.0);
     }
 
-    /// The oldest age of the groups keeps its place near the end of the last one, ages 56 to 60:
-    /// a normal distribution around 60 has 1 - cdf((55.5 - 60) / 2) = 0.9878 of its weight there.
+    /// The oldest age stays near the end of the last group, ages 56 to 60: a normal distribution
+    /// around 60 has 1 - cdf((55.5 - 60) / 2) = 0.9878 of its weight there.
     #[test]
     fn an_age_of_60_is_not_taken_for_the_middle_of_its_group() {
         let recipe = Recipe { age_sigma: 2.0, ..Recipe::report(Task::age()) };

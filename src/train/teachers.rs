@@ -1,7 +1,7 @@
-//! Trained nets that another one learns from (distillation: Hinton et al., arXiv 1503.02531). They see
-//! each picture as it is changed for the one that learns, which is what makes it work (Beyer et al.,
-//! arXiv 2106.05237): that costs a forward pass of each teacher a step. A teacher with a smaller input
-//! sees it reduced to that.
+//! Teachers: trained networks that another one learns from (distillation: Hinton et al., arXiv
+//! 1503.02531). They see each image as it is augmented for the student, which is what makes it work
+//! (Beyer et al., arXiv 2106.05237) and costs a forward pass per teacher and step. A teacher with a
+//! smaller input sees the image reduced.
 
 use anyhow::Result;
 use tch::{Kind, Tensor};
@@ -10,10 +10,10 @@ use crate::Task;
 use crate::metrics::distributions;
 use crate::model::{Inference, Net};
 
-/// How one learns from teachers: part of the key of a net that did, as [`super::VERSION`] is of all.
+/// Part of the key of a network with teachers, as [`super::VERSION`] is of all keys.
 pub(crate) const TAUGHT: &str = "taught on pictures as they are changed";
 
-/// A net to learn from.
+/// A network to learn from.
 #[derive(Debug)]
 pub(crate) struct Teacher {
     net: Inference,
@@ -23,7 +23,8 @@ pub(crate) struct Teacher {
 }
 
 impl Teacher {
-    /// A trained net, its task and the temperatures of its heads; with arithmetic in `kind`.
+    /// Creates a teacher from a trained network, its task and the temperatures of its heads. It
+    /// computes in `kind`.
     pub(crate) fn new(net: &Net, task: Task, temperatures: &[f64], kind: Kind) -> Result<Self> {
         Ok(Self {
             net: net.inference(kind)?,
@@ -33,7 +34,8 @@ impl Teacher {
         })
     }
 
-    /// Probabilities for normalised pictures `[n, 3, side, side]`, on their device: f32 `[n, outputs]`.
+    /// Probabilities for normalized images `[n, 3, side, side]`, on their device: f32 `[n,
+    /// outputs]`.
     fn outputs(&self, pictures: &Tensor) -> Result<Tensor> {
         let logits = self.net.forward(&reduced(pictures, self.input)?)?;
         let logits = logits.f_to_device(pictures.device())?.f_unsqueeze(0)?;
@@ -43,17 +45,17 @@ impl Teacher {
     }
 }
 
-/// The mean of what teachers, wherever they are, predict for normalised pictures: f32 `[n, outputs]`,
-/// on the pictures' device.
+/// The mean prediction of teachers, on any devices, for normalized images: f32 `[n, outputs]`, on
+/// the images' device.
 pub(super) fn taught(teachers: &[Teacher], pictures: &Tensor) -> Result<Tensor> {
     let each = teachers.iter().map(|teacher| teacher.outputs(pictures));
     let each = Tensor::f_stack(&each.collect::<Result<Vec<_>>>()?, 0)?;
     Ok(each.f_mean_dim([0i64].as_slice(), false, Kind::Float)?)
 }
 
-/// Pictures `[n, 3, height, height]`, those that are larger at this side.
+/// Images `[n, 3, height, height]`, reduced to `side` if they are larger.
 fn reduced(pictures: &Tensor, side: i64) -> Result<Tensor> {
-    // Smaller ones stay: the first epochs of a progressive training.
+    // Smaller ones are unchanged: the first epochs of a progressive training.
     match pictures.size().last() > Some(&side) {
         true => Ok(pictures.f_internal_upsample_bilinear2d_aa([side, side], false, None, None)?),
         false => Ok(pictures.shallow_clone()),
@@ -68,7 +70,7 @@ mod tests {
     use super::reduced;
     use crate::data::Faces;
 
-    /// What a teacher sees in a larger picture is what it would have been given itself.
+    /// A teacher sees a larger image as it would see its own input.
     #[test]
     fn pictures_are_reduced_as_they_are_when_they_are_read() -> Result<()> {
         let faces = Faces::synthetic(8, 3)?;

@@ -118,7 +118,7 @@ impl Monitor for Watch {
             return error;
         }
         let words = match history.epochs.len() {
-            0 => " in the first epoch: run the cell again to begin again".to_owned(),
+            0 => " in the first epoch: run the cell again to start over".to_owned(),
             last => format!(" after epoch {last}: run the cell again to continue"),
         };
         Stopped(words).into()

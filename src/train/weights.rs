@@ -1,29 +1,28 @@
-//! A net's numbers as two flat tensors.
+//! A network's parameters and statistics as two flat tensors.
 //!
-//! The parameters are views of one flat tensor, so a step is a dozen large operations instead
-//! of a dozen for each of a hundred tensors, and a training is a handful of tensors to save and
-//! resume.
+//! The parameters are views of one flat tensor, so a step is a dozen large operations instead of a
+//! dozen for each of a hundred tensors, and a training has only a few tensors to save and restore.
 
 use anyhow::Result;
 use tch::{Tensor, no_grad};
 
 use crate::model::Net;
 
-/// Parameters and running statistics, f32: those of a net, or a copy.
+/// Parameters and running statistics, f32, of a network or copied.
 #[derive(Debug)]
 pub(super) struct Weights {
     pub(super) parameters: Tensor,
-    /// Running means and variances of the normalisations.
+    /// Running means and variances of the normalizations.
     pub(super) statistics: Tensor,
 }
 
 impl Weights {
-    /// The same numbers in memory of their own.
+    /// Copies the tensors.
     pub(super) fn copied(&self) -> Result<Self> {
         Ok(Self { parameters: copied(&self.parameters)?, statistics: copied(&self.statistics)? })
     }
 
-    /// Takes the numbers of `other`.
+    /// Overwrites the values with those of `other`.
     pub(super) fn copy_from(&mut self, other: &Self) -> Result<()> {
         no_grad(|| {
             self.parameters.f_copy_(&other.parameters)?;
@@ -48,14 +47,14 @@ fn copied(tensor: &Tensor) -> Result<Tensor> {
     Ok(copy)
 }
 
-/// A run of parameters that the optimizer treats alike.
+/// Consecutive parameters that the optimizer treats alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Group {
-    /// How many numbers.
+    /// Number of parameters.
     pub(super) numel: i64,
-    /// Whether weight decay applies: to weights, not to biases or normalisation.
+    /// Whether weight decay applies: to weights, but not to biases or normalization.
     pub(super) decays: bool,
-    /// Whether they belong to a pretrained backbone, which has a learning rate of its own.
+    /// Whether they belong to a pretrained backbone, which has its own learning rate.
     pub(super) is_backbone: bool,
 }
 
@@ -64,12 +63,12 @@ pub(super) struct Group {
 pub(super) struct FlatNet {
     views: Vec<Tensor>,
     pub(super) weights: Weights,
-    /// The parameters' groups, in the order of the flat tensor.
+    /// Groups of the parameters, in the order of the flat tensor.
     pub(super) groups: Vec<Group>,
 }
 
 impl FlatNet {
-    /// Makes all of a net's tensors views of two flat ones.
+    /// Makes all of a network's tensors views of two flat ones.
     pub(super) fn new(net: &Net) -> Result<Self> {
         let (parameters, statistics): (Vec<_>, Vec<_>) =
             net.variables().into_iter().partition(|(_, tensor)| tensor.requires_grad());
@@ -97,7 +96,7 @@ impl FlatNet {
         Ok(Self { views, weights, groups })
     }
 
-    /// The gradient of a loss, flat as the parameters are.
+    /// The gradient of a loss, flat like the parameters.
     pub(super) fn gradient(&self, loss: &Tensor) -> Result<Tensor> {
         let gradients = Tensor::f_run_backward(&[loss], &self.views, false, false)?;
         no_grad(|| {
@@ -116,7 +115,7 @@ fn flatten(tensors: &mut [Tensor], net: &Net) -> Result<Tensor> {
             .map(|t| Ok(t.f_detach()?.f_reshape([-1])?))
             .collect::<Result<Vec<_>>>()?;
         if parts.is_empty() {
-            // A net of one's own may have no running statistics.
+            // A custom network may have no running statistics.
             return Ok(Tensor::f_zeros([0], (tch::Kind::Float, net.device()))?);
         }
         let flat = Tensor::f_cat(&parts, 0)?;

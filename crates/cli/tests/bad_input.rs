@@ -68,7 +68,7 @@ fn an_empty_folder() {
     let folder = TempDir::new().unwrap();
     assert_says(
         &message(Faces::at(folder.path())),
-        &["no picture named", &folder.path().display().to_string()],
+        &["no image named", &folder.path().display().to_string()],
     );
 }
 
@@ -82,7 +82,7 @@ fn a_whole_archive_opens_and_a_truncated_one_does_not() {
     let whole = folder.path().join("UTKFace.tar.gz");
     archive(&whole, 40, |name| format!("UTKFace/{name}"));
     let (done, said) = data(&whole);
-    assert!(done && said.contains("40 pictures"), "{said}");
+    assert!(done && said.contains("40 images"), "{said}");
 
     let bytes = fs::read(&whole).unwrap();
     for (n, length) in [bytes.len() / 2, bytes.len() - 10, 5].into_iter().enumerate() {
@@ -90,7 +90,7 @@ fn a_whole_archive_opens_and_a_truncated_one_does_not() {
         fs::write(&cut, &bytes[..length]).unwrap();
         let (done, said) = data(&cut);
         assert!(!done, "{said}");
-        assert_says(&said, &["cut off or damaged", "download it again"]);
+        assert_says(&said, &["truncated or damaged", "download it again"]);
     }
     let names = fs::read_dir(place.path().join("cache")).unwrap();
     let names: Vec<String> =
@@ -129,8 +129,8 @@ fn a_truncated_picture_among_many() {
     for length in [bytes.len() / 2, bytes.len() - 2, 3, 0] {
         fs::write(folder.path().join(&file), &bytes[..length]).unwrap();
         let faces = Faces::at(folder.path()).unwrap();
-        assert_says(&message(faces.pictures(32)), &["1 of 30 pictures", &file]);
-        assert_says(&message(faces.picture(7)), &["picture 7", &file]);
+        assert_says(&message(faces.pictures(32)), &["1 of 30 images", &file]);
+        assert_says(&message(faces.picture(7)), &["image 7", &file]);
     }
 }
 
@@ -143,25 +143,25 @@ fn a_picture_on_which_the_decoder_panics() {
     fs::copy(Path::new(common::ROOT).join("tests/photos/panics.jpg"), folder.path().join(&file))
         .unwrap();
     let faces = Faces::at(folder.path()).unwrap();
-    assert_says(&message(faces.pictures(32)), &["1 of 30 pictures", &file, "decoder panicked"]);
-    assert_says(&message(faces.picture(7)), &["picture 7", &file, "decoder panicked"]);
+    assert_says(&message(faces.pictures(32)), &["1 of 30 images", &file, "decoder panicked"]);
+    assert_says(&message(faces.picture(7)), &["image 7", &file, "decoder panicked"]);
     let (_folder, card) = changed_card(|_| {});
     let predictor = Predictor::new(vec![Trained::load(&card, Device::Cpu).unwrap()]).unwrap();
     let all = predictor.predict_records(&faces, faces.records());
     for error in [message(all), message(predictor.predict_index(&faces, 7))] {
-        assert_says(&error, &["picture 7", &file, "decoder panicked"]);
+        assert_says(&error, &["image 7", &file, "decoder panicked"]);
     }
 }
 
 #[test]
 fn an_index_outside_the_set() {
     let faces = Faces::synthetic(50, 0).unwrap();
-    assert_says(&message(faces.picture(50)), &["no picture 50", "indices 0 to 49"]);
+    assert_says(&message(faces.picture(50)), &["no image 50", "indices 0 to 49"]);
     let folder = faces_folder(120);
     for index in ["-1", "23708"] {
         let output = program(place(), folder.path()).args(["predict", index]).output().unwrap();
         assert!(!output.status.success());
-        assert_says(&words(&output), &[&format!("no picture {index}"), "indices 0 to 119"]);
+        assert_says(&words(&output), &[&format!("no image {index}"), "indices 0 to 119"]);
     }
 }
 
@@ -176,17 +176,17 @@ fn weights_of_another_shape_cut_off_or_missing() {
     let wider = RorConfig { dense: 128, ..config.clone() };
     assert_says(
         &message(Net::load(wider.clone(), &path, Device::Cpu)),
-        &["not a net of this shape", "dense.", "128"],
+        &["not a network of this shape", "dense.", "128"],
     );
     let deeper = RorConfig { blocks: [2, 1, 1, 1], ..config.clone() };
     assert_says(
         &message(Net::load(deeper.clone(), &path, Device::Cpu)),
-        &["it has no groups.0.blocks.1"],
+        &["it has no tensor groups.0.blocks.1"],
     );
     let shallower = RorConfig { root_shortcut: false, ..config.clone() };
     assert_says(
         &message(Net::load(shallower.clone(), &path, Device::Cpu)),
-        &["more tensors", "root.weight"],
+        &["unknown tensors", "root.weight"],
     );
 
     let bytes = fs::read(&path).unwrap();
@@ -194,7 +194,7 @@ fn weights_of_another_shape_cut_off_or_missing() {
         fs::write(&path, &bytes[..length]).unwrap();
         assert_says(
             &message(Net::load(config.clone(), &path, Device::Cpu)),
-            &["net.safetensors", "cut off"],
+            &["net.safetensors", "truncated"],
         );
     }
     fs::remove_file(&path).unwrap();
@@ -224,8 +224,8 @@ fn a_card_that_no_net_can_have() {
     let (_folder, good) = changed_card(|_| {});
     assert!(Trained::load(&good, Device::Cpu).is_ok());
     for (field, value, says) in [
-        ("temperatures", json!([1.0, 0.0]), &["temperature of 0", "above 0"][..]),
-        ("temperatures", json!([-1.0]), &["temperature of -1"]),
+        ("temperatures", json!([1.0, 0.0]), &["temperature is 0", "above 0"][..]),
+        ("temperatures", json!([-1.0]), &["temperature is -1"]),
         ("weights", json!("../both-64px.safetensors"), &["beside the card"]),
         ("weights", json!("/dev/zero"), &["beside the card"]),
         ("weights", json!(""), &["beside the card"]),
@@ -274,7 +274,10 @@ fn shapes_are_compared_before_memory_is_taken() {
     Tensor::write_safetensors(&[("weight", &one)], &path).unwrap();
     assert_says(
         &message(Net::load(Vast, &path, Device::Cpu)),
-        &["not a net of this shape", "its weight is [1], not [1048576, 1048576]"],
+        &[
+            "not a network of this shape",
+            "its tensor weight has the shape [1], not [1048576, 1048576]",
+        ],
     );
 }
 
@@ -357,7 +360,10 @@ fn weights_and_cards_that_are_pipes_or_devices() {
     fifo(&models.join("pipe.json"));
     let mut limited = Command::new("timeout");
     limited.arg("60").arg(env!("CARGO_BIN_EXE_ror")).arg("lineage").env("ROR_MODELS", &models);
-    assert_says(&words(&limited.output().unwrap()), &["passed over", "pipe.json", "not a file"]);
+    assert_says(
+        &words(&limited.output().unwrap()),
+        &["skipping a network", "pipe.json", "not a file"],
+    );
 }
 
 #[test]
@@ -368,7 +374,7 @@ fn a_cache_that_cannot_be_written() {
     File::create(place.path().join("cache")).unwrap().write_all(b"not a folder").unwrap();
     let output = program(place.path(), folder.path()).arg("data").output().unwrap();
     assert!(output.status.success(), "{}", words(&output));
-    assert_says(&words(&output), &["150 pictures", "not kept for next time", "cache"]);
+    assert_says(&words(&output), &["150 images", "for the next run", "cache"]);
 
     let packed = place.path().join("UTKFace.tar.gz");
     archive(&packed, 10, str::to_owned);
@@ -396,7 +402,7 @@ fn a_disk_that_is_full() {
     limited.env("ROR_DATA", folder.path());
     let output = limited.output().unwrap();
     assert!(!output.status.success());
-    assert_says(&words(&output), &["not kept for next time", "is the disk full", "cannot write"]);
+    assert_says(&words(&output), &["for the next run", "is the disk full", "cannot write"]);
     let left: Vec<_> =
         walk(place.path()).into_iter().filter(|p| p.contains("safetensors")).collect();
     assert!(left.is_empty(), "half-written files stay behind: {left:?}");

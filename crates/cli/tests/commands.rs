@@ -213,7 +213,7 @@ fn predict_takes_several_indices_of_the_data_set() {
     assert_eq!(output.status.code(), Some(1), "{}", words(&output));
     let mut lines = objects(&output);
     let wrong = lines.remove(1);
-    assert!(wrong["error"].as_str().unwrap().contains("no picture 99") && wrong["path"] == "99");
+    assert!(wrong["error"].as_str().unwrap().contains("no image 99") && wrong["path"] == "99");
     assert!(run(["5", "7", "6"]).status.success());
     let refused = run(["5", "--csv", "faces.csv"]);
     assert!(!refused.status.success() && words(&refused).contains("not with data set indices"));
@@ -405,7 +405,7 @@ fn a_pretrained_net_is_fine_tuned_on_a_folder_with_its_own_labels() {
     assert!(!output.status.success());
     let refused = words(&output);
     assert!(
-        refused.contains("mine or a net it started or learnt from was trained on"),
+        refused.contains("mine or a network it started or learned from was trained on"),
         "{refused}"
     );
 }

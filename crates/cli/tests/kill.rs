@@ -353,7 +353,7 @@ fn a_cache_on_a_full_disk_is_right_once_there_is_room() {
             assert!(said.contains("disk full") || said.contains("ROR_CACHE"), "{kib} KiB: {said}");
             assert!(!said.contains("download it again"), "{kib} KiB: {said}");
         } else {
-            not_kept += usize::from(said.contains("not kept for next time"));
+            not_kept += usize::from(said.contains("for the next run"));
             assert_eq!(String::from_utf8(output.stdout).unwrap(), right, "{kib} KiB");
         }
         assert_no_litter(place);

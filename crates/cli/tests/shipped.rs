@@ -240,7 +240,10 @@ fn the_default_net_and_the_originals_pair_predict_by_name() {
     let none = format!("{:#}", store().open("nobody").unwrap_err());
     assert!(none.contains("there is no model nobody") && none.contains("age-32px"), "{none}");
     let card = format!("{:#}", store().open("long-64px").unwrap_err());
-    assert!(card.contains("do not ship") && card.contains("experiments/long-64px.toml"), "{card}");
+    assert!(
+        card.contains("are not included") && card.contains("experiments/long-64px.toml"),
+        "{card}"
+    );
 }
 
 #[test]
