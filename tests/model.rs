@@ -134,6 +134,6 @@ fn shapes_are_read_as_they_were_written() {
     assert_eq!(changed, RorConfig::new(12).into());
     let wrong = |json: &str| serde_json::from_str::<NetConfig>(json).unwrap_err().to_string();
     assert!(wrong(r#"{"input": 32}"#).contains("architecture"));
-    assert!(wrong(r#"{"architecture": "mine"}"#).contains("`mine` is not known"));
+    assert!(wrong(r#"{"architecture": "mine"}"#).contains("`mine` is unknown"));
     assert!(config.with(serde_json::json!({ "depth": 2 })).is_err());
 }

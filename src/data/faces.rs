@@ -101,7 +101,7 @@ impl Faces {
         }
         Ok(Self(Arc::new(Inner {
             #[cfg(feature = "tables")]
-            table: super::tables::table(&records)?,
+            table: super::records::table(&records)?,
             source,
             records,
             left_out,

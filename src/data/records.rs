@@ -33,3 +33,17 @@ impl Record {
         Ok(())
     }
 }
+
+/// One row per record: `index`, `file`, `age`, `gender`, `race`, `content`.
+#[cfg(feature = "tables")]
+pub(super) fn table(records: &[Record]) -> Result<polars::prelude::DataFrame> {
+    let column = |text: fn(&Record) -> &str| records.iter().map(text).collect::<Vec<_>>();
+    Ok(polars::prelude::df!(
+        "index" => (0..records.len() as u32).collect::<Vec<_>>(),
+        "file" => column(|r| &r.file),
+        "age" => records.iter().map(|r| r.label.age).collect::<Vec<_>>(),
+        "gender" => column(|r| r.label.gender.name()),
+        "race" => records.iter().map(|r| r.label.race.map(|race| RACES[usize::from(race)])).collect::<Vec<_>>(),
+        "content" => column(|r| &r.content),
+    )?)
+}

@@ -4,8 +4,7 @@ use anyhow::{Context, Result};
 use polars::prelude::{DataFrame, df};
 
 use super::duplicates::Group;
-use super::{Duplicates, Faces, Record, Split, SplitSizes};
-use crate::task::RACES;
+use super::{Duplicates, Faces, Split, SplitSizes};
 
 impl Faces {
     /// One row per image: `index`, `file`, `age` (years), `gender`, `race`, `content` (image hash).
@@ -57,17 +56,4 @@ impl Duplicates {
             "genders" => words(|g| if g.genders_differ { "both" } else { "one" }),
         )?)
     }
-}
-
-/// One row per record: `index`, `file`, `age`, `gender`, `race`, `content`.
-pub(super) fn table(records: &[Record]) -> Result<DataFrame> {
-    let column = |text: fn(&Record) -> &str| records.iter().map(text).collect::<Vec<_>>();
-    Ok(df!(
-        "index" => (0..records.len() as u32).collect::<Vec<_>>(),
-        "file" => column(|r| &r.file),
-        "age" => records.iter().map(|r| r.label.age).collect::<Vec<_>>(),
-        "gender" => column(|r| r.label.gender.name()),
-        "race" => records.iter().map(|r| r.label.race.map(|race| RACES[usize::from(race)])).collect::<Vec<_>>(),
-        "content" => column(|r| &r.content),
-    )?)
 }

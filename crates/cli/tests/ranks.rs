@@ -346,7 +346,7 @@ fn what_goes_wrong_among_ranks_is_said() {
     // An error that all ranks have is reported as such, not as a lost rank.
     let mut many = train(place.path(), faces.path(), &config);
     many.args(["--batch", "2", "--workers", "3"]);
-    let said = fails(&mut many, "error: a batch of 2 pictures does not share among 3 ranks");
+    let said = fails(&mut many, "error: a batch of 2 images cannot be split across 3 ranks");
     assert!(!said.contains("lost"), "{said}");
     // A worker's own error is shown.
     let mut none = train(place.path(), faces.path(), &config);
