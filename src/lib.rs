@@ -22,15 +22,15 @@
 //! # }
 //! ```
 //!
-//! Modules stand in order: each uses only those before it. [`data`] has labels, pictures and
-//! splits; [`model`] the nets; [`metrics`] what predictions are worth; [`train`] recipes and the
-//! loop; [`store`] trained nets with their cards; [`experiment`] trainings as users run them;
-//! [`predict`] single faces and photographs; [`plot`] figures.
+//! The modules, each of which uses only those before it: [`data`] has labels, images and splits;
+//! [`model`] the networks; [`metrics`] accuracy, errors and their intervals; [`train`] recipes and the
+//! training loop; [`store`] trained networks with their cards; [`experiment`] trainings as users run
+//! them; [`predict`] single faces and photographs; [`plot`] figures.
 //!
-//! One's own net is an [`Architecture`](model::Architecture), one's own loss a
-//! [`Loss`](train::Loss), one's own augmentation an [`Augmentation`](train::Augmentation), one's
-//! own pictures a folder with a `labels.csv` or a [`Source`](data::Source). Every error is a value
-//! that says what was wrong, where, and what to do.
+//! A custom network is an [`Architecture`](model::Architecture), a custom loss a
+//! [`Loss`](train::Loss), a custom augmentation an [`Augmentation`](train::Augmentation), and your own
+//! images are a folder with a `labels.csv` or a [`Source`](data::Source). Every error is a value that
+//! says what went wrong, where, and what to do.
 
 #![warn(missing_docs)]
 

@@ -111,7 +111,7 @@ impl Ranks {
         self.group.rank()
     }
 
-    /// What of a batch of so many pictures is this rank's share, 0 to 1.
+    /// What of a batch of so many images is this rank's share, 0 to 1.
     pub fn weight(&self, batch: i64) -> f64 {
         self.share(batch.max(0) as usize).len() as f64 / batch.max(1) as f64
     }
@@ -203,7 +203,7 @@ impl Ranks {
         if self.size() == 1 {
             return work(0..n);
         }
-        ensure!(n >= self.size(), "{n} pictures do not share among {} ranks", self.size());
+        ensure!(n >= self.size(), "{n} images cannot be split across {} ranks", self.size());
         let own = self.share(n);
         let part = work(own.clone())?;
         let mut shape = part.size();

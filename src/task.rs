@@ -1,4 +1,4 @@
-//! Labels of a picture, and what a net predicts of them: gender, the age group, the age in
+//! Labels of an image, and what a network predicts: gender, the age group, the age in
 //! years, or gender and age together.
 
 use std::fmt;
@@ -39,14 +39,14 @@ impl Gender {
 /// The names of UTKFace's five race labels, 0 to 4.
 pub const RACES: [&str; 5] = ["White", "Black", "Asian", "Indian", "Others"];
 
-/// What is known of a picture.
+/// What is known of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Label {
     /// Years, 0 to 130.
     pub age: u32,
     /// 0 male, 1 female.
     pub gender: Gender,
-    /// Index into [`RACES`]; three of UTKFace's pictures have none.
+    /// Index into [`RACES`]; three images of UTKFace have none.
     pub race: Option<u8>,
 }
 
@@ -57,7 +57,7 @@ impl Label {
     }
 }
 
-/// What a net predicts.
+/// What a network predicts.
 ///
 /// ```
 /// use ror::Task;
@@ -75,13 +75,13 @@ pub enum Task {
     /// Groups of `gap` years up to [`MAX_AGE`]: group i (from 0) is ages `gap * i + 1` to
     /// `gap * (i + 1)`; age 0 belongs to the first.
     AgeGroup {
-        /// Years a group, 1 to 30.
+        /// Years per group, 1 to 30.
         gap: u32,
     },
     /// Age in years: one output for each of 0 to [`OLDEST`], whose mean is the prediction.
     /// As classes it has groups of five years, without an upper end.
     Years,
-    /// Gender and age in years by one net with two heads: the logit of female, then one output
+    /// Gender and age in years by one network with two heads: the logit of female, then one output
     /// a year.
     Both,
 }
@@ -117,7 +117,7 @@ impl Task {
         self != Task::Gender
     }
 
-    /// How many outputs a net for this task has: 1, one a group, one a year, or 1 and one a
+    /// Number of outputs of a network for this task: 1, one per group, one per year, or 1 and one per
     /// year.
     pub fn outputs(self) -> i64 {
         match self {
@@ -177,7 +177,7 @@ impl Task {
         }
     }
 
-    /// The class of a picture: gender's label, or the group of its age. Of [`Task::Both`], a
+    /// The class of an image: gender's label, or the group of its age. Of [`Task::Both`], a
     /// number for each pair of the two, by which splits are stratified.
     pub fn class_of(self, label: &Label) -> usize {
         match self {
@@ -206,7 +206,7 @@ impl Task {
     pub(crate) fn check_outputs(self, outputs: i64) -> Result<()> {
         ensure!(
             outputs == self.outputs(),
-            "a net of {outputs} outputs for {self}, which needs {}",
+            "a network with {outputs} outputs for {self}, which needs {}",
             self.outputs()
         );
         Ok(())

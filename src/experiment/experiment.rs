@@ -43,15 +43,15 @@ use utils::files;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Experiment {
-    /// How the pictures are split.
+    /// How the images are split.
     pub protocol: Protocol,
     /// What is predicted.
     pub task: Task,
-    /// The name of the net whose weights to start from.
+    /// The name of the network whose weights to start from.
     pub start: Option<String>,
-    /// The names of the nets to learn from: [`Recipe::distillation`] says how much.
+    /// The names of the networks to learn from: [`Recipe::distillation`] says how much.
     pub teachers: Vec<String>,
-    /// The net's shape.
+    /// The network's shape.
     pub net: NetConfig,
     /// How it is trained.
     pub recipe: Recipe,
@@ -125,8 +125,8 @@ impl Experiment {
     /// Trains it, or loads it where it was trained before.
     ///
     /// # Errors
-    /// A start or teacher that is not in the store or has seen validation or test pictures, a data
-    /// set that lacks the protocol's pictures, pictures that can't be decoded, a loss that is not a
+    /// A start or teacher that is not in the store or has seen validation or test images, a data
+    /// set that lacks the protocol's images, images that can't be decoded, a loss that is not a
     /// number, or a folder that can't be written.
     pub fn run(&self, faces: &Faces) -> Result<Trained> {
         self.run_with(faces, |training| training.train_or_load())
@@ -144,10 +144,10 @@ impl Experiment {
         let split = self.protocol.split(faces)?;
         let store = ModelStore::local();
         let start = self.start.as_ref().map(|name| store.open(name));
-        let start = start.transpose().context("the net to start from")?;
+        let start = start.transpose().context("the network to start from")?;
         let teachers =
             self.teachers.iter().map(|name| store.open(name)).collect::<Result<Vec<_>>>();
-        let teachers = teachers.context("the nets to learn from")?;
+        let teachers = teachers.context("the networks to learn from")?;
         let mut training = Training::new(faces, &split, self.task)
             .net(self.net.clone())
             .recipe(self.recipe.clone())

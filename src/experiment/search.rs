@@ -7,10 +7,10 @@ use crate::store::Trained;
 use utils::live::{self, Live};
 use utils::progress::say;
 
-/// One setting and how it did on the validation part.
+/// One setting and how it did on the validation set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SearchTrial {
-    /// Pictures a step.
+    /// Batch size.
     pub batch: usize,
     /// The (highest) learning rate.
     pub learning_rate: f64,
@@ -37,16 +37,16 @@ pub struct SearchSoFar {
 pub struct Search {
     /// One entry a setting.
     pub trials: Vec<SearchTrial>,
-    /// The net with the highest validation accuracy.
+    /// The network with the highest validation accuracy.
     pub best: Trained,
 }
 
 impl Training {
-    /// Trains one net for each batch size and learning rate, and compares them on the validation
+    /// Trains one network for each batch size and learning rate, and compares them on the validation
     /// part. Settings trained before are loaded, so a search that was stopped goes on.
     ///
     /// # Errors
-    /// No settings to try, one that can't train (its range is named), pictures that can't be
+    /// No settings to try, one that can't train (its range is named), images that can't be
     /// decoded, a loss that is not a number, or a folder that can't be written.
     pub fn search(&self, batches: &[usize], learning_rates: &[f64]) -> Result<Search> {
         ensure!(

@@ -26,11 +26,10 @@ use utils::hash::sha256;
 use utils::live::Live;
 use utils::progress::{say, thousands};
 
-/// A training to be run: a net's shape and a recipe over a split, with defaults that suit the
-/// data.
+/// A training: a network's shape and a recipe over a split, with defaults that suit the data.
 ///
-/// A net already trained so, pretrained or made here, is loaded instead; a training that was
-/// interrupted goes on from its last whole epoch.
+/// [`Training::train_or_load`] loads a network that was trained with the same settings. A training
+/// that was interrupted continues after its last complete epoch.
 ///
 /// ```no_run
 /// use ror::prelude::*;
@@ -79,7 +78,7 @@ fn known(known: &Known) -> Result<&Trained> {
 }
 
 impl Training {
-    /// A training with [`Recipe::suited`] of the report's net; on synthetic faces of a small one.
+    /// A training with [`Recipe::suited`] of the paper's network, or of a small one on synthetic faces.
     pub fn new(faces: &Faces, split: &Split, task: Task) -> Self {
         Self {
             faces: faces.clone(),
@@ -99,8 +98,8 @@ impl Training {
         }
     }
 
-    /// Fine-tunes a trained net on other faces: its task and shape, from its weights, by
-    /// [`Recipe::fine_tuning`].
+    /// Fine-tunes a trained network on other faces: same task and shape, starting from its weights,
+    /// with [`Recipe::fine_tuning`].
     pub fn fine_tune(faces: &Faces, split: &Split, start: &Trained) -> Self {
         Self {
             net: start.card.net.clone(),
@@ -110,7 +109,7 @@ impl Training {
         }
     }
 
-    /// Another shape of the net, or one's own [`crate::model::Architecture`].
+    /// Another shape, or a custom [`crate::model::Architecture`].
     pub fn net(self, net: impl Into<NetConfig>) -> Self {
         Self { net: net.into(), ..self }
     }
@@ -120,7 +119,7 @@ impl Training {
         Self { recipe, ..self }
     }
 
-    /// A training to watch, of minutes: [`Recipe::fast`], and no block left out of a step.
+    /// A training of minutes: [`Recipe::fast`], without stochastic depth.
     pub fn fast(self) -> Self {
         let net = RorConfig { survival: 1.0, ..suited(self.task, &self.faces) };
         let recipe = Recipe::fast(self.task);
@@ -132,12 +131,12 @@ impl Training {
         self
     }
 
-    /// Passes over the training pictures, at most.
+    /// Maximum number of epochs.
     pub fn epochs(self, epochs: usize) -> Self {
         self.change(|recipe| recipe.epochs = epochs)
     }
 
-    /// Pictures a step.
+    /// Batch size.
     pub fn batch(self, batch: usize) -> Self {
         self.change(|recipe| recipe.batch = batch)
     }
@@ -157,15 +156,15 @@ impl Training {
         Self { augmentation: Some(Rc::new(augmentation)), ..self }
     }
 
-    /// Starts from the weights of a trained net instead of random ones (the head apart, where
-    /// the two differ in it): as arXiv 1710.02985 starts its age nets from gender nets.
+    /// Starts from the weights of a trained network instead of random ones, as arXiv 1710.02985 starts
+    /// its age networks from gender networks. A head of another size stays random.
     pub fn start_from(self, start: &Trained) -> Self {
         Self { start: Some(Rc::new(start.copied())), ..self }
     }
 
-    /// Learns from what trained nets of the same task predict for each picture as it is changed,
-    /// besides from the labels: [`Recipe::distillation`] says how much. Their input is this net's or a
-    /// smaller one, to which the picture is then reduced.
+    /// Learns from the predictions of trained networks of the same task for each augmented image, in
+    /// addition to the labels ([`Recipe::distillation`] says how much). Their input size may be smaller
+    /// than this network's: the image is resized for them.
     pub fn teachers(self, teachers: &[Trained]) -> Self {
         let teachers = teachers.iter().map(|teacher| Rc::new(teacher.copied())).collect();
         Self { teachers, ..self }
@@ -177,12 +176,12 @@ impl Training {
         Self { quiet: true, ..self }
     }
 
-    /// The device to train on; by default a GPU where there is one.
+    /// The device to train on. Default: a GPU if there is one.
     pub fn device(self, device: Device) -> Self {
         Self { device, ..self }
     }
 
-    /// What arithmetic to train in; by default bf16 where the device has it.
+    /// The arithmetic to train in. Default: bf16 if the device supports it.
     pub fn precision(self, precision: Precision) -> Self {
         Self { precision, ..self }
     }
@@ -192,13 +191,13 @@ impl Training {
         Self { ranks: Some(ranks), ..self }
     }
 
-    /// How to name this training on its card: a command that repeats it.
+    /// The command on the card that repeats this training.
     pub fn command(self, command: &str) -> Self {
         Self { command: command.to_owned(), ..self }
     }
 
-    /// Identifies the training (12 hexadecimal digits): everything that decides the net it gives,
-    /// the version of the training code included.
+    /// Identifies the training by everything that decides its result, including the version of the
+    /// training code: 12 hexadecimal digits.
     ///
     /// # Errors
     /// None that settings can cause.
@@ -296,20 +295,20 @@ impl Training {
         for teacher in self.known_teachers()? {
             ensure!(
                 teacher.card.net.input() <= self.net.input(),
-                "a teacher of {} px for a net of {} px: it must not need more than the net sees",
+                "a teacher of {} px for a network of {} px: a teacher's input must not be larger",
                 teacher.card.net.input(),
                 self.net.input()
             );
             ensure!(
                 teacher.card.task == self.task,
-                "a teacher of {} for a net of {}: both must predict the same",
+                "a teacher for {} of a network for {}: both must have the same task",
                 teacher.card.task,
                 self.task
             );
         }
         ensure!(
             self.teachers.is_empty() == (self.recipe.distillation == 0.0),
-            "a distillation of {} from {} teachers: name both or none",
+            "distillation is {} with {} teachers: set both or neither",
             self.recipe.distillation,
             self.teachers.len()
         );
@@ -336,9 +335,9 @@ impl Training {
     ///
     /// # Errors
     /// A recipe or shape that [`Recipe::check`] or [`NetConfig::check`] refuses, outputs that
-    /// are not the task's, a start or teacher that has seen validation or test pictures, teachers of
+    /// are not the task's, a start or teacher that has seen validation or test images, teachers of
     /// another task or a larger input, teachers without distillation or the other way round, a rank that
-    /// is lost, pictures that can't be decoded, a
+    /// is lost, images that can't be decoded, a
     /// loss that is not a number, a folder that can't be written, or the same training running
     /// elsewhere.
     pub fn train(&self) -> Result<Trained> {
@@ -370,7 +369,7 @@ impl Training {
         let ranks = self.ranks.clone().unwrap_or_else(|| Ranks::alone(self.device));
         ensure!(
             ranks.first_says(key.clone())? == key || mode == Mode::Follow,
-            "rank {} would train another net than rank 0: all need the same command, data and version",
+            "rank {} would train another network than rank 0: all ranks need the same command, data and version",
             ranks.number()
         );
         let found = match mode == Mode::Load && ranks.is_first() {
@@ -409,7 +408,7 @@ impl Training {
         };
         if !Live::is_open() {
             say(&format!(
-                "{task}: {} parameters, {} train and {} validation pictures, on {on}",
+                "{task}: {} parameters, {} training and {} validation images, on {on}",
                 thousands(net.parameters()),
                 thousands(self.split.train.len()),
                 thousands(self.split.validation.len()),
@@ -503,22 +502,19 @@ impl Training {
     /// The folder of this training, locked for as long as what is returned lives.
     fn take(&self, folder: &Path) -> Result<File> {
         std::fs::create_dir_all(folder).with_context(|| {
-            format!(
-                "cannot make {} (set ROR_MODELS to a folder that can be written)",
-                folder.display()
-            )
+            format!("cannot create {}: set ROR_MODELS to a writable folder", folder.display())
         })?;
         let lock = File::create(folder.join("lock"))?;
         ensure!(
             lock.try_lock().is_ok(),
-            "this very training is running in another notebook or program: {}",
+            "the same training is running in another notebook or program: {}",
             folder.display()
         );
         remove_half_written(folder);
         Ok(lock)
     }
 
-    /// The net that the first rank has found, on all.
+    /// The network that the first rank has found, on all.
     fn shared(&self, ranks: &Ranks, found: Option<Trained>) -> Result<Option<Trained>> {
         let about = found.as_ref().map(|found| (found.card.clone(), found.path.clone()));
         let Some((card, path)) = ranks.first_says(about)? else {
@@ -541,7 +537,7 @@ impl Training {
     /// up: what a training will take, before it is begun. Nothing is kept of them.
     ///
     /// # Errors
-    /// A setting that can't train (its range is named), or pictures that can't be decoded.
+    /// A setting that can't train (its range is named), or images that can't be decoded.
     pub fn time_steps(&self, steps: usize) -> Result<Vec<f64>> {
         self.check()?;
         let net = Net::new(self.net.clone(), self.device, self.recipe.seed as i64)?;
@@ -552,7 +548,7 @@ impl Training {
     }
 }
 
-/// The report's net, or on synthetic faces a small one.
+/// The report's network, or on synthetic faces a small one.
 pub(super) fn suited(task: Task, faces: &Faces) -> RorConfig {
     match faces.is_synthetic() {
         true => RorConfig::small(task.outputs()),

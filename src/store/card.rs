@@ -1,4 +1,4 @@
-//! A model card: everything about a trained net, as JSON beside its weights.
+//! A model card: everything about a trained network, as JSON beside its weights.
 
 use std::path::{Path, PathBuf};
 
@@ -13,29 +13,29 @@ use crate::model::{NetConfig, Pretrained};
 use crate::train::{History, Recipe};
 use utils::files;
 
-/// What a net was trained on.
+/// What a network was trained on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DataCard {
     /// Whether these were synthetic faces.
     pub synthetic: bool,
-    /// How many pictures the set has.
+    /// How many images the set has.
     pub pictures: usize,
     /// [`crate::data::Faces::fingerprint`].
     pub fingerprint: String,
 }
 
-/// What a net reached on the test part of a protocol.
+/// What a network reached on the test set of a protocol.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Published {
     /// The protocol; not always the one it was trained by.
     pub protocol: Protocol,
     /// The fingerprint of that protocol's split.
     pub split: String,
-    /// Day the test part was opened, UTC.
+    /// Day the test set was opened, UTC.
     pub date: String,
     /// The command that measures it again.
     pub command: String,
-    /// One entry a head.
+    /// One entry per head.
     pub heads: Vec<Metrics>,
 }
 
@@ -45,7 +45,7 @@ pub struct Card {
     /// Identifies task, shape, recipe, start, data, split, loss, augmentation and the version of
     /// the training code together.
     pub key: String,
-    /// What the net predicts.
+    /// What the network predicts.
     pub task: Task,
     /// The file with its weights, beside the card.
     pub weights: String,
@@ -63,17 +63,17 @@ pub struct Card {
     pub augmentation: Option<String>,
     /// The version of the training code.
     pub version: u32,
-    /// The key of the net whose weights it started from; none for random weights.
+    /// The key of the network whose weights it started from; none for random weights.
     pub start: Option<String>,
     /// The weights from other data that its training, or that of a network it started from, began with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pretrained: Option<Pretrained>,
-    /// The keys of the nets it learnt from by distillation.
+    /// The keys of the networks it learned from by distillation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub teachers: Vec<String>,
     /// What on.
     pub data: DataCard,
-    /// By which protocol the pictures were split; none for a split of one's own, whose contents
+    /// By which protocol the images were split; none for a custom split, whose image hashes
     /// are listed beside the card.
     pub protocol: Option<Protocol>,
     /// The fingerprint of the split.
@@ -83,11 +83,11 @@ pub struct Card {
     /// What each head's logits are divided by, so that its probabilities fit the validation
     /// part.
     pub temperatures: Vec<f64>,
-    /// On the validation part, by which the weights were selected: one entry a head.
+    /// On the validation set, by which the weights were selected: one entry per head.
     pub validation: Vec<Metrics>,
-    /// On test parts, each opened once for a published number.
+    /// On test sets, each opened once for a published number.
     pub tests: Vec<Published>,
-    /// Minutes of training, those of the nets it started from included.
+    /// Minutes of training, those of the networks it started from included.
     pub minutes: f64,
     /// What it was trained with: processor or GPU.
     pub hardware: String,
@@ -103,17 +103,17 @@ impl Card {
     /// Reads a card.
     ///
     /// # Errors
-    /// A file that is missing, no JSON or not a card, or a card that no net can have: the field is
+    /// A file that is missing, no JSON or not a card, or a card that no network can have: the field is
     /// named.
     pub fn open(path: &Path) -> Result<Self> {
         let card: Self = files::read_json(path)?;
         card.check().with_context(|| {
-            format!("{} is not the card of a net: bring it again", path.display())
+            format!("{} is not a valid model card: download it again", path.display())
         })?;
         Ok(card)
     }
 
-    /// Refuses what no net can have. Cards come from elsewhere, too: what they name lies beside
+    /// Refuses what no network can have. Cards come from elsewhere, too: what they name lies beside
     /// them, and nowhere else.
     fn check(&self) -> Result<()> {
         self.task.check()?;
@@ -134,7 +134,7 @@ impl Card {
     }
 }
 
-/// The file beside a card that lists the contents of a split of one's own.
+/// The file beside a card that lists the image hashes of a custom split.
 pub(super) fn contents_path(card: &Path) -> PathBuf {
     card.with_file_name(format!("{}.contents.txt", stem(card)))
 }

@@ -6,26 +6,26 @@ use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-/// An augmentation of one's own, applied after the recipe's.
+/// A custom augmentation, applied after the recipe's.
 pub trait Augmentation: fmt::Debug {
     /// Identifies it and its settings in a run's key: change it whenever what it does changes.
     fn id(&self) -> String;
 
-    /// Changes normalised pictures `[n, 3, side, side]`, f32, each in its own way.
+    /// Changes normalised images `[n, 3, side, side]`, f32, each in its own way.
     ///
     /// # Errors
     /// The device failing.
     fn apply(&self, x: &Tensor) -> Result<Tensor>;
 }
 
-/// How strongly training pictures are changed; the default is what the models that ship were
+/// How strongly training images are changed; the default is what the models that ship were
 /// trained by.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augment {
-    /// Whether half of the pictures are mirrored. Default: yes.
+    /// Whether half of the images are mirrored. Default: yes.
     pub mirror: bool,
-    /// How far pictures are turned at most, radians, 0 to 3.2. Default: 0.18.
+    /// How far images are turned at most, radians, 0 to 3.2. Default: 0.18.
     pub rotation: f64,
     /// How far they are scaled at most, as a share, 0 to 0.9. Default: 0.12.
     pub scale: f64,
@@ -36,20 +36,20 @@ pub struct Augment {
     /// How far each colour's level moves at most, 0 to 4 in units of normalised pixels, which
     /// are 64 of 255 levels. Default: 0.3.
     pub level: f64,
-    /// How many pictures have a square patch erased (Zhong et al., arXiv 1708.04896), as a share,
+    /// How many images have a square patch erased (Zhong et al., arXiv 1708.04896), as a share,
     /// 0 to 1. Default: 0.4.
     pub erased: f64,
-    /// Half the patch's side at least and at most, as a share of the picture's, 0 to 1. Default:
+    /// Half the patch's side at least and at most, as a share of the image's, 0 to 1. Default:
     /// 0.1 and 0.25.
     pub erased_size: [f64; 2],
-    /// How many pictures lose their colours, as a share, 0 to 1. Default: none.
+    /// How many images lose their colours, as a share, 0 to 1. Default: none.
     pub grey: f64,
-    /// How much darker or brighter pictures become at most, as a share, 0 to 1. Default: 0.
+    /// How much darker or brighter images become at most, as a share, 0 to 1. Default: 0.
     pub brightness: f64,
-    /// Half of the pictures are blurred by a Gaussian, whose standard deviation is drawn for each
-    /// batch, from 0 to this share of a picture's side, 0 to 0.2. Default: 0.
+    /// Half of the images are blurred by a Gaussian, whose standard deviation is drawn for each
+    /// batch, from 0 to this share of an image's side, 0 to 0.2. Default: 0.
     pub blur: f64,
-    /// Half of the pictures get normal noise, whose standard deviation is drawn for each picture,
+    /// Half of the images get normal noise, whose standard deviation is drawn for each image,
     /// from 0 to this, 0 to 4 in units of normalised pixels. Default: 0.
     pub noise: f64,
 }
@@ -109,7 +109,7 @@ impl Augment {
         Ok(())
     }
 
-    /// Normalised pictures `[n, 3, side, side]`, changed each in its own way. Channels last in
+    /// Normalised images `[n, 3, side, side]`, changed each in its own way. Channels last in
     /// memory, as it came.
     pub(super) fn apply(&self, x: &Tensor) -> Result<Tensor> {
         if *self == Self::none() {
@@ -147,7 +147,7 @@ impl Augment {
         ];
         let theta = Tensor::f_stack(&rows, 1)?.f_view([n, 2, 3])?;
         let grid = Tensor::f_affine_grid_generator(&theta, [n, 3, side, side], false)?;
-        // Bilinear, and beyond the edge the picture reflected: no black corners to learn.
+        // Bilinear, and beyond the edge the image reflected: no black corners to learn.
         Ok(x.f_grid_sampler(&grid, 0, 2, false)?)
     }
 
@@ -234,7 +234,7 @@ impl Augment {
 /// Black, as a normalised pixel.
 const BLACK: f64 = -127.5 / 64.0;
 
-/// Yes for a share of the pictures of `x`.
+/// Yes for a share of the images of `x`.
 fn chosen(share: f64, x: &Tensor) -> Result<Tensor> {
     Ok(Tensor::f_rand([x.size()[0], 1, 1, 1], (Kind::Float, x.device()))?.f_less(share)?)
 }

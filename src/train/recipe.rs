@@ -7,23 +7,23 @@ use super::{Augment, Schedule};
 use crate::Task;
 use crate::data::Faces;
 
-/// Epochs on pictures of another size than the net's input.
+/// Epochs on images of another size than the network's input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stage {
-    /// Side of the pictures, pixels.
+    /// Side of the images, pixels.
     pub size: u32,
     /// How many epochs.
     pub epochs: usize,
 }
 
-/// How a net is trained. Saved beside its weights.
+/// How a network is trained. It is saved in the card beside the weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// Pictures a step.
+    /// Batch size.
     pub batch: usize,
-    /// Passes over the training pictures, at most.
+    /// Maximum number of epochs.
     pub epochs: usize,
     /// Adam's learning rate; with a schedule, its highest.
     pub learning_rate: f64,
@@ -35,9 +35,9 @@ pub struct Recipe {
     pub schedule: Schedule,
     /// Share of the steps in which [`Schedule::OneCycle`] rises, 0 to 1.
     pub warm_up: f64,
-    /// The first epochs, on pictures of other sizes: most is learnt on small ones at a fraction of
-    /// the cost (after fast.ai's progressive resizing). The epochs that remain, one at least, are
-    /// on the net's own size.
+    /// First epochs on images of other sizes: small ones teach most at a fraction of the cost
+    /// (fast.ai's progressive resizing). The remaining epochs, at least one, use the network's own
+    /// size.
     pub progressive: Vec<Stage>,
     /// Decoupled weight decay (AdamW), of weights only.
     pub weight_decay: f64,
@@ -46,10 +46,10 @@ pub struct Recipe {
     /// Stop after this epoch, though the schedule is laid out for `epochs`; `None` goes on.
     #[serde(default)]
     pub stop: Option<usize>,
-    /// How strongly training pictures are changed.
+    /// How strongly training images are changed.
     pub augment: Augment,
     /// Gender: how far the targets 0 and 1 are drawn towards each other, so that mislabelled
-    /// pictures weigh less.
+    /// images weigh less.
     pub label_smoothing: f64,
     /// Age: the spread, in years, of the normal distribution around the true age whose share
     /// in each group is the target; 0 for the true group alone. Neighbouring groups so count
@@ -60,11 +60,11 @@ pub struct Recipe {
     pub expectation: f64,
     /// Gender and age by one net: the weight of gender's loss.
     pub gender_weight: f64,
-    /// Mixup (Zhang et al., arXiv 1710.09412): how evenly two pictures are mixed, the parameter
+    /// Mixup (Zhang et al., arXiv 1710.09412): how evenly two images are mixed, the parameter
     /// of a Beta distribution; 0 for none.
     pub mixup: f64,
     /// Distillation (Hinton et al., arXiv 1503.02531): the share of each target that is what the
-    /// teachers predict for the picture as it is changed, 0 to 1; the rest is its label. Without
+    /// teachers predict for the image as it is changed, 0 to 1; the rest is its label. Without
     /// teachers it does nothing.
     #[serde(default)]
     pub distillation: f64,
@@ -129,9 +129,8 @@ impl Recipe {
         }
     }
 
-    /// A training to watch: the most that a few minutes on two cores give at 32 px. Pictures are
-    /// changed less, for nothing is learnt by heart in so few epochs, and the rate is high after half
-    /// of the first one.
+    /// The most accuracy in a few minutes on two cores at 32 px. Augmentation is weaker, since so few
+    /// epochs don't overfit, and the learning rate peaks after half an epoch.
     pub fn fast(task: Task) -> Self {
         Self {
             epochs: 14,
@@ -162,8 +161,8 @@ impl Recipe {
         }
     }
 
-    /// Further training of a net on other faces: a few epochs at a low rate, changed and averaged
-    /// as its own training was; without its teachers.
+    /// Fine-tuning on other faces: a few epochs at a low rate, with the augmentation and averaging of
+    /// the network's own training, without its teachers.
     pub fn fine_tuning(own: &Recipe) -> Self {
         Self {
             epochs: 8,
@@ -253,8 +252,8 @@ impl Recipe {
         let last = self.stop.unwrap_or(self.epochs);
         ensure!(
             staged < last,
-            "progressive stages of {staged} epochs in a training of {last}: leave at least one epoch \
-             for pictures of the net's own size"
+            "progressive stages take {staged} of {last} epochs: leave at least one epoch \
+             for images of the network's own size"
         );
         self.augment.check()?;
         ensure!(
@@ -265,7 +264,7 @@ impl Recipe {
         Ok(())
     }
 
-    /// The size of an epoch's pictures (from 1), for a net of this input.
+    /// The size of an epoch's images (from 1), for a network of this input.
     pub(super) fn size(&self, epoch: usize, input: u32) -> u32 {
         let mut until = 0;
         for stage in &self.progressive {
