@@ -59,6 +59,8 @@ const AUGMENT: [(&str, When); 12] = [
     ("noise", Unless),
 ];
 
+const STAGE: [(&str, When); 2] = [("size", Always), ("epochs", Always)];
+
 /// JSON of the fields of a list, in its order.
 fn text(list: &[(&str, When)], value: &impl Serialize, default: &impl Serialize) -> Result<String> {
     let fields = |value: Value| -> Result<Map<String, Value>> {
@@ -74,6 +76,11 @@ fn text(list: &[(&str, When)], value: &impl Serialize, default: &impl Serialize)
         }
         let json = match *name {
             "augment" => text(&AUGMENT, own, &Augment::none())?,
+            "progressive" => {
+                let stages = own.as_array().map_or(&[][..], Vec::as_slice).iter();
+                let stages = stages.map(|stage| text(&STAGE, stage, stage));
+                format!("[{}]", stages.collect::<Result<Vec<_>>>()?.join(","))
+            }
             _ => serde_json::to_string(own)?,
         };
         parts.push(format!("\"{name}\":{json}"));
@@ -91,6 +98,7 @@ pub(super) fn of(task: Task, net: &NetConfig, recipe: &Recipe) -> Result<String>
 mod tests {
     use super::*;
     use crate::model::RorConfig;
+    use crate::train::Stage;
 
     fn names(value: &impl Serialize) -> Vec<String> {
         serde_json::to_value(value).unwrap().as_object().unwrap().keys().cloned().collect()
@@ -115,7 +123,9 @@ mod tests {
         let report = || Recipe::report(Task::Gender);
         assert!(!key(report()).contains("distillation") && !key(report()).contains("grey"));
         let augment = Augment { grey: 0.1, ..Augment::none() };
-        let other = key(Recipe { distillation: 0.5, augment, ..report() });
+        let progressive = vec![Stage { size: 32, epochs: 2 }];
+        let other = key(Recipe { distillation: 0.5, augment, progressive, ..report() });
+        assert!(other.contains("\"progressive\":[{\"size\":32,\"epochs\":2}]"), "{other}");
         assert!(other.contains("\"mixup\":0.0,\"distillation\":0.5,\"ema\":0.0"), "{other}");
         assert!(other.contains("\"erased_size\":[0.1,0.25],\"grey\":0.1}"), "{other}");
     }
