@@ -14,9 +14,14 @@ use super::format::Format;
 use super::model_card::ModelCard;
 use ror::Gender;
 use ror::Task;
-use ror::model::{Architecture, LEVEL_MEAN, LEVEL_SCALE, NetConfig, RorConfig};
+use ror::model::{
+    Architecture, LEVEL_MEAN, LEVEL_SCALE, NetConfig, PretrainedRorConfig, RorConfig,
+};
 use ror::store::Trained;
 use utils::{files, python::python};
+
+/// The architectures that `ror.py` has.
+const IN_PYTHON: [&str; 2] = [RorConfig::NAME, PretrainedRorConfig::NAME];
 
 /// The network in PyTorch.
 const ROR_PY: &str = include_str!("../../../../python/ror.py");
@@ -42,9 +47,9 @@ const ROR_PY: &str = include_str!("../../../../python/ror.py");
 pub fn export(net: &Trained, folder: &Path, format: Format) -> Result<()> {
     let architecture = net.card.net.architecture();
     ensure!(
-        architecture == RorConfig::NAME,
+        IN_PYTHON.contains(&architecture),
         "cannot export a network of the architecture {architecture}: ror.py only supports {}",
-        RorConfig::NAME
+        IN_PYTHON.join(" and ")
     );
     files::write_folder(folder, |new| {
         describe(net, format, new)?;
