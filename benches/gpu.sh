@@ -17,11 +17,10 @@ pack() {
         program=$(grep "/$name-[0-9a-f]*$" <<<"$built" | tail -1)
         cp "$program" target/gpu/$name
     done
-    library=$(ldd "$program" | sed -n 's/.*libror.so => \(.*\) (.*/\1/p')
-    cp "$library" "$(rustc --print target-libdir)"/libstd-*.so benches/gpu.sh benches/gpu.py python/ror.py target/gpu/
+    cp "$(rustc --print target-libdir)"/libstd-*.so benches/gpu.sh benches/gpu.py python/ror.py target/gpu/
     cp benches/rivals/{report,train,predict_folder,ceiling}.py target/gpu/
     cp models/both-64px.* models/gender-32px.json target/gpu/models/
-    strip -R .rustc target/gpu/{waits,training,libror.so} # metadata that compilers read
+    strip target/gpu/{waits,training}
     tar -C target -czf target/gpu.tar.gz gpu
     du -sh target/gpu.tar.gz
 }

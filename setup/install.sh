@@ -17,7 +17,6 @@ mkdir -p "$prefix/bin" "$program" "$data/models" "$data/data"
 cp target/bin/* "$program/"
 cp -r models/*.json models/*.safetensors models/lineage models/detector "$data/models/"
 cp -r experiments "$data/"
-cp -r data/protocols "$data/data/"
 cat >"$prefix/bin/ror" <<END
 #!/bin/sh
 # Written by make install of $root.

@@ -24,7 +24,7 @@ fn example(name: &str, place: &Path, args: &[&Path]) -> Output {
 }
 
 fn with_models(place: &Path) {
-    common::copied(&["models", "models/lineage", "data/protocols"], place);
+    common::copied(&["models", "models/lineage"], place);
 }
 
 fn check(output: &Output, says: &[&str]) {

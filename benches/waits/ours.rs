@@ -91,7 +91,8 @@ pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
                 ..Recipe::suited(task, &faces)
             };
             let training = Training::new(&faces, &split, task).net(net).recipe(recipe);
-            median(&training.time_steps(steps)?)
+            let ranks = distributed::ranks(training.device_used())?; // under torchrun, several
+            median(&training.ranks(ranks).time_steps(steps)?)
         }
         "predict" => {
             let times = number(0)?;

@@ -230,6 +230,10 @@ impl Training {
         self.start.as_ref().map(known).transpose()
     }
 
+    fn own_ranks(&self) -> Ranks {
+        self.ranks.clone().unwrap_or_else(|| Ranks::alone(self.device))
+    }
+
     fn known_teachers(&self) -> Result<Vec<&Trained>> {
         self.teachers.iter().map(known).collect()
     }
@@ -366,7 +370,7 @@ impl Training {
     fn run(&self, mode: Mode) -> Result<Trained> {
         self.check()?;
         let (task, key, store) = (self.task, self.key()?, ModelStore::local());
-        let ranks = self.ranks.clone().unwrap_or_else(|| Ranks::alone(self.device));
+        let ranks = self.own_ranks();
         ensure!(
             ranks.first_says(key.clone())? == key || mode == Mode::Follow,
             "rank {} would train another network than rank 0: all ranks need the same command, data and version",
@@ -543,7 +547,7 @@ impl Training {
         let net = Net::new(self.net.clone(), self.device, self.recipe.seed as i64)?;
         let (standard, teachers) =
             (RecipeLoss::new(self.task, &self.recipe), self.ready_teachers()?);
-        let ranks = Ranks::alone(self.device);
+        let ranks = self.own_ranks();
         time_steps(&net, self.job(&standard, &teachers, &ranks), steps)
     }
 }
