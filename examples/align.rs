@@ -16,6 +16,7 @@ use ror::predict::Chip;
 use ror::prelude::*;
 
 fn main() -> Result<()> {
+    ror::show_progress(true);
     let mut arguments = std::env::args().skip(1);
     let faces = match arguments.next() {
         Some(from) => Faces::at(from)?,

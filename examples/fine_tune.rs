@@ -10,6 +10,7 @@ use ror::prelude::*;
 use ror::store::DEFAULT_MODEL;
 
 fn main() -> Result<()> {
+    ror::show_progress(true);
     let folder = std::env::args().nth(1).context("name a folder with a labels.csv")?;
     let faces = Faces::at(folder)?;
     println!("{faces}");

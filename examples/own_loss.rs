@@ -45,6 +45,7 @@ impl Augmentation for Grain {
 }
 
 fn main() -> Result<()> {
+    ror::show_progress(true);
     let faces = Faces::open()?;
     let split = Protocol::Random.split(&faces)?;
     let (loss, grain) = (SquaredError { cross_entropy: 0.3 }, Grain(0.1));

@@ -45,6 +45,7 @@ impl Network for Layers {
 }
 
 fn main() -> Result<()> {
+    ror::show_progress(true);
     let faces = Faces::open()?;
     let split = Protocol::OriginalGender.split(&faces)?;
     let net = TwoConvs { width: 32, outputs: 1 };

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use ror::prelude::*;
 
 fn main() -> Result<()> {
+    ror::show_progress(true);
     let folder = std::env::args().nth(1).context("name a folder of pictures")?;
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;

@@ -46,11 +46,11 @@ pub mod store;
 mod task;
 pub mod train;
 
-pub use ranks::{Lost, ProcessGroup, Ranks};
+pub use ranks::{ProcessGroup, Ranks};
 pub use task::{Gender, Label, MAX_AGE, OLDEST, RACES, Task};
 pub use utils::device::{Precision, device, device_named, hardware};
 pub use utils::live::keep_going;
-pub use utils::progress::Progress;
+pub use utils::progress::{Progress, show_progress};
 
 // What cells use beside this crate, in the versions this crate is built with.
 pub use anyhow;

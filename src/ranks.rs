@@ -68,7 +68,7 @@ pub struct Ranks {
 
 /// The error of a rank whose work with the others failed.
 #[derive(Debug)]
-pub struct Lost {
+struct Lost {
     number: usize,
     size: usize,
 }
@@ -139,7 +139,12 @@ impl Ranks {
         Ok(no_grad(|| tensor.f_copy_(&copy))?)
     }
 
-    /// What an error of work with the other ranks says: that one is [`Lost`]. There may be none.
+    /// Whether an error says that another rank has ended or can't be reached.
+    pub fn is_lost(error: &Error) -> bool {
+        error.is::<Lost>()
+    }
+
+    /// Adds to an error of work with the other ranks that one of them is lost. There may be none.
     pub fn lost(&self, error: Error) -> Error {
         match self.size() {
             1 => error,

@@ -92,13 +92,13 @@ impl Task {
         Task::AgeGroup { gap: 5 }
     }
 
-    /// A short name, also that of files: `gender`, `age`, or `age-10` for another gap, `years`,
-    /// `both`.
+    /// Its name in commands, files and tables: `gender`, `age-group`, or `age-group-10` for another
+    /// gap, `years`, `both`.
     pub fn name(self) -> String {
         match self {
             Task::Gender => "gender".to_owned(),
-            Task::AgeGroup { gap: GAP } => "age".to_owned(),
-            Task::AgeGroup { gap } => format!("age-{gap}"),
+            Task::AgeGroup { gap: GAP } => "age-group".to_owned(),
+            Task::AgeGroup { gap } => format!("age-group-{gap}"),
             Task::Years => "years".to_owned(),
             Task::Both => "both".to_owned(),
         }
@@ -227,19 +227,23 @@ impl Task {
 impl FromStr for Task {
     type Err = Error;
 
-    /// The task of a [`Task::name`].
+    /// The task of a [`Task::name`]. `age` and `age-10` are what version 0.3 called age groups.
     fn from_str(name: &str) -> Result<Self> {
         let task = match name {
             "gender" => Task::Gender,
-            "age" => Task::age(),
+            "age-group" | "age" => Task::age(),
             "years" => Task::Years,
             "both" => Task::Both,
-            _ => match name.strip_prefix("age-").map(str::parse) {
-                Some(Ok(gap)) => Task::AgeGroup { gap },
-                _ => bail!(
-                    "there is no task {name}: choose gender, age (or age-10 for groups of 10 years), years or both"
-                ),
-            },
+            _ => {
+                let gap = name.strip_prefix("age-group-").or_else(|| name.strip_prefix("age-"));
+                let Some(Ok(gap)) = gap.map(str::parse) else {
+                    bail!(
+                        "there is no task {name}: choose gender, age-group (or age-group-10 for \
+                         groups of 10 years), years or both"
+                    );
+                };
+                Task::AgeGroup { gap }
+            }
         };
         task.check()?;
         Ok(task)
@@ -248,12 +252,7 @@ impl FromStr for Task {
 
 impl fmt::Display for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Task::Gender => f.write_str("gender"),
-            Task::AgeGroup { gap } => write!(f, "age group of {gap} years"),
-            Task::Years => f.write_str("age"),
-            Task::Both => f.write_str("gender and age"),
-        }
+        f.write_str(&self.name())
     }
 }
 
@@ -289,8 +288,10 @@ mod tests {
         for task in [Task::Gender, Task::age(), ten, Task::Years, Task::Both] {
             assert_eq!(task.name().parse::<Task>().unwrap(), task);
         }
+        assert_eq!("age".parse::<Task>().unwrap(), Task::age());
+        assert_eq!("age-10".parse::<Task>().unwrap(), ten);
         let wrong = |name: &str| name.parse::<Task>().unwrap_err().to_string();
-        assert!(wrong("beauty").contains("gender, age"));
+        assert!(wrong("beauty").contains("gender, age-group"));
         assert!(wrong("age-0").contains("1 to 30"));
     }
 

@@ -9,8 +9,8 @@ use std::collections::{HashMap, HashSet};
 use anyhow::{Context, Result, anyhow, ensure};
 use csv::{Position, ReaderBuilder, StringRecord, Trim};
 
-use super::folder::{Tree, resolved};
 use crate::task::{Gender, Label, RACES};
+use archive::{Tree, resolved};
 use utils::files;
 
 /// Name of the label file.

@@ -3,17 +3,12 @@
 //! [`Faces`] is a whole data set: UTKFace, a custom folder, synthetic faces or any [`Source`].
 //! Later steps refer to an image by its index in the set.
 
-mod archive;
 #[cfg(feature = "tables")]
 mod balance;
 mod content_list;
-mod contents;
-mod corruption;
 mod duplicates;
 mod faces;
 mod folder;
-#[cfg(feature = "tables")]
-mod frame;
 mod labels;
 mod open;
 mod part;
@@ -34,16 +29,12 @@ mod utkface;
 #[cfg(feature = "tables")]
 pub use balance::{Balance, Records};
 pub use content_list::ContentList;
-pub use corruption::Corruption;
 pub use duplicates::Duplicates;
 pub use faces::Faces;
 #[cfg(feature = "tables")]
-pub use frame::{Frame, Values};
+pub use frames::{Frame, Values};
 pub use part::Part;
-pub(crate) use pictures::read_in;
 pub use pictures::{Pictures, decode, decode_photo, resize};
-#[doc(hidden)]
-pub use pictures::{read_picture, room_for, small_enough};
 pub use protocol::Protocol;
 pub use records::Record;
 pub use source::Source;

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
+use archive::Tree;
 
 use super::faces::LeftOut;
-use super::folder::{Folder, Tree};
+use super::folder::Folder;
 use super::labels::{self, LABELS};
 use super::synthetic::Synthetic;
-use super::{Faces, archive, parse_name};
+use super::{Faces, parse_name};
 use crate::task::Label;
-use utils::files;
 use utils::paths;
 use utils::progress::say;
 
@@ -61,8 +61,7 @@ impl Faces {
             "there is no data set at {}: see data/README.md for how to get UTKFace",
             path.display()
         );
-        files::clean_cache();
-        let tree = if path.is_dir() { Tree::of(path)? } else { archive::unpacked(path)? };
+        let tree = archive::open(path)?;
         let (tree, has_labels) =
             pictures_of(tree).with_context(|| format!("in {}", path.display()))?;
         if !has_labels {
@@ -105,9 +104,8 @@ impl Faces {
         folder: impl AsRef<Path>,
         label: impl Fn(&Path) -> Option<Label>,
     ) -> Result<Self> {
-        files::clean_cache();
         let folder = folder.as_ref();
-        Self::in_tree(Tree::of(folder)?, |name| label(&folder.join(name)))
+        Self::in_tree(archive::open(folder)?, |name| label(&folder.join(name)))
     }
 
     fn in_tree(tree: Tree, label: impl Fn(&str) -> Option<Label>) -> Result<Self> {

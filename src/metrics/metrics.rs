@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::calibration::calibration;
+use super::calibration::{Bin, calibration};
 use super::slices::slices;
-use super::{Bin, Interval, LabelledPredictions, Slice};
+use super::{Interval, LabelledPredictions, Slice};
 use crate::Task;
 use utils::progress::thousands;
 
@@ -46,6 +46,12 @@ impl Metric {
         }
     }
 
+    /// Whether it is published with an interval. The calibration error is not, because it is biased
+    /// upward in a bootstrap resample.
+    pub fn has_interval(self) -> bool {
+        self != Metric::Ece
+    }
+
     /// Formats a value with its unit: `91.2 %`, `4.50 years`.
     pub fn format(self, value: f64) -> String {
         match self {
@@ -61,6 +67,7 @@ impl Metric {
         match self {
             Metric::Mae => format!("{value:.2} years ({low:.2} to {high:.2})"),
             Metric::Loss => interval.to_string(),
+            Metric::Ece => self.format(*value),
             _ => interval.percent(),
         }
     }
@@ -84,18 +91,19 @@ pub struct Metrics {
     /// Age: share of expected ages at most 5 years off (cumulative score), 0 to 1.
     pub cs5: Option<Interval>,
     /// Expected calibration error over 15 bins, 0 to 1.
-    pub ece: Interval,
+    #[serde(deserialize_with = "number_or_interval")]
+    pub ece: f64,
     /// Metrics of the best constant prediction.
-    pub baseline: ConstantBaseline,
+    pub(crate) baseline: ConstantBaseline,
     /// Confidence and accuracy per bin.
-    pub reliability: Vec<Bin>,
+    pub(crate) reliability: Vec<Bin>,
     /// Metrics by age band, gender and race.
     pub slices: Vec<Slice>,
 }
 
 /// Metrics of predicting the same for every image, with the best constant for each metric.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct ConstantBaseline {
+pub(crate) struct ConstantBaseline {
     /// Of the most frequent class.
     pub accuracy: f64,
     /// Of the class with the best off-by-one accuracy.
@@ -149,6 +157,19 @@ impl ConstantBaseline {
     }
 }
 
+/// Cards of before version 0.4 have an interval.
+fn number_or_interval<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Number(f64),
+        Interval(Interval),
+    }
+    Ok(match Either::deserialize(from)? {
+        Either::Number(value) | Either::Interval(Interval { value, .. }) => value,
+    })
+}
+
 impl Metrics {
     /// Computes the metrics of predictions with labels.
     pub fn of(labelled: &LabelledPredictions) -> Self {
@@ -175,15 +196,21 @@ impl Metrics {
         }
     }
 
+    /// What the best constant prediction reaches in a metric; `None` for metrics without one.
+    pub fn constant(&self, metric: Metric) -> Option<f64> {
+        self.values().into_iter().find(|(own, ..)| *own == metric)?.2
+    }
+
     /// Each metric with its value and that of the best constant prediction, in the order of
-    /// publication.
+    /// publication. [`Metric::has_interval`] says whether the interval is more than the value.
     pub fn values(&self) -> Vec<(Metric, Interval, Option<f64>)> {
         let ConstantBaseline { accuracy, one_off, mae, cs5 } = self.baseline;
         let mut values = vec![(Metric::Accuracy, self.accuracy, Some(accuracy))];
         values.extend(self.one_off.map(|i| (Metric::OneOff, i, one_off)));
         values.extend(self.mae.map(|i| (Metric::Mae, i, mae)));
         values.extend(self.cs5.map(|i| (Metric::Cs5, i, cs5)));
-        values.push((Metric::Ece, self.ece, None));
+        let ece = Interval { value: self.ece, low: self.ece, high: self.ece };
+        values.push((Metric::Ece, ece, None));
         values.push((Metric::Loss, self.loss, None));
         values
     }
@@ -227,7 +254,7 @@ mod tests {
         assert_eq!(metrics.one_off.unwrap().value, 0.75);
         assert_eq!(metrics.mae.unwrap().value, 6.0); // 0, 4, 20, 0
         assert_eq!(metrics.cs5.unwrap().value, 0.75);
-        assert!((metrics.ece.value - (0.89 - 0.5)).abs() < 1e-12);
+        assert!((metrics.ece - (0.89 - 0.5)).abs() < 1e-12);
         assert!(
             (metrics.loss.value - (2.0 * -(0.89f64.ln()) - 2.0 * 0.01f64.ln()) / 4.0).abs() < 1e-12
         );

@@ -11,10 +11,9 @@ mod slices;
 mod temperature;
 
 pub use bootstrap::Interval;
-pub use calibration::Bin;
 pub use evaluation::{Evaluation, HeadEvaluation};
 pub use labelled::LabelledPredictions;
-pub use metrics::{ConstantBaseline, Metric, Metrics};
+pub use metrics::{Metric, Metrics};
 pub use predictions::Predictions;
 pub(crate) use predictions::{check_temperature, distributions, is_finite};
 pub use slices::{By, Slice};

@@ -19,7 +19,7 @@ pub fn reliability(title: &str, metrics: &Metrics) -> Result<Figure> {
     let note = format!(
         "{}; expected calibration error {}\ndashed: perfect calibration; above it: underconfident",
         counted(metrics.pictures, "image"),
-        metrics.ece.percent()
+        crate::metrics::Metric::Ece.format(metrics.ece)
     );
     let most = bins.iter().map(|bin| bin.pictures).max().unwrap_or(1);
     page((520, 460), title, &note, |body| {
@@ -71,7 +71,7 @@ pub(super) mod tests {
         let dots = figure.svg().matches("<circle").count();
         assert_eq!(dots, metrics.reliability.len());
         assert!(figure.svg().contains("600 images"));
-        assert!(figure.svg().contains(&metrics.ece.percent()));
+        assert!(figure.svg().contains(&crate::metrics::Metric::Ece.format(metrics.ece)));
         assert!(reliability("None", &self::metrics(0)).is_err());
     }
 }

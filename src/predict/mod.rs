@@ -13,4 +13,4 @@ pub use by_index::{LabelledPrediction, pred_gender_age_group, pred_gender_age_gr
 pub use face::FacePrediction;
 pub use mtcnn::{Bounds, CHIP, Chip, Detector, Found};
 pub use photo::{Photo, PhotoFace, Seen, detector};
-pub use predictor::{Inputs, Predictor, Worker};
+pub use predictor::{Predictor, Worker};

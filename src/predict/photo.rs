@@ -10,7 +10,8 @@ use imaging::without_panic;
 use serde::{Serialize, Serializer};
 
 use super::{FacePrediction, Predictor};
-use crate::data::{decode_photo, read_in, read_picture};
+use crate::data::decode_photo;
+use archive::{read_in, read_picture};
 use mtcnn::{Chip, Detector, Found};
 use utils::device::device;
 use utils::paths;

@@ -7,11 +7,12 @@ use image::RgbImage;
 use tch::{Kind, Tensor};
 
 use super::FacePrediction;
-use crate::data::{decode, read_in, resize};
+use crate::data::{decode, resize};
 use crate::metrics::Predictions;
 use crate::model::{Inference, batch};
 use crate::store::{Card, DEFAULT_MODEL, ModelStore, Trained};
 use crate::task::Task;
+use archive::read_in;
 use utils::device::{device, inference_kind};
 use utils::progress::Progress;
 use utils::threads::{Room, on_every_core};
@@ -95,7 +96,7 @@ impl Predictor {
     pub(super) fn predict_each(
         &self,
         n: usize,
-        read: impl Fn(&Worker, usize) -> Result<Inputs> + Sync,
+        read: impl Fn(&Worker, usize) -> Result<Vec<RgbImage>> + Sync,
     ) -> Result<Vec<Result<FacePrediction>>> {
         let device = device();
         let some = batch(device);
@@ -149,23 +150,19 @@ pub struct Worker {
     ready: Vec<Inference>,
 }
 
-/// An image resized for each network; the original need not be kept.
-#[derive(Debug)]
-pub struct Inputs(Vec<RgbImage>);
-
 impl Worker {
     fn new(nets: &[Trained]) -> Result<Self> {
         let cards = nets.iter().map(|net| net.card.clone()).collect();
         Ok(Self { cards, ready: inference(nets)? })
     }
 
-    /// Resizes an image for the networks.
+    /// Resizes an image for the networks, one copy for each.
     ///
     /// # Errors
     /// An image without pixels.
-    pub fn inputs(&self, picture: &RgbImage) -> Result<Inputs> {
+    pub fn inputs(&self, picture: &RgbImage) -> Result<Vec<RgbImage>> {
         let each = self.cards.iter().map(|card| resize(picture, card.net.input()));
-        Ok(Inputs(each.collect::<Result<_>>()?))
+        each.collect()
     }
 
     /// Predicts for images of any size, in order.
@@ -177,7 +174,7 @@ impl Worker {
         self.predict_inputs(&inputs.collect::<Result<Vec<_>>>()?.iter().collect::<Vec<_>>())
     }
 
-    fn predict_inputs(&self, inputs: &[&Inputs]) -> Result<Vec<FacePrediction>> {
+    fn predict_inputs(&self, inputs: &[&Vec<RgbImage>]) -> Result<Vec<FacePrediction>> {
         if inputs.is_empty() {
             return Ok(vec![]);
         }
@@ -185,7 +182,7 @@ impl Worker {
         for (number, (card, net)) in self.cards.iter().zip(&self.ready).enumerate() {
             let side = card.net.input();
             let mut pixels = vec![];
-            for Inputs(each) in inputs {
+            for each in inputs {
                 pixels.extend_from_slice(each[number].as_raw());
             }
             let shape = [inputs.len() as i64, i64::from(side), i64::from(side), 3];
@@ -201,9 +198,9 @@ impl Worker {
     /// The device failing.
     pub fn predict_decoded(
         &self,
-        decoded: Vec<Result<Inputs>>,
+        decoded: Vec<Result<Vec<RgbImage>>>,
     ) -> Result<Vec<Result<FacePrediction>>> {
-        let inputs: Vec<&Inputs> = decoded.iter().flatten().collect();
+        let inputs: Vec<&Vec<RgbImage>> = decoded.iter().flatten().collect();
         let mut faces = self.predict_inputs(&inputs)?.into_iter();
         let predicted = decoded.into_iter().map(|inputs| match inputs {
             Ok(_) => Ok(Ok(faces.next().context("no prediction for an image")?)),

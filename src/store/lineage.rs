@@ -21,16 +21,6 @@ struct Ancestor {
     split: String,
     contents: ContentList,
 }
-
-/// Number of images of a set that a lineage has seen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Overlap {
-    /// Images that a network of the lineage was trained on.
-    pub trained: usize,
-    /// Images that a network of the lineage was selected on.
-    pub selected: usize,
-}
-
 impl ModelStore {
     /// Returns what a network, and every network it started or learned from, was trained and
     /// selected on.
@@ -93,20 +83,19 @@ impl Lineage {
         self.0.iter().map(|net| net.name.as_str()).collect()
     }
 
-    /// Counts the images of a set that the networks were trained or selected on.
+    /// Counts the images of a set that the networks were trained on, and those that they were
+    /// selected on.
     ///
     /// Networks with the split of a validation set count as one continued training: each was
     /// selected on that set, as the next one is.
-    pub fn overlap(&self, part: Part, split: &str, contents: &BTreeSet<String>) -> Overlap {
+    pub fn overlap(&self, part: Part, split: &str, contents: &BTreeSet<String>) -> (usize, usize) {
         let seen = |lists: Vec<&BTreeSet<String>>| {
             let seen = |content: &&String| lists.iter().any(|list| list.contains(*content));
             contents.iter().filter(seen).count()
         };
         let others = self.0.iter().filter(|net| part == Part::Test || net.split != split);
-        Overlap {
-            trained: seen(self.0.iter().map(|net| &net.contents.train).collect()),
-            selected: seen(others.map(|net| &net.contents.validation).collect()),
-        }
+        let trained = seen(self.0.iter().map(|net| &net.contents.train).collect());
+        (trained, seen(others.map(|net| &net.contents.validation).collect()))
     }
 
     /// Rejects a set of which a network of the lineage has seen an image.
@@ -114,7 +103,7 @@ impl Lineage {
     /// # Errors
     /// The number of images it has seen.
     pub fn check_unseen(&self, part: Part, split: &str, contents: &BTreeSet<String>) -> Result<()> {
-        let Overlap { trained, selected } = self.overlap(part, split, contents);
+        let (trained, selected) = self.overlap(part, split, contents);
         ensure!(
             trained == 0 && selected == 0,
             "{} or a network it started or learned from was trained on {} and selected on {} of the \
@@ -166,10 +155,8 @@ mod tests {
     #[test]
     fn test_and_validation_are_checked_against_the_whole_lineage() {
         let lineage = Lineage(vec![net("new", &["a", "b"], &["c"]), net("old", &["d"], &["e"])]);
-        let overlap = |part, split: &str, contents: &[&str]| {
-            let Overlap { trained, selected } = lineage.overlap(part, split, &set(contents));
-            (trained, selected)
-        };
+        let overlap =
+            |part, split: &str, contents: &[&str]| lineage.overlap(part, split, &set(contents));
         assert_eq!(overlap(Part::Test, "new", &["x", "y"]), (0, 0));
         assert_eq!(overlap(Part::Test, "new", &["a", "d", "x"]), (2, 0));
         assert_eq!(overlap(Part::Test, "new", &["c", "e", "x"]), (0, 2));

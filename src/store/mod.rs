@@ -8,6 +8,6 @@ mod trained;
 
 pub(crate) use card::today;
 pub use card::{Card, DataCard, Published};
-pub use lineage::{Lineage, Overlap};
+pub use lineage::Lineage;
 pub use models::{DEFAULT_MODEL, Model, ModelStore};
 pub use trained::{Trained, ensemble};

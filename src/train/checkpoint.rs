@@ -10,7 +10,6 @@ use tch::{Device, Tensor, no_grad};
 
 use super::History;
 use super::state::State;
-use crate::model::Net;
 use crate::ranks::Ranks;
 use utils::files;
 use utils::hash::{checksum, checksum_of_file};
@@ -150,13 +149,13 @@ fn restore(file: &Path, note: &Note, state: &mut State) -> Result<()> {
     Ok(())
 }
 
-/// For `fuzz/`: reads the checkpoint in `folder` as a training of this network would, and returns
+/// Reads the checkpoint in `folder` as a training of this network would, and returns
 /// its epochs.
 ///
 /// # Errors
 /// An invalid checkpoint.
-#[doc(hidden)]
-pub fn look_at_checkpoint(folder: &Path, net: &Net) -> Result<usize> {
+#[cfg(fuzzing)]
+pub fn look_at_checkpoint(folder: &Path, net: &crate::model::Net) -> Result<usize> {
     Ok(load(folder, &mut State::new(net)?)?.epochs.len())
 }
 
@@ -185,7 +184,7 @@ fn remove_states(folder: &Path, but: Option<&str>) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::RorConfig;
+    use crate::model::{Net, RorConfig};
     use crate::train::Epoch;
     use tempfile::TempDir;
 

@@ -23,7 +23,7 @@ mod watch;
 mod weights;
 
 pub use augment::{Augment, Augmentation};
-#[doc(hidden)]
+#[cfg(fuzzing)]
 pub use checkpoint::look_at_checkpoint;
 pub use history::{Epoch, History};
 pub use loss::Loss;

@@ -43,7 +43,7 @@ fn a_training_is_one_output_that_moves() {
     }
     assert!(child.wait().unwrap().success());
     let said = said.join("\n");
-    assert!(said.starts_with("gender and age: ") && !said.contains("epoch   "), "{said}");
+    assert!(said.starts_with("both: ") && !said.contains("epoch   "), "{said}");
     let training = &updates[0].2["display"];
     let updates: Vec<_> =
         updates.iter().filter(|update| update.2["display"] == *training).collect();

@@ -168,7 +168,7 @@ pub(crate) fn two<T: Send>(f: impl Fn(Ranks) -> T + Sync) -> Vec<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ror::Lost;
+    use ror::Ranks;
     use tch::Kind;
 
     fn by(variables: &[(&str, &str)]) -> Result<Option<Said>> {
@@ -234,7 +234,7 @@ mod tests {
         for error in found[0].as_ref().unwrap() {
             let error = error.as_ref().unwrap();
             assert!(
-                error.is::<Lost>() && format!("{error:#}").starts_with("rank 0 of 2"),
+                Ranks::is_lost(error) && format!("{error:#}").starts_with("rank 0 of 2"),
                 "{error:#}"
             );
         }

@@ -16,10 +16,10 @@ use ror::experiment::Training;
 use ror::model::NetConfig;
 use ror::store::Trained;
 use ror::train::{Recipe, VERSION};
-use ror::{Lost, Precision, Ranks, Task};
+use ror::{Precision, Ranks, Task};
 use utils::live::keep_going;
 use utils::paths;
-use utils::progress::{outside_notebook, quiet};
+use utils::progress::{outside_notebook, show_progress};
 
 use crate::group::{LOCAL, join, local_store, ranks, ready};
 
@@ -141,7 +141,7 @@ impl Workers {
 
     /// Replaces an error caused by a lost worker with that worker's own error.
     fn explained(&mut self, error: anyhow::Error) -> anyhow::Error {
-        if !error.is::<Lost>() {
+        if !Ranks::is_lost(&error) {
             return error;
         }
         // A killed worker takes a moment to end.
@@ -271,7 +271,7 @@ pub fn worker() -> Result<()> {
         utils::launcher::rank() > 0,
         "workers are started by a training: use train --workers 2"
     );
-    quiet();
+    show_progress(false);
     let ranks = ranks(Device::Cpu)?;
     let plan = told(&ranks)?;
     let faces = opened(plan.folder.as_deref(), &plan.fingerprint)?;
@@ -332,7 +332,7 @@ mod tests {
             }
         });
         let [first, second] = [0, 1].map(|rank| errors[rank].as_ref().unwrap());
-        assert!(first.is::<Lost>(), "{first:#}");
+        assert!(Ranks::is_lost(first), "{first:#}");
         assert_eq!(second.to_string(), "left");
     }
 

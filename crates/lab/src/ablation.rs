@@ -25,7 +25,7 @@ use utils::progress::say;
 /// let ablation = Ablation::parse(
 ///     r#"
 ///     protocol = "original-age"
-///     task = "age"
+///     task = "age-group"
 ///     seeds = [0, 1, 2]
 ///
 ///     [recipe]

@@ -2,6 +2,7 @@
 //! explanations and visualizations, and exports for Python.
 
 mod ablation;
+mod corruption;
 mod explain;
 pub mod export;
 mod layer;
@@ -12,6 +13,7 @@ mod robustness;
 mod visualize;
 
 pub use ablation::{Ablation, Difference, Differences, Trial, Trials};
+pub use corruption::Corruption;
 pub use explain::{Explain, Explanation};
 pub use published::{PublishedResults, Row};
 pub use remeasure::Remeasure;

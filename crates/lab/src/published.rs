@@ -22,16 +22,16 @@ pub struct Row {
     pub protocol: Protocol,
     /// The model's name.
     pub model: String,
-    /// `gender`, `age` (in groups) or `years`.
+    /// Name of the task: `gender`, `age-group` or `years`.
     pub task: String,
     /// The metric.
     pub metric: Metric,
     /// The value: a share of 0 to 1, years (MAE) or nats (loss).
     pub value: f64,
-    /// Lower end of its 95 % confidence interval.
-    pub low: f64,
-    /// Upper end of its 95 % confidence interval.
-    pub high: f64,
+    /// Lower end of its 95 % confidence interval; empty for the calibration error.
+    pub low: Option<f64>,
+    /// Upper end of its 95 % confidence interval; empty for the calibration error.
+    pub high: Option<f64>,
     /// The value of the best constant prediction.
     pub constant: Option<f64>,
     /// Number of images.
@@ -59,18 +59,13 @@ pub struct Row {
 impl Row {
     /// The value with its 95 % confidence interval.
     pub fn interval(&self) -> Interval {
-        let Self { value, low, high, .. } = *self;
-        Interval { value, low, high }
+        let (value, end) = (self.value, |end: Option<f64>| end.unwrap_or(self.value));
+        Interval { value, low: end(self.low), high: end(self.high) }
     }
 
-    /// The task and metric in words, such as `age group, one-off accuracy`.
+    /// The task and metric in words, such as `age-group, one-off accuracy`.
     pub(crate) fn what(&self) -> String {
-        let task = match self.task.as_str() {
-            "years" => "age",
-            "age" => "age group",
-            other => other,
-        };
-        format!("{task}, {}", self.metric.name())
+        format!("{}, {}", self.task, self.metric.name())
     }
 
     fn in_words(&self) -> String {
@@ -106,8 +101,8 @@ impl PublishedResults {
                         task: head.task.name(),
                         metric,
                         value: rounded(value.value),
-                        low: rounded(value.low),
-                        high: rounded(value.high),
+                        low: metric.has_interval().then_some(rounded(value.low)),
+                        high: metric.has_interval().then_some(rounded(value.high)),
                         constant: constant.map(rounded),
                         n: head.pictures,
                         size: card.net.input(),

@@ -7,7 +7,8 @@ use anyhow::{Context, Result, ensure};
 use polars::prelude::{DataFrame, df};
 use serde::{Deserialize, Serialize};
 
-use ror::data::{Corruption, Faces};
+use crate::corruption::Corruption;
+use ror::data::Faces;
 use ror::metrics::Metric;
 use ror::plot::{self, Figure};
 use ror::store::{Trained, ensemble};

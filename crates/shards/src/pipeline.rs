@@ -15,7 +15,8 @@ use anyhow::{Result, anyhow};
 use image::RgbImage;
 use imaging::without_panic;
 
-use ror::data::{decode, decode_photo, room_for};
+use archive::room_for;
+use ror::data::{decode, decode_photo};
 use ror::model::batch;
 use ror::predict::{Detector, FacePrediction, Photo, Predictor, Seen};
 use utils::device::device;

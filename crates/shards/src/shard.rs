@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use flate2::read::MultiGzDecoder;
 
-use ror::data::{read_picture, small_enough};
+use archive::{read_picture, small_enough};
 use utils::listing::{
     files_in, has_ending, in_list, is_list, is_picture, is_tar, lines, picture_files, whole,
 };
@@ -129,12 +129,12 @@ impl Shard {
         }
     }
 
-    /// Reads every image and returns the total number of bytes, for `fuzz/`.
+    /// Reads every image without decoding it, and returns the total number of bytes: whether a
+    /// download is whole, before it is given to a cluster.
     ///
     /// # Errors
     /// A tar file can't be read, is cut off or is damaged.
-    #[doc(hidden)]
-    pub fn read_all(&self) -> Result<usize> {
+    pub fn verify(&self) -> Result<usize> {
         let mut sum = 0;
         self.each(&Progress::new("reading", 0), |member| {
             sum += member.bytes.map_or(0, |bytes| bytes.len());

@@ -3,8 +3,8 @@
 
 use std::io::{self, IsTerminal, Read, Write};
 use std::process::Command;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -15,18 +15,18 @@ use super::live::{self, Live, in_notebook};
 /// Default time in seconds before a step prints its first line.
 const SILENT: u64 = 2;
 
-/// Whether another process prints messages for this one.
-static QUIET: AtomicBool = AtomicBool::new(false);
+/// Whether [`show_progress`] turned messages on or off.
+static SHOWS: Mutex<Option<bool>> = Mutex::new(None);
 
-/// Turns off messages and progress in this process. In distributed work only the first process
-/// prints.
-pub fn quiet() {
-    QUIET.store(true, Ordering::Relaxed);
+/// Turns progress and messages of this process on or off. They are off in a program that does not
+/// ask for them, and on in a notebook. They go to standard error, or to the cell's output.
+pub fn show_progress(on: bool) {
+    *SHOWS.lock().unwrap_or_else(PoisonError::into_inner) = Some(on);
 }
 
-/// Whether [`quiet`] was called.
+/// Whether progress and messages are off: see [`show_progress`].
 pub fn is_quiet() -> bool {
-    QUIET.load(Ordering::Relaxed)
+    !SHOWS.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or_else(in_notebook)
 }
 
 /// Removes the kernel's environment from a program that a cell starts. Otherwise it would behave as

@@ -19,16 +19,16 @@ pub fn run() -> Result<()> {
         let tests = card.tests.iter().map(|test| (test.protocol, Part::Test));
         for (protocol, part) in own.into_iter().chain(tests) {
             let list = protocol.list()?;
-            let overlap = lineage.overlap(part, &list.fingerprint(), list.part(part));
+            let (trained, selected) = lineage.overlap(part, &list.fingerprint(), list.part(part));
             out!(
                 "{:<16} {:<18} {:<11} {:>8} {:>9}",
                 model.name,
                 protocol.name(),
                 part.name(),
-                overlap.trained,
-                overlap.selected
+                trained,
+                selected
             )?;
-            seen += overlap.trained + overlap.selected;
+            seen += trained + selected;
         }
         out!("{:<16} {}", "", lineage.names().join(" <- "))?;
     }

@@ -11,7 +11,7 @@ use ror::store::{ModelStore, Trained};
 use ror::train::Recipe;
 use ror::{Precision, Task, device_named};
 use utils::launcher::rank;
-use utils::progress::quiet;
+use utils::progress::show_progress;
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Shape {
@@ -97,7 +97,7 @@ pub fn run(args: Args) -> Result<()> {
         tch::set_num_threads(threads);
     }
     if rank() > 0 {
-        quiet(); // only torchrun's first rank prints
+        show_progress(false); // only torchrun's first rank prints
     }
     let faces = match &args.data {
         Some(path) => Faces::at(path)?,

@@ -4,7 +4,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::format::Format;
-use crate::{PublishedResults, Row};
+use crate::PublishedResults;
 use ror::Task;
 use ror::metrics::{By, Metric};
 use ror::store::{Card, Model, Trained};
@@ -121,7 +121,7 @@ impl ModelCard<'_> {
             if last != Some((protocol, task)) {
                 last = Some((protocol, task));
                 let name = quoted(&format!("UTKFace, protocol {protocol}"));
-                let what = quoted(task_in_words(row));
+                let what = quoted(&row.task);
                 writeln!(f, "  - task:\n      type: image-classification\n      name: {what}")?;
                 writeln!(f, "    dataset:\n      type: utkface\n      name: {name}")?;
                 writeln!(f, "      config: {protocol}\n      split: test\n    metrics:")?;
@@ -284,14 +284,6 @@ impl ModelCard<'_> {
 
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
-}
-
-fn task_in_words(row: &Row) -> &'static str {
-    match row.task.as_str() {
-        "gender" => "gender",
-        "years" => "age in years",
-        _ => "age group",
-    }
 }
 
 /// Hugging Face's name of a metric, if it has one.

@@ -7,7 +7,8 @@ use image::RgbImage;
 use tch::{Device, Kind, Tensor, no_grad};
 
 use super::tiles::tiles;
-use ror::data::{decode, read_picture, resize};
+use archive::read_picture;
+use ror::data::{decode, resize};
 use ror::model::Net;
 use ror::plot::Figure;
 use utils::progress::Progress;

@@ -9,7 +9,7 @@ use std::time::UNIX_EPOCH;
 use anyhow::{Context, Result, ensure};
 use rayon::prelude::*;
 
-use super::pictures::small_enough;
+use crate::picture_file::small_enough;
 use utils::files;
 use utils::hash::{checksum, sha256, sha256_of_file};
 use utils::paths;
@@ -20,19 +20,19 @@ const HEAD: &str = "ror contents 2";
 
 /// A file as last seen: its stamp (see [`stamp`]) and the SHA-256 of its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     stamp: String,
-    pub(super) content: String,
+    pub(crate) content: String,
 }
 
 impl Seen {
     /// A file whose bytes have this SHA-256.
-    pub(super) fn new(file: &Metadata, content: String) -> Result<Self> {
+    pub(crate) fn new(file: &Metadata, content: String) -> Result<Self> {
         Ok(Self { stamp: stamp(file)?, content })
     }
 
     /// Size in bytes.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         let size = self.stamp.split(' ').next().and_then(|size| size.parse().ok());
         size.unwrap_or(u64::MAX)
     }
@@ -54,14 +54,14 @@ fn stamp(file: &Metadata) -> io::Result<String> {
 
 /// Files in a folder by their relative paths, as last seen.
 #[derive(Debug)]
-pub(super) struct Contents {
+pub(crate) struct Contents {
     path: PathBuf,
     seen: BTreeMap<String, Seen>,
 }
 
 impl Contents {
     /// An empty list, to be saved at `path`.
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(crate) fn new(path: PathBuf) -> Self {
         Self { path, seen: BTreeMap::new() }
     }
 
@@ -69,7 +69,7 @@ impl Contents {
     ///
     /// # Errors
     /// A file that is missing, damaged, or of another version.
-    pub(super) fn read(path: PathBuf) -> Result<Self> {
+    pub(crate) fn read(path: PathBuf) -> Result<Self> {
         let text = files::read_text(&path)?;
         let (head, body) = text.split_once('\n').context("the first line is missing")?;
         ensure!(head == heading(body), "checksum mismatch, or a file of another version");
@@ -88,7 +88,7 @@ impl Contents {
     }
 
     /// All saved files, in order of their names.
-    pub(super) fn all(&self) -> impl Iterator<Item = (&String, &Seen)> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&String, &Seen)> {
         self.seen.iter()
     }
 
@@ -97,7 +97,7 @@ impl Contents {
     ///
     /// # Errors
     /// Stop was pressed in a notebook.
-    pub(super) fn look(
+    pub(crate) fn look(
         &self,
         folder: &Path,
         names: &[String],
@@ -129,7 +129,7 @@ impl Contents {
     ///
     /// # Errors
     /// A file that can't be written.
-    pub(super) fn keep(&mut self, files: impl Iterator<Item = (String, Seen)>) -> Result<()> {
+    pub(crate) fn keep(&mut self, files: impl Iterator<Item = (String, Seen)>) -> Result<()> {
         let mut changed = false;
         for (name, seen) in files {
             if self.seen.get(&name) != Some(&seen) {
@@ -156,7 +156,7 @@ fn heading(body: &str) -> String {
 ///
 /// # Errors
 /// Stop was pressed in a notebook.
-pub(super) fn contents(folder: &Path, names: &[String]) -> Result<Vec<Result<String>>> {
+pub fn contents(folder: &Path, names: &[String]) -> Result<Vec<Result<String>>> {
     let place = folder.canonicalize()?;
     let key = sha256(place.to_string_lossy().as_bytes());
     let path = paths::cache().join(format!("contents-{}.txt", &key[..12]));

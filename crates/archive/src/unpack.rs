@@ -12,9 +12,9 @@ use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::contents::{Contents, Seen};
-use super::folder::{self, Tree, resolved};
-use super::pictures::small_enough;
+use crate::contents::{Contents, Seen};
+use crate::picture_file::small_enough;
+use crate::tree::{self, Tree, resolved};
 use utils::files;
 use utils::hash::hex;
 use utils::live::keep_going;
@@ -36,7 +36,7 @@ const CONTENTS: &str = "contents.txt";
 /// An archive that is truncated, damaged, in an unsupported format or larger than [`Most`]; a
 /// member that would be written outside the folder, or is neither a file nor a link to one; or a
 /// cache that can't be written. A failure leaves no partial files behind.
-pub(super) fn unpacked(archive: &Path) -> Result<Tree> {
+pub(crate) fn unpacked(archive: &Path) -> Result<Tree> {
     let context = || format!("cannot unpack {}", archive.display());
     let meta = fs::metadata(archive).with_context(context)?;
     // Reading a pipe or a device may never end.
@@ -110,7 +110,7 @@ fn as_unpacked(folder: &Path) -> Result<Tree> {
 }
 
 fn tree(folder: &Path, contents: &Contents) -> Tree {
-    let file = |(name, seen): (&String, &Seen)| folder::File {
+    let file = |(name, seen): (&String, &Seen)| tree::File {
         name: name.clone(),
         content: Some(small_enough(seen.bytes()).map(|()| seen.content.clone())),
     };

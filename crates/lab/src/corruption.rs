@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use image::{Rgb, RgbImage, imageops};
 use imaging::{bilinear, encode_jpeg, encode_png};
 
-use super::{Faces, Record, Source, decode};
+use ror::data::{Faces, Record, Source, decode};
 use utils::hash::rank;
 use utils::random::Random;
 
@@ -80,7 +80,8 @@ impl Corruption {
     /// A severity outside 1 to 3, or an image without pixels.
     ///
     /// ```
-    /// use ror::data::{Corruption, Faces};
+    /// use lab::Corruption;
+    /// use ror::data::Faces;
     ///
     /// # fn main() -> anyhow::Result<()> {
     /// let faces = Faces::synthetic(1, 0)?;
@@ -131,7 +132,8 @@ impl Corruption {
     /// keep their labels, so that the loss of accuracy can be measured.
     ///
     /// ```
-    /// use ror::data::{Corruption, Faces};
+    /// use lab::Corruption;
+    /// use ror::data::Faces;
     ///
     /// # fn main() -> anyhow::Result<()> {
     /// let faces = Faces::synthetic(20, 0)?;
@@ -151,7 +153,7 @@ impl Corruption {
 
 /// Images of a set, corrupted when they are read.
 #[derive(Debug)]
-pub(super) struct CorruptedSource {
+pub(crate) struct CorruptedSource {
     faces: Faces,
     indices: Vec<usize>,
     corruption: Corruption,
@@ -159,7 +161,7 @@ pub(super) struct CorruptedSource {
 }
 
 impl CorruptedSource {
-    pub(super) fn new(
+    pub(crate) fn new(
         faces: &Faces,
         indices: &[usize],
         corruption: Corruption,

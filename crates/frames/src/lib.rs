@@ -13,14 +13,14 @@ use utils::files;
 /// Summaries of a table, and CSV output.
 ///
 /// ```
-/// use ror::prelude::*;
+/// use frames::{Frame, Values};
 ///
 /// # fn main() -> anyhow::Result<()> {
-/// let faces = Faces::synthetic(100, 0)?;
-/// let genders = faces.records().count_by(&["gender"])?;
-/// assert_eq!(genders.columns()[1].numbers()?.iter().sum::<f64>(), 100.0);
-/// println!("{}", faces.records().describe()?);
-/// faces.records().write_csv(std::env::temp_dir().join("records.csv"))?;
+/// let people = polars::df!["age" => [31, 8, 31], "gender" => ["male", "female", "male"]]?;
+/// let genders = people.count_by(&["gender"])?;
+/// assert_eq!(genders["count"].numbers()?, [2.0, 1.0]);
+/// println!("{}", people.describe()?);
+/// people.write_csv(std::env::temp_dir().join("people.csv"))?;
 /// # Ok(())
 /// # }
 /// ```
@@ -57,15 +57,13 @@ pub trait Frame {
 /// Values of a column, and their counts.
 ///
 /// ```
-/// use ror::prelude::*;
+/// use frames::Values;
 ///
 /// # fn main() -> anyhow::Result<()> {
-/// let faces = Faces::synthetic(100, 0)?;
-/// let ages = &faces.records()["age"];
-/// assert_eq!(ages.numbers()?.len(), 100);
-/// assert!(ages.mean().is_some() && faces.records()["gender"].mean().is_none());
-/// let races = faces.records()["race"].value_counts()?;
-/// assert_eq!(races.width(), 2);
+/// let people = polars::df!["age" => [31, 8, 31], "gender" => ["male", "female", "male"]]?;
+/// assert_eq!(people["age"].numbers()?, [31.0, 8.0, 31.0]);
+/// assert!(people["age"].mean().is_some() && people["gender"].mean().is_none());
+/// assert_eq!(people["gender"].value_counts()?["count"].numbers()?, [2.0, 1.0]);
 /// # Ok(())
 /// # }
 /// ```
