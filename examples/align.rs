@@ -19,7 +19,7 @@ fn main() -> Result<()> {
     ror::show_progress(true);
     let mut arguments = std::env::args().skip(1);
     let faces = match arguments.next() {
-        Some(from) => Faces::at(from)?,
+        Some(from) => Faces::open_at(from)?,
         None => Faces::synthetic(2000, 0)?,
     };
     let to = PathBuf::from(arguments.next().unwrap_or("aligned".to_owned()));
@@ -36,7 +36,7 @@ fn main() -> Result<()> {
             continue;
         };
         let name = format!("{index:06}.png");
-        Chip::of(&face.points).cut(&photo)?.save(to.join(&name))?;
+        Chip::new(&face.points).cut(&photo)?.save(to.join(&name))?;
         let label = faces.record(index)?.label;
         files.push(name);
         ages.push(label.age);

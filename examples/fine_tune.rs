@@ -12,15 +12,15 @@ use ror::store::DEFAULT_MODEL;
 fn main() -> Result<()> {
     ror::show_progress(true);
     let folder = std::env::args().nth(1).context("name a folder with a labels.csv")?;
-    let faces = Faces::at(folder)?;
+    let faces = Faces::open_at(folder)?;
     println!("{faces}");
 
-    let start = ModelStore::local().open(DEFAULT_MODEL)?;
+    let start = ModelStore::default().open(DEFAULT_MODEL)?;
     let split = Split::new(&faces, faces.records(), &SplitSizes::shares_of(faces.contents()))?;
     let before = start.evaluate(&faces, &split)?; // refused if it was trained on a test picture
 
     let tuned = Training::fine_tune(&faces, &split, &start).epochs(2).train_or_load()?;
     println!("before, {before}\n\nafter, {}", tuned.evaluate(&faces, &split)?);
-    println!("kept with its card in {}", ModelStore::local().runs().display());
+    println!("kept with its card in {}", ModelStore::default().runs().display());
     Ok(())
 }

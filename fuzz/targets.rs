@@ -84,7 +84,7 @@ fn archive(bytes: &[u8]) {
     let mut packed = GzEncoder::new(vec![], Compression::fast());
     packed.write_all(bytes).expect("in memory");
     let path = write("archive", "set.tar.gz", &packed.finish().expect("in memory"));
-    let _ = Faces::at(&path);
+    let _ = Faces::open_at(&path);
     let outside = fs::read_dir(place().join("archive")).expect("the folder").count();
     assert_eq!(outside, 1, "a member was written outside of its folder");
     for path in cached("unpacked-") {
@@ -129,12 +129,12 @@ pub fn tiny() -> RorConfig {
 
 fn weights(bytes: &[u8]) {
     let path = write("weights", "net.safetensors", bytes);
-    let _ = Net::load(tiny(), &path, Device::Cpu);
+    let _ = Net::open(tiny(), &path, Device::Cpu);
 }
 
 fn card(bytes: &[u8]) {
     let path = write("card", "net.json", bytes);
-    assert!(Trained::load(&path, Device::Cpu).is_err(), "there are no weights");
+    assert!(Trained::open(&path, Device::Cpu).is_err(), "there are no weights");
 }
 
 fn experiment(bytes: &[u8]) {
@@ -152,7 +152,7 @@ fn two_faces(target: &str) -> (PathBuf, Faces) {
             picture.save(folder.join(name)).expect("a file");
         }
     }
-    let faces = Faces::at(&folder).expect("a folder of faces");
+    let faces = Faces::open_at(&folder).expect("a folder of faces");
     (folder, faces)
 }
 
@@ -181,7 +181,7 @@ fn index(bytes: &[u8]) {
     let mut sealed = format!("{INDEX} {:016x}\n", xxh3_64(bytes)).into_bytes();
     sealed.extend(bytes);
     fs::write(index, sealed).expect("a file");
-    assert_eq!(Faces::at(folder).expect("a folder of faces").len(), 2);
+    assert_eq!(Faces::open_at(folder).expect("a folder of faces").len(), 2);
 }
 
 /// Resized pictures of an earlier run: whole, or made again.
@@ -193,7 +193,7 @@ fn cache(bytes: &[u8]) {
         (folder, cached("pictures-8px-").pop().expect("pictures"))
     });
     fs::write(file, bytes).expect("a file");
-    let faces = Faces::at(folder).expect("a folder of faces");
+    let faces = Faces::open_at(folder).expect("a folder of faces");
     assert_eq!(faces.pictures(8).expect("pictures").len(), 2);
 }
 

@@ -62,7 +62,7 @@ impl Label {
 /// ```
 /// use ror::Task;
 ///
-/// let age = Task::age();
+/// let age = Task::age_group();
 /// assert_eq!(age.classes().len(), 12);
 /// assert_eq!(age.group_of(11), 2); // ages 11 to 15
 /// assert_eq!(age.classes()[2], "11-15");
@@ -88,7 +88,7 @@ pub enum Task {
 
 impl Task {
     /// Age groups of five years, the original's twelve.
-    pub fn age() -> Self {
+    pub fn age_group() -> Self {
         Task::AgeGroup { gap: 5 }
     }
 
@@ -231,7 +231,7 @@ impl FromStr for Task {
     fn from_str(name: &str) -> Result<Self> {
         let task = match name {
             "gender" => Task::Gender,
-            "age-group" | "age" => Task::age(),
+            "age-group" | "age" => Task::age_group(),
             "years" => Task::Years,
             "both" => Task::Both,
             _ => {
@@ -273,11 +273,11 @@ mod tests {
             }
         }
         assert!(Task::AgeGroup { gap: 0 }.check().is_err());
-        assert_eq!(Task::age().ages()[0], 3.0); // ages 1 to 5
+        assert_eq!(Task::age_group().ages()[0], 3.0); // ages 1 to 5
         assert_eq!(Task::AgeGroup { gap: 7 }.classes()[8], "57-60");
         assert_eq!(Task::AgeGroup { gap: 7 }.original_name(8), "56 - 60");
         assert_eq!(
-            (Task::age().original_name(0), Task::Years.original_name(17)),
+            (Task::age_group().original_name(0), Task::Years.original_name(17)),
             ("0 - 5".into(), "85 - 90".into())
         );
     }
@@ -285,10 +285,10 @@ mod tests {
     #[test]
     fn a_name_gives_its_task_and_another_one_lists_them() {
         let ten = Task::AgeGroup { gap: 10 };
-        for task in [Task::Gender, Task::age(), ten, Task::Years, Task::Both] {
+        for task in [Task::Gender, Task::age_group(), ten, Task::Years, Task::Both] {
             assert_eq!(task.name().parse::<Task>().unwrap(), task);
         }
-        assert_eq!("age".parse::<Task>().unwrap(), Task::age());
+        assert_eq!("age".parse::<Task>().unwrap(), Task::age_group());
         assert_eq!("age-10".parse::<Task>().unwrap(), ten);
         let wrong = |name: &str| name.parse::<Task>().unwrap_err().to_string();
         assert!(wrong("beauty").contains("gender, age-group"));

@@ -77,13 +77,13 @@ fn photographs_are_aligned_into_a_data_set() {
     let chips = place.path().join("chips");
     let output = example("align", place.path(), &[data.path(), &chips]);
     check(&output, &[" chips in "]);
-    let faces = ror::data::Faces::at(&chips).unwrap();
+    let faces = ror::data::Faces::open_at(&chips).unwrap();
     assert!((45..=60).contains(&faces.len()), "{faces}");
     for index in [0, faces.len() - 1] {
         assert_eq!(faces.picture(index).unwrap().dimensions(), (200, 200));
         // The label is that of the photograph, whose number is the chip's name.
         let number = faces.record(index).unwrap().file.trim_end_matches(".png").parse().unwrap();
-        let own = ror::data::Faces::at(data.path()).unwrap();
+        let own = ror::data::Faces::open_at(data.path()).unwrap();
         let (cut, whole) = (&faces.record(index).unwrap().label, own.labels(&[number]).unwrap());
         assert_eq!((cut.age, cut.gender), (whole[0].age, whole[0].gender));
     }

@@ -95,10 +95,10 @@ fn saved_weights_come_back_the_same_and_the_seed_decides() {
     let _turn = common::turn();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("net.safetensors");
-    let config = RorConfig::small(Task::age().outputs());
+    let config = RorConfig::small(Task::age_group().outputs());
     let first = net(config.clone());
     first.save(&path, false).unwrap();
-    let loaded = Net::load(config.clone(), &path, Device::Cpu).unwrap();
+    let loaded = Net::open(config.clone(), &path, Device::Cpu).unwrap();
     let other = Net::new(config, Device::Cpu, 1).unwrap();
     ror::tch::manual_seed(1);
     let pictures = Tensor::randint(255, [3, 32, 32, 3], (Kind::Uint8, Device::Cpu));

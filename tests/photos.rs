@@ -89,7 +89,7 @@ fn a_face_is_found_and_cut_wherever_it_is() {
     let photo = decode_photo(&file("plain.jpg")).unwrap();
     let found = detector.detect(&photo).unwrap();
     assert_eq!(found.len(), 1, "{found:?}");
-    let corners = Chip::of(&found[0].points).corners();
+    let corners = Chip::new(&found[0].points).corners();
     // The same twice as large and moved, and in a photograph of 12 megapixels.
     for (scale, width, height, x, y) in [(2, 900, 800, 100, 150), (4, 4000, 3000, 1900, 700)] {
         let (wide, high) = (photo.width() * scale, photo.height() * scale);
@@ -98,7 +98,7 @@ fn a_face_is_found_and_cut_wherever_it_is() {
         imageops::replace(&mut large, &larger, x, y);
         let found = detector.detect(&large).unwrap();
         assert_eq!(found.len(), 1, "{found:?}");
-        let chip = Chip::of(&found[0].points);
+        let chip = Chip::new(&found[0].points);
         let side = 200.0 * chip.scale();
         for (own, small) in chip.corners().iter().zip(corners) {
             let expected =
@@ -192,7 +192,7 @@ fn people_are_found_and_cut_as_they_should_be() {
         let photo = decode_photo(&std::fs::read(path).unwrap()).unwrap();
         let side = apart(corners[0], corners[1]);
         let chips = detector.detect(&photo).unwrap();
-        let chips = chips.iter().map(|face| Chip::of(&face.points));
+        let chips = chips.iter().map(|face| Chip::new(&face.points));
         let near = chips.map(|chip| (apart(centre(&chip.corners()), centre(corners)), chip));
         let Some((_, chip)) =
             near.filter(|near| near.0 < 0.3 * side).min_by(|a, b| a.0.total_cmp(&b.0))
@@ -203,7 +203,8 @@ fn people_are_found_and_cut_as_they_should_be() {
         let found = chip.corners();
         let off = found.iter().zip(corners).map(|(a, b)| apart(*a, *b)).sum::<f64>() / 4.0;
         errors.push(200.0 * off / side);
-        for (sums, chip) in sums.iter_mut().zip([chip, Chip::at(corners[0], corners[1])]) {
+        for (sums, chip) in sums.iter_mut().zip([chip, Chip::from_corners(corners[0], corners[1])])
+        {
             let face = predictor.predict(&chip.cut(&photo).unwrap()).unwrap();
             sums[0] += (face.age - age).abs();
             sums[1] += f64::from((face.female > 0.5) == (*female == 1.0));

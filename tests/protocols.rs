@@ -20,7 +20,7 @@ fn sizes(list: &ContentList) -> [usize; 3] {
     Part::ALL.map(|part| list.part(part).len())
 }
 
-/// [`ContentList::read`] refuses a list with a content in two parts.
+/// [`ContentList::open`] refuses a list with a content in two parts.
 #[test]
 fn lists_are_partitions_of_the_published_sizes() {
     for (protocol, published) in [
@@ -80,7 +80,7 @@ fn the_lists_are_those_of_the_data_set() {
     let Some(data) = common::utkface("the_lists_are_those_of_the_data_set") else {
         return;
     };
-    let faces = Faces::at(&data).unwrap();
+    let faces = Faces::open_at(&data).unwrap();
     for protocol in Protocol::ALL {
         let split = protocol.split(&faces).unwrap();
         assert_eq!(split.protocol, Some(protocol));

@@ -60,9 +60,9 @@ fn age_is_learnt_starting_from_gender_and_what_that_has_seen_is_refused() -> any
     let recipe = Recipe { epochs: 2, batch: 32, ..Recipe::quick(Task::Gender) };
     let gender =
         Training::new(&faces, &split, Task::Gender).net(tiny(1)).recipe(recipe).train_or_load()?;
-    let recipe = Recipe { epochs: 10, batch: 32, ..Recipe::quick(Task::age()) };
+    let recipe = Recipe { epochs: 10, batch: 32, ..Recipe::quick(Task::age_group()) };
     let train = |split: &Split| {
-        Training::new(&faces, split, Task::age())
+        Training::new(&faces, split, Task::age_group())
             .net(tiny(12))
             .recipe(recipe.clone())
             .start_from(&gender)
@@ -231,7 +231,7 @@ fn one_net_learns_gender_and_age_on_growing_pictures() -> anyhow::Result<()> {
     assert!(age.mae.unwrap().value < age.constant(Metric::Mae).unwrap() - 0.5, "{age}");
     assert!(age.cs5.is_some() && gender.mae.is_none());
     // The same net twice is an ensemble that predicts the same.
-    let store = ModelStore::local();
+    let store = ModelStore::default();
     let name = format!("both-{}", trained.card.key);
     let twice = [store.open(&name)?, store.open_on(&name, device())?];
     let together = ensemble(&twice, &faces, &split.test)?;
@@ -294,7 +294,7 @@ fn the_same_training_does_not_run_twice_at_once() -> anyhow::Result<()> {
     let (faces, split) = synthetic_split(80);
     let recipe = Recipe { epochs: 1, batch: 16, seed: 9, ..Recipe::report(Task::Gender) };
     let training = Training::new(&faces, &split, Task::Gender).net(tiny(1)).recipe(recipe);
-    let run = ModelStore::local().runs().join(format!("gender-{}", training.key()?));
+    let run = ModelStore::default().runs().join(format!("gender-{}", training.key()?));
     fs::create_dir_all(&run)?;
     let lock = fs::File::create(run.join("lock"))?;
     lock.lock()?;
@@ -317,7 +317,7 @@ fn retraining_replaces_weights_and_card_together() -> anyhow::Result<()> {
     let second = training.clone().train()?;
     assert!(!second.loaded && second.card.weights != first.card.weights);
     assert!(training.train_or_load()?.loaded);
-    let run = ModelStore::local().runs().join(format!("gender-{}", first.card.key));
+    let run = ModelStore::default().runs().join(format!("gender-{}", first.card.key));
     let weights: Vec<String> = fs::read_dir(&run)?
         .map(|e| e.unwrap().file_name().into_string().unwrap())
         .filter(|name| name.ends_with(".safetensors"))
@@ -393,10 +393,10 @@ fn prediction_trains_the_net_that_is_asked_for() -> anyhow::Result<()> {
     let _turn = turn();
     place();
     let folder = faces_folder(300);
-    let faces = Faces::at(folder.path())?;
+    let faces = Faces::open_at(folder.path())?;
     let recipe =
         |task| Some(Recipe { batch: 32, epochs: 1, learning_rate: 1e-3, ..Recipe::report(task) });
-    let (gender, age) = (recipe(Task::Gender), recipe(Task::age()));
+    let (gender, age) = (recipe(Task::Gender), recipe(Task::age_group()));
     let predictor = Predictor::by_recipes(&faces, gender, age)?;
     let prediction = predictor.predict_index(&faces, 7)?;
     let label = faces.record(7)?.label;
@@ -410,8 +410,8 @@ fn prediction_trains_the_net_that_is_asked_for() -> anyhow::Result<()> {
     let total: f64 = prediction.face.groups.iter().map(|(_, p)| p).sum();
     assert!((total - 1.0).abs() < 1e-5);
 
-    let cards = ModelStore::local().all();
-    for task in [Task::Gender, Task::age()] {
+    let cards = ModelStore::default().all();
+    for task in [Task::Gender, Task::age_group()] {
         let wanted = |t: &&ror::store::Model| {
             t.card.task == task
                 && t.card.recipe.batch == 32

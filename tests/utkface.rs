@@ -10,7 +10,7 @@ fn utkface_has_the_published_counts() -> anyhow::Result<()> {
     let Some(path) = common::utkface("utkface_has_the_published_counts") else {
         return Ok(());
     };
-    let faces = Faces::at(path)?;
+    let faces = Faces::open_at(path)?;
     assert_eq!(faces.len(), 23_708);
     assert_eq!(faces.unparsed(), [] as [String; 0]);
     assert_eq!(faces.contents(), 23_318);

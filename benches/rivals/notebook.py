@@ -19,7 +19,7 @@ from nbclient import NotebookClient
 
 which, folder = sys.argv[1:3]
 OURS = [
-    f'use ror::prelude::*;\nlet faces = Faces::at("{folder}")?;\nplot::ages(faces.records())?',
+    f'use ror::prelude::*;\nlet faces = Faces::open_at("{folder}")?;\nplot::ages(faces.records())?',
     "let up_to_60 = faces.records().up_to_age(60)?;\nplot::ages(&up_to_60)?",
     "plot::genders(&up_to_60)?",
     "let fewer = up_to_60.thin(0..=4, 0.50, 0)?;\nplot::ages(&fewer)?",

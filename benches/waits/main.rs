@@ -93,7 +93,7 @@ impl Bench {
         let data = std::env::var_os("ROR_DATA")
             .context("set ROR_DATA to UTKFace: the benchmark is of the real data")?;
         // An archive is unpacked first: unpacking is no rival's task.
-        let folder = Faces::at(&data)?
+        let folder = Faces::open_at(&data)?
             .folder()
             .context("ROR_DATA holds no folder of pictures")?
             .canonicalize()?;

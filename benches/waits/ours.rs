@@ -28,7 +28,7 @@ pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
         "decode" => {
             let (folder, size) = (argument(0)?, number(1)? as u32);
             let start = Instant::now();
-            let pictures = Faces::at(folder)?.pictures(size)?;
+            let pictures = Faces::open_at(folder)?.pictures(size)?;
             let seconds = start.elapsed().as_secs_f64();
             peak = peak_mb(); // before the check
             check.insert("pictures", pictures.len() as f64);
@@ -40,7 +40,7 @@ pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
             let _ = Tensor::zeros([1], (Kind::Float, ror::tch::Device::Cpu));
             let before = resident_mb();
             let start = Instant::now();
-            let faces = Faces::at(argument(0)?)?;
+            let faces = Faces::open_at(argument(0)?)?;
             let pictures = faces.pictures(number(1)? as u32)?;
             let seconds = start.elapsed().as_secs_f64();
             check.insert("resident_mb", resident_mb() - before);
@@ -53,7 +53,7 @@ pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
             let (name, n) = (argument(0)?, number(1)? as i64);
             let start = Instant::now();
             let logits = |device| -> Result<Tensor> {
-                let net = ModelStore::local().open_on(name, device)?.net;
+                let net = ModelStore::default().open_on(name, device)?.net;
                 let side = i64::from(net.config().input());
                 // Every level, in no order of space.
                 let pixels = n * side * side * 3;
@@ -126,7 +126,7 @@ pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
             seconds
         }
         "parts" => {
-            let (faces, to) = (Faces::at(argument(0)?)?, Path::new(argument(1)?));
+            let (faces, to) = (Faces::open_at(argument(0)?)?, Path::new(argument(1)?));
             let (split, pictures) = (Protocol::OriginalGender.split(&faces)?, faces.pictures(32)?);
             for (name, part) in [("train", &split.train), ("validation", &split.validation)] {
                 let rows: Vec<i64> = part.iter().map(|index| *index as i64).collect();
@@ -140,7 +140,7 @@ pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
             0.0
         }
         "fast" => {
-            let (faces, accuracy) = (Faces::at(argument(0)?)?, argument(1)?.parse::<f64>()?);
+            let (faces, accuracy) = (Faces::open_at(argument(0)?)?, argument(1)?.parse::<f64>()?);
             let split = Protocol::OriginalGender.split(&faces)?;
             faces.pictures(32)?;
             let training = Training::new(&faces, &split, Task::Gender).fast();

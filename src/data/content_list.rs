@@ -38,7 +38,7 @@ impl ContentList {
     /// # Errors
     /// A file that is missing or malformed, a set whose number of hashes differs from its heading,
     /// or a hash in two sets.
-    pub fn read(path: &Path) -> Result<Self> {
+    pub fn open(path: &Path) -> Result<Self> {
         let text = files::read_text(path)?;
         Self::parse(&text)
             .with_context(|| format!("{} is not a valid list of image hashes", path.display()))
@@ -152,7 +152,7 @@ mod tests {
         let path = folder.path().join("own.txt");
         let own = list([&["0123456789", "abcdef0123"], &["00000000ff"], &["11111111ff"]]);
         own.write(&path, "Mine.\nFor a test.").unwrap();
-        assert_eq!(ContentList::read(&path).unwrap(), own);
+        assert_eq!(ContentList::open(&path).unwrap(), own);
         let text = files::read_text(&path).unwrap();
         assert!(
             text.starts_with(

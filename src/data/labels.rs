@@ -131,7 +131,7 @@ mod tests {
         let folder = folder(
             "gender,file,mood,age,race\nfemale,b.jpg,\"good, very\",31,Asian\n0, more/c.jpg ,,7,\n",
         );
-        let faces = Faces::at(folder.path()).unwrap();
+        let faces = Faces::open_at(folder.path()).unwrap();
         assert_eq!(faces.len(), 2);
         assert_eq!(faces.unparsed(), ["a.jpg"]);
         let label = |i| {
@@ -151,7 +151,7 @@ mod tests {
         };
         let plain = named(&["a.jpg", "more/c.jpg", "b.jpg"]);
         let other = named(&["./a.jpg", "more//c.jpg", "more/../b.jpg"]);
-        let [plain, other] = [plain, other].map(|folder| Faces::at(folder.path()).unwrap());
+        let [plain, other] = [plain, other].map(|folder| Faces::open_at(folder.path()).unwrap());
         assert_eq!((other.len(), other.unparsed().len()), (3, 0));
         assert_eq!(plain.fingerprint(), other.fingerprint());
         // They exist, but not below the folder.
@@ -159,11 +159,12 @@ mod tests {
         let absolute = outside.path().join("a.jpg").display().to_string();
         let name = outside.path().file_name().unwrap().to_str().unwrap();
         for file in [absolute, format!("../{name}/a.jpg"), "/".to_owned(), ".".to_owned()] {
-            let error = format!("{:#}", Faces::at(named(&["b.jpg", &file]).path()).unwrap_err());
+            let error =
+                format!("{:#}", Faces::open_at(named(&["b.jpg", &file]).path()).unwrap_err());
             assert!(error.contains("line 3, column file"), "{file}: {error}");
         }
         let twice = named(&["a.jpg", "./a.jpg"]);
-        let error = format!("{:#}", Faces::at(twice.path()).unwrap_err());
+        let error = format!("{:#}", Faces::open_at(twice.path()).unwrap_err());
         assert!(error.contains("a.jpg is also in line 2"), "{error}");
     }
 
@@ -185,7 +186,7 @@ mod tests {
             ("file,age\na.jpg,3\n".to_owned(), "no column gender"),
             (heading.to_owned(), "no rows"),
         ] {
-            let error = format!("{:#}", Faces::at(folder(&labels).path()).unwrap_err());
+            let error = format!("{:#}", Faces::open_at(folder(&labels).path()).unwrap_err());
             assert!(error.contains(words), "{error}");
             assert!(error.contains(LABELS), "{error}");
         }

@@ -28,14 +28,14 @@ impl Faces {
     /// A `$ROR_DATA` that is not a data set, a damaged archive, or a folder that can't be listed.
     pub fn open() -> Result<Self> {
         if let Some(path) = std::env::var_os("ROR_DATA").filter(|path| !path.is_empty()) {
-            return Self::at(&path)
+            return Self::open_at(&path)
                 .context("ROR_DATA should be UTKFace.tar.gz or its unpacked folder");
         }
         let data = paths::data();
         for name in ["UTKFace.tar.gz", "UTKFace"] {
             let path = data.join(name);
             if path.exists() {
-                return Self::at(path);
+                return Self::open_at(path);
             }
         }
         Self::synthetic(SYNTHETIC, 0)
@@ -54,7 +54,7 @@ impl Faces {
     /// A path that does not exist or is a pipe or device; an archive that is damaged, too large or
     /// in an unsupported format; a folder without such images; several `labels.csv` at one level;
     /// or an invalid row in one.
-    pub fn at(path: impl AsRef<Path>) -> Result<Self> {
+    pub fn open_at(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         ensure!(
             path.exists(),

@@ -70,7 +70,7 @@ impl Split {
     ///
     /// # Errors
     /// An index outside this set, fewer images than `sizes` needs, or a set of size 0.
-    pub fn of(faces: &Faces, indices: &[usize], sizes: &SplitSizes) -> Result<Self> {
+    pub fn from_indices(faces: &Faces, indices: &[usize], sizes: &SplitSizes) -> Result<Self> {
         let mut strata = Strata::of(faces, indices, sizes.seed)?;
         let total = strata.len();
         let chosen = sizes.train.saturating_add(sizes.validation);
@@ -203,7 +203,7 @@ mod tests {
             faces.len(),
             "every row is accounted for"
         );
-        for task in [Task::Gender, Task::age()] {
+        for task in [Task::Gender, Task::age_group()] {
             let share = |part| {
                 let labels = faces.labels(split.part(part)).unwrap();
                 let ones = labels.iter().filter(|label| task.class_of(label) == 1);

@@ -34,7 +34,7 @@ impl Split {
     /// # Errors
     /// A table that is not of this set, fewer images than `sizes` needs, or a set of size 0.
     pub fn new(faces: &Faces, table: &DataFrame, sizes: &SplitSizes) -> Result<Self> {
-        Self::of(faces, &faces.indices(table)?, sizes)
+        Self::from_indices(faces, &faces.indices(table)?, sizes)
     }
 }
 

@@ -16,5 +16,5 @@ pub(super) fn calibrate(net: &Net, job: Job) -> Result<(Vec<f64>, Evaluation)> {
         .into_iter()
         .map(|head| LabelledPredictions::new(head, labels.clone()))
         .collect();
-    Ok((temperatures, Evaluation::of(labelled)))
+    Ok((temperatures, Evaluation::new(labelled)))
 }

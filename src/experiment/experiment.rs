@@ -76,7 +76,7 @@ impl Experiment {
     ///
     /// # Errors
     /// A file that is missing or not TOML, a key that does not exist, or a value outside its range.
-    pub fn read(path: &Path) -> Result<Self> {
+    pub fn open(path: &Path) -> Result<Self> {
         Self::parse(&files::read_text(path)?).with_context(|| format!("in {}", path.display()))
     }
 
@@ -142,7 +142,7 @@ impl Experiment {
         train: impl FnOnce(Training) -> Result<Trained>,
     ) -> Result<Trained> {
         let split = self.protocol.split(faces)?;
-        let store = ModelStore::local();
+        let store = ModelStore::default();
         let start = self.start.as_ref().map(|name| store.open(name));
         let start = start.transpose().context("the network to start from")?;
         let teachers =
@@ -184,7 +184,7 @@ mod tests {
         let expected = Recipe {
             seed: 3,
             augment: Augment { scale: 0.3, ..Augment::default() },
-            ..Recipe::shipped(Task::age())
+            ..Recipe::shipped(Task::age_group())
         };
         assert_eq!(experiment.recipe, expected);
         let baseline =
@@ -198,7 +198,7 @@ mod tests {
     fn the_fast_training_is_the_same_as_a_file() {
         let clone = Path::new(env!("CARGO_MANIFEST_DIR"));
         let path = clone.join("experiments").join("fast-32px.toml");
-        let experiment = Experiment::read(&path).unwrap();
+        let experiment = Experiment::open(&path).unwrap();
         assert_eq!(experiment.recipe, Recipe::fast(Task::Gender));
         let net = RorConfig { survival: 1.0, ..RorConfig::new(1) };
         assert_eq!(experiment.net, net.into());

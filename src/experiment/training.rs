@@ -364,12 +364,12 @@ impl Training {
     pub fn is_done(&self) -> Result<bool> {
         self.check()?;
         let key = self.key()?;
-        Ok(ModelStore::local().find(|card| card.key == key).is_some())
+        Ok(ModelStore::default().find(|card| card.key == key).is_some())
     }
 
     fn run(&self, mode: Mode) -> Result<Trained> {
         self.check()?;
-        let (task, key, store) = (self.task, self.key()?, ModelStore::local());
+        let (task, key, store) = (self.task, self.key()?, ModelStore::default());
         let ranks = self.own_ranks();
         ensure!(
             ranks.first_says(key.clone())? == key || mode == Mode::Follow,
@@ -380,7 +380,7 @@ impl Training {
             true => store.find(|card| card.key == key),
             false => None,
         };
-        let found = found.map(|found| Trained::load(&found.path, self.device)).transpose()?;
+        let found = found.map(|found| Trained::open(&found.path, self.device)).transpose()?;
         if let Some(found) = self.shared(&ranks, found)? {
             if !self.quiet && !Live::is_open() {
                 say(&format!(

@@ -25,10 +25,10 @@ pub struct Evaluation {
 
 impl Evaluation {
     /// Evaluates predictions, one entry per head.
-    pub fn of(labelled: Vec<LabelledPredictions>) -> Self {
+    pub fn new(labelled: Vec<LabelledPredictions>) -> Self {
         let heads = labelled
             .into_iter()
-            .map(|labelled| HeadEvaluation { metrics: Metrics::of(&labelled), labelled })
+            .map(|labelled| HeadEvaluation { metrics: Metrics::new(&labelled), labelled })
             .collect();
         Self { heads }
     }

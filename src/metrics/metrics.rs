@@ -128,7 +128,7 @@ fn best(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 impl ConstantBaseline {
-    fn of(labelled: &LabelledPredictions) -> Self {
+    fn new(labelled: &LabelledPredictions) -> Self {
         let classes = labelled.task().classes().len();
         let within = |reach: usize| {
             best(
@@ -172,7 +172,7 @@ fn number_or_interval<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Erro
 
 impl Metrics {
     /// Computes the metrics of predictions with labels.
-    pub fn of(labelled: &LabelledPredictions) -> Self {
+    pub fn new(labelled: &LabelledPredictions) -> Self {
         let has_age = labelled.task().has_age();
         let (distances, errors) = (labelled.distances(), labelled.errors());
         let within = |reach: usize| {
@@ -190,7 +190,7 @@ impl Metrics {
             mae: has_age.then(|| Interval::of_mean(&errors)),
             cs5: has_age.then(|| Interval::of_mean(&close)),
             ece,
-            baseline: ConstantBaseline::of(labelled),
+            baseline: ConstantBaseline::new(labelled),
             reliability,
             slices: slices(labelled),
         }
@@ -243,13 +243,13 @@ mod tests {
         let label = |age| Label { age, gender: Gender::Female, race: Some(0) };
         let labelled = LabelledPredictions::new(
             Predictions {
-                task: Task::age(),
+                task: Task::age_group(),
                 probabilities: vec![sure(0), sure(1), sure(5), sure(11)],
                 years: vec![3.0, 8.0, 28.0, 58.0],
             },
             [3, 12, 8, 58].map(label).to_vec(),
         );
-        let metrics = Metrics::of(&labelled);
+        let metrics = Metrics::new(&labelled);
         assert_eq!(metrics.accuracy.value, 0.5);
         assert_eq!(metrics.one_off.unwrap().value, 0.75);
         assert_eq!(metrics.mae.unwrap().value, 6.0); // 0, 4, 20, 0

@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn probabilities_add_up_and_do_not_see_mirrors() {
         let _turn = utils::random::turn();
-        for task in [Task::Gender, Task::age(), Task::Both] {
+        for task in [Task::Gender, Task::age_group(), Task::Both] {
             let config = RorConfig::small(task.outputs());
             let net = Net::new(config, tch::Device::Cpu, 0).unwrap();
             tch::manual_seed(2);

@@ -143,7 +143,7 @@ mod tests {
         tch::manual_seed(5);
         let expected = draw();
         tch::manual_seed(5);
-        let loaded = Net::load(RorConfig::small(1), &path, Device::Cpu).unwrap();
+        let loaded = Net::open(RorConfig::small(1), &path, Device::Cpu).unwrap();
         loaded.inference(Kind::Float).unwrap();
         assert_eq!(draw(), expected);
     }

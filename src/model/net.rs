@@ -51,7 +51,7 @@ impl Net {
     ///
     /// # Errors
     /// A file that is missing, truncated or of another shape; the message names the difference.
-    pub fn load(config: impl Into<NetConfig>, weights: &Path, device: Device) -> Result<Self> {
+    pub fn open(config: impl Into<NetConfig>, weights: &Path, device: Device) -> Result<Self> {
         let saved = Tensor::read_safetensors(weights).with_context(|| {
             format!("cannot load weights from {} (missing or truncated?)", weights.display())
         })?;

@@ -61,7 +61,7 @@ pub(super) mod tests {
             gender: [Gender::Male, Gender::Female][usize::from(i % 5 > 0)],
             race: Some((i % 5) as u8),
         };
-        Metrics::of(&LabelledPredictions::new(predictions, (0..n).map(label).collect()))
+        Metrics::new(&LabelledPredictions::new(predictions, (0..n).map(label).collect()))
     }
 
     #[test]

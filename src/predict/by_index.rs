@@ -108,7 +108,7 @@ impl Predictor {
         let gender = net(faces, Task::Gender, gender, None).context("the gender network")?;
         // As in the notebook: the default age network starts from the default gender network.
         let start = Some(&gender).filter(|_| is_default);
-        let age = net(faces, Task::age(), age, start).context("the age network")?;
+        let age = net(faces, Task::age_group(), age, start).context("the age network")?;
         Self::new(vec![gender, age])
     }
 
@@ -145,7 +145,7 @@ fn net(
         _ => (Protocol::OriginalAge, "age-32px"),
     };
     if recipe.is_none() && !faces.is_synthetic() {
-        return ModelStore::local().open(shipped);
+        return ModelStore::default().open(shipped);
     }
     let split = protocol.split(faces)?;
     let training = Training::new(faces, &split, task).quiet();

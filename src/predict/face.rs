@@ -127,7 +127,7 @@ mod tests {
             (Task::Years, 0.2, 3, 0, "0-5", "female (70 %), 0 years"),
             (Task::Years, 5.5, 0, 1, "6-10", "female (70 %), 6 years"),
             (Task::Years, 88.0, 2, 17, "86-90", "female (70 %), 88 years"),
-            (Task::age(), 58.0, 0, 11, "56-60", "female (70 %), 58 years"),
+            (Task::age_group(), 58.0, 0, 11, "56-60", "female (70 %), 58 years"),
         ] {
             let face = FacePrediction::from_heads(heads(task, years, likeliest)).unwrap();
             assert_eq!((face[0].group, face[0].age_group.as_str()), (group, name));

@@ -136,7 +136,7 @@ impl Photo {
         let picture = self
             .picture()
             .context("the photograph's image was not kept: open it with Photo::open")?;
-        Chip::at(one.chip[0], one.chip[1]).cut(picture)
+        Chip::from_corners(one.chip[0], one.chip[1]).cut(picture)
     }
 
     /// The upright photograph; `None` once it was dropped.
@@ -227,7 +227,7 @@ impl Seen {
         let found = detector.detect(picture)?.into_iter();
         let found: Vec<(Found, Chip)> = found
             .map(|face| {
-                let chip = Chip::of(&face.points);
+                let chip = Chip::new(&face.points);
                 (face, chip)
             })
             .collect();

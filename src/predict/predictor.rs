@@ -52,7 +52,7 @@ impl Predictor {
     /// # Errors
     /// No network of such a name, a damaged one, or networks that leave out gender or age.
     pub fn open(names: &[&str]) -> Result<Self> {
-        let store = ModelStore::local();
+        let store = ModelStore::default();
         Self::new(names.iter().map(|name| store.open(name)).collect::<Result<_>>()?)
     }
 

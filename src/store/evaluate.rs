@@ -16,7 +16,7 @@ impl Trained {
     /// # Errors
     /// An ancestor that is missing, or a list of image hashes that can't be read.
     pub fn lineage(&self) -> Result<Lineage> {
-        Lineage::of(&ModelStore::local(), &self.path, &self.card)
+        Lineage::of(&ModelStore::default(), &self.path, &self.card)
     }
 
     /// Rejects sets of a split if this network, or one it started or learned from, has seen an
@@ -39,7 +39,7 @@ impl Trained {
     pub fn evaluate(&self, faces: &Faces, split: &Split) -> Result<Evaluation> {
         self.check_unseen(faces, split, &[Part::Test])?;
         let labelled = self.predict(faces, &split.test).context("on the test set")?;
-        Ok(Evaluation::of(labelled))
+        Ok(Evaluation::new(labelled))
     }
 
     /// Writes the network's results on a protocol's test set to its card, replacing an earlier
@@ -54,7 +54,7 @@ impl Trained {
         command: String,
         heads: Vec<Metrics>,
     ) -> Result<&Path> {
-        let shipped = self.path.parent() == Some(ModelStore::local().folder());
+        let shipped = self.path.parent() == Some(ModelStore::default().folder());
         ensure!(
             shipped,
             "{} is not a pretrained model: train with --save models/NAME.json first",

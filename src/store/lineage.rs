@@ -123,7 +123,7 @@ fn contents(path: &Path, card: &Card) -> Result<ContentList> {
     let path = contents_path(path);
     let (contents, list) = match card.protocol {
         Some(protocol) => (protocol.list()?, protocol.name().to_owned()),
-        None => (ContentList::read(&path)?, path.display().to_string()),
+        None => (ContentList::open(&path)?, path.display().to_string()),
     };
     ensure!(
         contents.fingerprint() == card.split,

@@ -22,7 +22,7 @@ pub const DEFAULT_MODEL: &str = "both-64px";
 /// use ror::store::ModelStore;
 ///
 /// # fn main() -> anyhow::Result<()> {
-/// let best = ModelStore::local().open("both-64px")?;
+/// let best = ModelStore::default().open("both-64px")?;
 /// assert_eq!(best.card.net.input(), 64);
 /// # Ok(())
 /// # }
@@ -43,14 +43,17 @@ pub struct Model {
     pub card: Card,
 }
 
-impl ModelStore {
-    /// The project's store: `$ROR_MODELS`, or else the folder `models` of the project.
-    pub fn local() -> Self {
-        Self::at(paths::models())
+impl Default for ModelStore {
+    /// The store in `$ROR_MODELS`, or else in the folder of models that `ROR_HOME` or the user's
+    /// data folder has.
+    fn default() -> Self {
+        Self::new(paths::models())
     }
+}
 
+impl ModelStore {
     /// A store in another folder.
-    pub fn at(folder: impl Into<PathBuf>) -> Self {
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into() }
     }
 
@@ -126,7 +129,7 @@ impl ModelStore {
         let by_name = self.folder.join(format!("{name}.json"));
         for card in [PathBuf::from(name), by_name, self.runs().join(name).join("card.json")] {
             if card.extension().is_some_and(|e| e == "json") && card.is_file() {
-                return Trained::load(&card, device);
+                return Trained::open(&card, device);
             }
         }
         if let Ok(Model { card, .. }) = self.ancestor(name) {

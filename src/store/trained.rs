@@ -32,7 +32,7 @@ impl Trained {
     /// # Errors
     /// A card that can't be read, or weights that are missing, truncated, changed or of another
     /// shape.
-    pub fn load(card: &Path, device: Device) -> Result<Self> {
+    pub fn open(card: &Path, device: Device) -> Result<Self> {
         let path = card.to_owned();
         let card = Card::open(&path)?;
         let weights = path.with_file_name(&card.weights);
@@ -46,7 +46,7 @@ impl Trained {
             weights.display(),
             path.display()
         );
-        Ok(Self { net: Net::load(card.net.clone(), &weights, device)?, card, loaded: true, path })
+        Ok(Self { net: Net::open(card.net.clone(), &weights, device)?, card, loaded: true, path })
     }
 
     /// Saves the weights as `NAME.safetensors` and the card as `NAME.json`; `card` may be either
@@ -58,7 +58,7 @@ impl Trained {
     pub fn save(&mut self, card: &Path, half: bool) -> Result<()> {
         let contents = match self.card.protocol {
             Some(_) => None,
-            None => Some(ContentList::read(&contents_path(&self.path))?),
+            None => Some(ContentList::open(&contents_path(&self.path))?),
         };
         self.save_with(card, half, contents.as_ref())
     }

@@ -96,10 +96,10 @@ mod tests {
         // Uniform over 12 groups: ln 12, and an expected age of 30.5 (the mean of the middles 3
         // to 58), 27.5 off for 3 years and 29.5 off for 60.
         let logits = Tensor::zeros([2, 12], (Kind::Float, Device::Cpu));
-        assert!((loss(Task::age(), &labels, &plain, &logits) - 12f64.ln()).abs() < 1e-5);
+        assert!((loss(Task::age_group(), &labels, &plain, &logits) - 12f64.ln()).abs() < 1e-5);
         let with_error = Recipe { expectation: 0.1, ..plain };
         let expected = 12f64.ln() + 0.1 * (27.5 + 29.5) / 2.0;
-        let found = loss(Task::age(), &labels, &with_error, &logits);
+        let found = loss(Task::age_group(), &labels, &with_error, &logits);
         assert!((found - expected).abs() < 1e-4, "{found}, not {expected}");
     }
 

@@ -169,9 +169,9 @@ mod tests {
         for age in [0, 1, 5, 6, 13, 33, 58, 60, 100, 116] {
             let label = Label::new(age, Gender::Male);
             for recipe in [&recipe, &sharp] {
-                let groups = target(Task::age(), &label, recipe);
+                let groups = target(Task::age_group(), &label, recipe);
                 assert!((groups.iter().sum::<f32>() - 1.0).abs() < 1e-6);
-                assert_eq!(top(&groups), Task::age().group_of(age), "age {age}");
+                assert_eq!(top(&groups), Task::age_group().group_of(age), "age {age}");
                 let years = target(Task::Years, &label, recipe);
                 assert!((years.iter().sum::<f32>() - 1.0).abs() < 1e-6);
             }
@@ -209,8 +209,8 @@ mod tests {
     /// around 60 has 1 - cdf((55.5 - 60) / 2) = 0.9878 of its weight there.
     #[test]
     fn an_age_of_60_is_not_taken_for_the_middle_of_its_group() {
-        let recipe = Recipe { age_sigma: 2.0, ..Recipe::report(Task::age()) };
-        let last = |age| target(Task::age(), &Label::new(age, Gender::Male), &recipe)[11];
+        let recipe = Recipe { age_sigma: 2.0, ..Recipe::report(Task::age_group()) };
+        let last = |age| target(Task::age_group(), &Label::new(age, Gender::Male), &recipe)[11];
         assert!((last(60) - 0.987_776).abs() < 1e-5, "{}", last(60));
         assert!((last(58) - 0.894_350).abs() < 1e-5, "{}", last(58));
         assert_eq!(last(90), last(60));
@@ -229,7 +229,7 @@ mod tests {
             i64::try_from(targets.right(&logits).unwrap()).unwrap()
         };
         assert_eq!(right(Task::Years, [10, 26, 61]), 2); // 61 is a group too old
-        assert_eq!(right(Task::age(), [1, 5, 11]), 3);
+        assert_eq!(right(Task::age_group(), [1, 5, 11]), 3);
         assert_eq!(right(Task::Both, [0, 0, 7]), 2); // female only where output 0 is above 0
     }
 }

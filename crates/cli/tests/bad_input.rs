@@ -54,7 +54,7 @@ fn archive(path: &Path, n: usize, name: impl Fn(&str) -> String) {
 fn no_data_set() {
     place();
     assert_says(
-        &message(Faces::at("/no/such/UTKFace.tar.gz")),
+        &message(Faces::open_at("/no/such/UTKFace.tar.gz")),
         &["/no/such/UTKFace.tar.gz", "data/README.md"],
     );
     let output = program(place(), Path::new("/no/such/folder")).arg("data").output().unwrap();
@@ -67,7 +67,7 @@ fn an_empty_folder() {
     place();
     let folder = TempDir::new().unwrap();
     assert_says(
-        &message(Faces::at(folder.path())),
+        &message(Faces::open_at(folder.path())),
         &["no image named", &folder.path().display().to_string()],
     );
 }
@@ -106,7 +106,7 @@ fn an_archive_whose_members_climb_out() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("evil.tar.gz");
     archive(&path, 3, |name| format!("../../{name}"));
-    assert_says(&message(Faces::at(&path)), &["outside the folder", "../"]);
+    assert_says(&message(Faces::open_at(&path)), &["outside the folder", "../"]);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn names_that_do_not_parse_are_listed() {
     place();
     let folder = faces_folder(5);
     fs::write(folder.path().join("holiday.jpg"), b"x").unwrap();
-    let faces = Faces::at(folder.path()).unwrap();
+    let faces = Faces::open_at(folder.path()).unwrap();
     assert_eq!((faces.len(), faces.unparsed()), (5, &["holiday.jpg".to_owned()][..]));
     assert_says(&faces.to_string(), &["1 files are left out", "holiday.jpg"]);
 }
@@ -123,12 +123,12 @@ fn names_that_do_not_parse_are_listed() {
 fn a_truncated_picture_among_many() {
     place();
     let folder = faces_folder(30);
-    let faces = Faces::at(folder.path()).unwrap();
+    let faces = Faces::open_at(folder.path()).unwrap();
     let file = faces.record(7).unwrap().file.clone();
     let bytes = fs::read(folder.path().join(&file)).unwrap();
     for length in [bytes.len() / 2, bytes.len() - 2, 3, 0] {
         fs::write(folder.path().join(&file), &bytes[..length]).unwrap();
-        let faces = Faces::at(folder.path()).unwrap();
+        let faces = Faces::open_at(folder.path()).unwrap();
         assert_says(&message(faces.pictures(32)), &["1 of 30 images", &file]);
         assert_says(&message(faces.picture(7)), &["image 7", &file]);
     }
@@ -138,15 +138,15 @@ fn a_truncated_picture_among_many() {
 fn a_picture_on_which_the_decoder_panics() {
     place();
     let folder = faces_folder(30);
-    let faces = Faces::at(folder.path()).unwrap();
+    let faces = Faces::open_at(folder.path()).unwrap();
     let file = faces.record(7).unwrap().file.clone();
     fs::copy(Path::new(common::ROOT).join("tests/photos/panics.jpg"), folder.path().join(&file))
         .unwrap();
-    let faces = Faces::at(folder.path()).unwrap();
+    let faces = Faces::open_at(folder.path()).unwrap();
     assert_says(&message(faces.pictures(32)), &["1 of 30 images", &file, "decoder panicked"]);
     assert_says(&message(faces.picture(7)), &["image 7", &file, "decoder panicked"]);
     let (_folder, card) = changed_card(|_| {});
-    let predictor = Predictor::new(vec![Trained::load(&card, Device::Cpu).unwrap()]).unwrap();
+    let predictor = Predictor::new(vec![Trained::open(&card, Device::Cpu).unwrap()]).unwrap();
     let all = predictor.predict_records(&faces, faces.records());
     for error in [message(all), message(predictor.predict_index(&faces, 7))] {
         assert_says(&error, &["image 7", &file, "decoder panicked"]);
@@ -171,21 +171,21 @@ fn weights_of_another_shape_cut_off_or_missing() {
     let path = folder.path().join("net.safetensors");
     let config = RorConfig::small(1);
     Net::new(config.clone(), Device::Cpu, 0).unwrap().save(&path, false).unwrap();
-    assert!(Net::load(config.clone(), &path, Device::Cpu).is_ok());
+    assert!(Net::open(config.clone(), &path, Device::Cpu).is_ok());
 
     let wider = RorConfig { dense: 128, ..config.clone() };
     assert_says(
-        &message(Net::load(wider.clone(), &path, Device::Cpu)),
+        &message(Net::open(wider.clone(), &path, Device::Cpu)),
         &["not a network of this shape", "dense.", "128"],
     );
     let deeper = RorConfig { blocks: [2, 1, 1, 1], ..config.clone() };
     assert_says(
-        &message(Net::load(deeper.clone(), &path, Device::Cpu)),
+        &message(Net::open(deeper.clone(), &path, Device::Cpu)),
         &["it has no tensor groups.0.blocks.1"],
     );
     let shallower = RorConfig { root_shortcut: false, ..config.clone() };
     assert_says(
-        &message(Net::load(shallower.clone(), &path, Device::Cpu)),
+        &message(Net::open(shallower.clone(), &path, Device::Cpu)),
         &["unknown tensors", "root.weight"],
     );
 
@@ -193,13 +193,13 @@ fn weights_of_another_shape_cut_off_or_missing() {
     for length in [bytes.len() / 2, 4, 0] {
         fs::write(&path, &bytes[..length]).unwrap();
         assert_says(
-            &message(Net::load(config.clone(), &path, Device::Cpu)),
+            &message(Net::open(config.clone(), &path, Device::Cpu)),
             &["net.safetensors", "truncated"],
         );
     }
     fs::remove_file(&path).unwrap();
     assert_says(
-        &message(Net::load(config.clone(), &path, Device::Cpu)),
+        &message(Net::open(config.clone(), &path, Device::Cpu)),
         &["net.safetensors", "missing"],
     );
 }
@@ -222,7 +222,7 @@ fn changed_card(change: impl FnOnce(&mut Value)) -> (TempDir, std::path::PathBuf
 fn a_card_that_no_net_can_have() {
     place();
     let (_folder, good) = changed_card(|_| {});
-    assert!(Trained::load(&good, Device::Cpu).is_ok());
+    assert!(Trained::open(&good, Device::Cpu).is_ok());
     for (field, value, says) in [
         ("temperatures", json!([1.0, 0.0]), &["temperature is 0", "above 0"][..]),
         ("temperatures", json!([-1.0]), &["temperature is -1"]),
@@ -239,7 +239,7 @@ fn a_card_that_no_net_can_have() {
         ),
     ] {
         let (_folder, path) = changed_card(|card| card[field] = value);
-        let error = message(Trained::load(&path, Device::Cpu));
+        let error = message(Trained::open(&path, Device::Cpu));
         assert_says(&error, says);
         assert_says(&error, &["both-64px.json"]);
     }
@@ -273,7 +273,7 @@ fn shapes_are_compared_before_memory_is_taken() {
     let one = Tensor::from_slice(&[1.0f32]);
     Tensor::write_safetensors(&[("weight", &one)], &path).unwrap();
     assert_says(
-        &message(Net::load(Vast, &path, Device::Cpu)),
+        &message(Net::open(Vast, &path, Device::Cpu)),
         &[
             "not a network of this shape",
             "its tensor weight has the shape [1], not [1048576, 1048576]",
@@ -285,7 +285,7 @@ fn shapes_are_compared_before_memory_is_taken() {
 fn weights_that_are_no_numbers_predict_nothing() {
     place();
     let (folder, path) = changed_card(|_| {});
-    let mut net = Trained::load(&path, Device::Cpu).unwrap();
+    let mut net = Trained::open(&path, Device::Cpu).unwrap();
     for (name, mut variable) in net.net.variables() {
         if name == "head.bias" {
             let _ = no_grad(|| variable.fill_(f64::NAN));
@@ -312,7 +312,7 @@ fn weights_that_are_no_numbers_predict_nothing() {
 fn a_net_is_found_under_the_name_that_it_was_saved_by() {
     place();
     let (_folder, shipped) = changed_card(|_| {});
-    let mut net = Trained::load(&shipped, Device::Cpu).unwrap();
+    let mut net = Trained::open(&shipped, Device::Cpu).unwrap();
     let store = TempDir::new().unwrap();
     for (given, name) in [
         ("plain", "plain"),
@@ -324,7 +324,7 @@ fn a_net_is_found_under_the_name_that_it_was_saved_by() {
         net.save(&store.path().join(given), true).unwrap();
         let path = store.path().join(format!("{name}.json"));
         assert_eq!(net.path(), path);
-        let found = ModelStore::at(store.path()).open_on(name, Device::Cpu).unwrap();
+        let found = ModelStore::new(store.path()).open_on(name, Device::Cpu).unwrap();
         assert_eq!((found.path(), &found.card.weights), (&*path, &format!("{name}.safetensors")));
     }
     let nameless = message(net.save(&store.path().join(".."), true));

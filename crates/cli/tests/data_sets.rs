@@ -159,7 +159,7 @@ fn labels_that_were_changed_in_the_unpacked_folder_come_back() {
 /// Returns the error for an archive that can't be read.
 fn refused(archive: &Path) -> String {
     place();
-    format!("{:#}", Faces::at(archive).expect_err("this must be refused"))
+    format!("{:#}", Faces::open_at(archive).expect_err("this must be refused"))
 }
 
 /// Writes a file to a new folder.
@@ -174,7 +174,7 @@ fn written(name: &str, bytes: &[u8]) -> (TempDir, PathBuf) {
 fn pictures_in(bytes: &[u8]) -> usize {
     place();
     let (_folder, path) = written("own.tar.gz", bytes);
-    Faces::at(&path).unwrap().len()
+    Faces::open_at(&path).unwrap().len()
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn a_plain_tar_file_is_read_and_other_forms_are_refused_by_name() {
     let whole = tar(&files("UTKFace/", &pictures(12)));
     place();
     let (_folder, path) = written("UTKFace.tar", &whole);
-    assert_eq!(Faces::at(&path).unwrap().len(), 12);
+    assert_eq!(Faces::open_at(&path).unwrap().len(), 12);
     let (_folder, path) = written("cut.tar", &whole[..whole.len() / 2]);
     assert!(refused(&path).contains("truncated or damaged"));
     // Cut between two members.
@@ -239,7 +239,7 @@ fn links_and_sparse_files_in_an_archive_are_read_or_refused_by_name() {
         link(b'1', &format!("all/{}", names[0]), &format!("all/{}", names[0])),
     ]);
     place();
-    let faces = Faces::at(&path).unwrap();
+    let faces = Faces::open_at(&path).unwrap();
     assert_eq!((faces.len(), faces.contents()), (6, 3));
     assert!((0..6).all(|i| faces.bytes(i).is_ok()));
     for (kind, what, to) in [
@@ -277,7 +277,7 @@ fn links_and_sparse_files_in_an_archive_are_read_or_refused_by_name() {
         assert!(status.success());
         path
     };
-    let faces = Faces::at(pack("gnu")).unwrap();
+    let faces = Faces::open_at(pack("gnu")).unwrap();
     assert_eq!(faces.len(), 2);
     let index = (0..2).find(|i| faces.record(*i).unwrap().file == names[1]).unwrap();
     let bytes = faces.bytes(index).unwrap();
@@ -348,7 +348,7 @@ fn the_pictures_of_all_folders_are_read() {
         fs::create_dir_all(&part).unwrap();
         fs::write(part.join(name), bytes).unwrap();
     }
-    let faces = Faces::at(folder.path()).unwrap();
+    let faces = Faces::open_at(folder.path()).unwrap();
     assert_eq!((faces.len(), faces.contents()), (30, 30));
     assert!(faces.record(0).unwrap().file.starts_with("part1/"));
     assert_eq!(faces.folder(), Some(&*folder.path().join("deep/er")));
@@ -412,7 +412,7 @@ fn cached_index(place: &Path, name: &str) -> PathBuf {
 fn a_picture_with_other_bytes_than_its_hash_is_not_used() {
     place();
     let folder = faces_folder(10);
-    let faces = Faces::at(folder.path()).unwrap();
+    let faces = Faces::open_at(folder.path()).unwrap();
     let path = folder.path().join(&faces.record(3).unwrap().file);
     let time = fs::metadata(&path).unwrap().modified().unwrap();
     let mut bytes = fs::read(&path).unwrap();
@@ -427,7 +427,7 @@ fn a_picture_with_other_bytes_than_its_hash_is_not_used() {
         assert!(message.contains("has changed") && message.contains("touch"), "{message}");
         assert!(message.contains(&path.display().to_string()), "{message}");
     }
-    let again = Faces::at(folder.path()).unwrap();
+    let again = Faces::open_at(folder.path()).unwrap();
     assert_ne!(again.fingerprint(), faces.fingerprint());
     assert_eq!(again.bytes(3).unwrap(), bytes);
 }

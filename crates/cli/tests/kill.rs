@@ -137,7 +137,7 @@ fn a_training_killed_in_an_epoch_goes_on_from_the_last_whole_one() {
     let mut left: Vec<String> = names().filter(|name| !name.contains("tfevents")).collect();
     left.sort();
     assert_eq!(left, ["card.contents.txt", "card.json", "card.safetensors", "history.csv", "lock"]);
-    Trained::load(&run.join("card.json"), Device::Cpu).unwrap();
+    Trained::open(&run.join("card.json"), Device::Cpu).unwrap();
 }
 
 /// Kills trainings at pseudorandom moments, while some finish and others start over. Every card's
@@ -161,14 +161,14 @@ fn the_store_is_readable_after_every_kill() {
         std::thread::sleep(Duration::from_millis(100));
         let finished = !random.kill(child, 900);
         killed += usize::from(!finished);
-        for model in ModelStore::at(path.join("models")).all() {
-            Trained::load(&model.path, Device::Cpu).unwrap();
+        for model in ModelStore::new(path.join("models")).all() {
+            Trained::open(&model.path, Device::Cpu).unwrap();
             cards += 1;
         }
         if !anew && !finished {
             let after = epochs_of_seed(path, anew);
             // If it was killed after its training, there is a card instead of the checkpoint.
-            let trained = ModelStore::at(path.join("models")).find(|card| card.recipe.seed == 1);
+            let trained = ModelStore::new(path.join("models")).find(|card| card.recipe.seed == 1);
             assert!(
                 after >= before || trained.is_some(),
                 "kill {killed}: {after} epochs, {before} before"
@@ -460,11 +460,11 @@ fn two_programs_share_one_store_and_not_one_run() {
             let refused = said.contains("is running in another notebook or program");
             assert!(output.status.success() != refused, "round {round}: {said}");
         }
-        let store = ModelStore::at(place.path().join("models"));
+        let store = ModelStore::new(place.path().join("models"));
         let all = store.all();
         assert_eq!(all.len(), 3 * (round + 1));
         for model in &all[all.len().saturating_sub(3)..] {
-            Trained::load(&model.path, Device::Cpu).unwrap();
+            Trained::open(&model.path, Device::Cpu).unwrap();
         }
     }
     assert_no_litter(place.path());

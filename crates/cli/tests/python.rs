@@ -28,7 +28,7 @@ fn root() -> &'static Path {
 }
 
 fn store() -> ModelStore {
-    ModelStore::at(root().join("models"))
+    ModelStore::new(root().join("models"))
 }
 
 fn open(name: &str) -> Trained {
@@ -55,7 +55,7 @@ fn say(line: &str) {
 /// Returns files of UTKFace if it is available, otherwise synthetic faces.
 fn jpegs(test: &str, n: usize) -> Vec<Vec<u8>> {
     let faces = match common::utkface(&format!("{test}, in part")) {
-        Some(path) => Faces::at(path).unwrap(),
+        Some(path) => Faces::open_at(path).unwrap(),
         None => Faces::synthetic(n, 0).unwrap(),
     };
     let step = faces.len() / n;
@@ -231,7 +231,7 @@ fn an_exported_folder_is_what_hugging_face_loads() {
         // The crate writes the same age groups that ror.py derives from the task.
         let config: Value =
             serde_json::from_str(&fs::read_to_string(to.join("config.json")).unwrap()).unwrap();
-        let task = if name == "both-64px" { Task::Years } else { Task::age() };
+        let task = if name == "both-64px" { Task::Years } else { Task::age_group() };
         assert_eq!(config["age_groups"], json!(task.classes()));
         // The model card has the results with their intervals, and the license.
         let text = fs::read_to_string(to.join("README.md")).unwrap();

@@ -24,7 +24,7 @@ fn root() -> PathBuf {
 }
 
 fn store() -> ModelStore {
-    ModelStore::at(root().join("models"))
+    ModelStore::new(root().join("models"))
 }
 
 fn models() -> Vec<Model> {
@@ -70,7 +70,7 @@ fn by_card(all: &[Model], name: &str) -> Trained {
 }
 
 fn load(model: &Model) -> Trained {
-    Trained::load(&model.path, Device::Cpu).unwrap()
+    Trained::open(&model.path, Device::Cpu).unwrap()
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn cards_are_complete_and_weights_are_those_they_name() {
 /// A card's command runs this program with the experiment that made the network.
 #[test]
 fn every_card_repeats_its_training() {
-    let faces = common::utkface("every_card_repeats_its_training, in part").map(Faces::at);
+    let faces = common::utkface("every_card_repeats_its_training, in part").map(Faces::open_at);
     let faces = faces.map(Result::unwrap);
     let all = all();
     for model in &all {
@@ -103,7 +103,7 @@ fn every_card_repeats_its_training() {
         );
         assert_eq!(card.command, expected);
         let experiment =
-            Experiment::read(&root().join("experiments").join(format!("{name}.toml"))).unwrap();
+            Experiment::open(&root().join("experiments").join(format!("{name}.toml"))).unwrap();
         assert_eq!(experiment.net, card.net, "{name}");
         assert_eq!(experiment.recipe, card.recipe, "{name}");
         assert_eq!(experiment.task, card.task, "{name}");
@@ -160,7 +160,7 @@ fn every_cards_command_runs() {
         let output = program(place.path(), data.path()).args(&args).output().unwrap();
         assert!(output.status.success(), "{:?}: {}", args, words(&output));
         let saved = place.path().join("models").join(format!("{}.json", model.name));
-        let saved = Trained::load(&saved, Device::Cpu).unwrap();
+        let saved = Trained::open(&saved, Device::Cpu).unwrap();
         assert_eq!(saved.card.task, model.card.task);
         assert_eq!(saved.card.start.is_some(), model.card.start.is_some());
     }
@@ -203,7 +203,7 @@ fn no_net_has_seen_what_it_is_measured_on() {
 
 #[test]
 fn shipped_models_reach_what_is_promised() {
-    let results = PublishedResults::of(&models());
+    let results = PublishedResults::new(&models());
     let reached = |protocol: Protocol, task: &str, metric: Metric| {
         let own = results
             .rows()
@@ -277,7 +277,7 @@ fn shipped_models_measure_as_their_cards_say() {
     let Some(data) = common::utkface("shipped_models_measure_as_their_cards_say") else {
         return;
     };
-    let faces = Faces::at(data).unwrap();
+    let faces = Faces::open_at(data).unwrap();
     for model in models() {
         let trained = load(&model);
         for test in &trained.card.tests {
@@ -304,7 +304,7 @@ fn shipped_models_measure_as_their_cards_say() {
 
 #[test]
 fn the_docs_and_the_csv_tell_the_cards_numbers() {
-    let results = PublishedResults::of(&models());
+    let results = PublishedResults::new(&models());
     let tasks: Vec<Task> = models().iter().map(|model| model.card.task).collect();
     assert!(results.rows().len() > 12 && tasks.contains(&Task::Both));
     let docs = fs::read_to_string(root().join("docs/accuracy.md")).unwrap();

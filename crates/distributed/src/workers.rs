@@ -188,13 +188,13 @@ fn told(ranks: &Ranks) -> Result<Plan> {
 /// Opens the images of a training again: those in a folder, or what [`Faces::open`] opens.
 fn opened(folder: Option<&Path>, fingerprint: &str) -> Result<Faces> {
     let faces = match folder {
-        Some(folder) => Faces::at(folder)?,
+        Some(folder) => Faces::open_at(folder)?,
         None => Faces::open()?,
     };
     ensure!(
         faces.fingerprint() == fingerprint,
         "a worker opens the data set again and would find other images: use a data set from \
-         Faces::open or Faces::at"
+         Faces::open or Faces::open_at"
     );
     Ok(faces)
 }
@@ -226,7 +226,7 @@ fn check(training: &Training, workers: usize) -> Result<()> {
 ///
 /// # Errors
 /// The training uses a GPU, teachers, or a custom network, loss or augmentation; its images are not
-/// from [`Faces::open`] or [`Faces::at`]; a worker ends; or an error of [`Training::train`].
+/// from [`Faces::open`] or [`Faces::open_at`]; a worker ends; or an error of [`Training::train`].
 pub fn train_or_load(training: Training, workers: usize) -> Result<Trained> {
     if workers == 1 {
         return training.train_or_load();
@@ -350,7 +350,7 @@ mod tests {
         }
         let folder = tempfile::tempdir()?;
         synthetic::write_folder(folder.path(), &synthetic::population(100, 3))?;
-        let (synthetic, faces) = (Faces::synthetic(200, 5)?, Faces::at(folder.path())?);
+        let (synthetic, faces) = (Faces::synthetic(200, 5)?, Faces::open_at(folder.path())?);
         let split = |faces: &Faces| {
             let sizes = SplitSizes { train: 40, validation: 10, test: None, seed: 0 };
             Split::new(faces, faces.records(), &sizes)

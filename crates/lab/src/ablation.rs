@@ -79,7 +79,7 @@ impl Ablation {
     /// # Errors
     /// The file is missing or not TOML, a key is unknown, a value is out of range, or there are no
     /// seeds.
-    pub fn read(path: &Path) -> Result<Self> {
+    pub fn open(path: &Path) -> Result<Self> {
         Self::parse(&files::read_text(path)?).with_context(|| format!("in {}", path.display()))
     }
 
@@ -179,15 +179,15 @@ impl Trials {
     ///
     /// # Errors
     /// The file is missing, or a row is not a trial.
-    pub fn local(name: &str) -> Result<Self> {
-        Self::read(&ModelStore::local().folder().join(format!("{name}.csv")))
+    pub fn open(name: &str) -> Result<Self> {
+        Self::open_at(&ModelStore::default().folder().join(format!("{name}.csv")))
     }
 
     /// Reads the trials written by [`Ablation::run`].
     ///
     /// # Errors
     /// The file is missing, empty, or has other columns.
-    pub fn read(path: &Path) -> Result<Self> {
+    pub fn open_at(path: &Path) -> Result<Self> {
         let wrong = || format!("{} is not a CSV file of trials", path.display());
         let trials: Vec<Trial> = files::read_csv(path).with_context(wrong)?;
         ensure!(!trials.is_empty(), wrong());
@@ -321,9 +321,9 @@ mod tests {
         let path = folder.path().join("trials.csv");
         let trials = vec![trial("as it is", 0, 0.25), trial("no root shortcut, of 3", 0, 0.5)];
         files::write_csv(&path, &trials).unwrap();
-        assert_eq!(Trials::read(&path).unwrap(), Trials(trials));
+        assert_eq!(Trials::open_at(&path).unwrap(), Trials(trials));
         std::fs::write(&path, "a,b\n").unwrap();
-        assert!(Trials::read(&path).is_err());
+        assert!(Trials::open_at(&path).is_err());
     }
 
     #[test]

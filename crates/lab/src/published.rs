@@ -84,12 +84,12 @@ pub struct PublishedResults(Vec<Row>);
 
 impl PublishedResults {
     /// Collects the results of the models in the local store.
-    pub fn local() -> Self {
-        Self::of(&ModelStore::local().pretrained())
+    pub fn open() -> Self {
+        Self::new(&ModelStore::default().pretrained())
     }
 
     /// Collects the results of some models.
-    pub fn of(models: &[Model]) -> Self {
+    pub fn new(models: &[Model]) -> Self {
         let mut rows = vec![];
         for Model { name, card, .. } in models {
             for test in &card.tests {

@@ -64,7 +64,7 @@ impl Robustness {
     ///
     /// # Errors
     /// The file is missing or malformed, or does not contain this model.
-    pub fn read(path: &Path, model: &str) -> Result<Self> {
+    pub fn open(path: &Path, model: &str) -> Result<Self> {
         let mut rows: Vec<Corrupted> = files::read_csv(path)?;
         rows.retain(|row| row.model == model);
         ensure!(!rows.is_empty(), "{} has no model {model}", path.display());
@@ -270,9 +270,9 @@ mod tests {
         for model in ["a", "b", "a"] {
             rows(model).write_csv(&path).unwrap();
         }
-        assert_eq!(Robustness::read(&path, "a").unwrap(), rows("a"));
-        assert_eq!(Robustness::read(&path, "b").unwrap(), rows("b"));
-        let missing = Robustness::read(&path, "c").unwrap_err().to_string();
+        assert_eq!(Robustness::open(&path, "a").unwrap(), rows("a"));
+        assert_eq!(Robustness::open(&path, "b").unwrap(), rows("b"));
+        let missing = Robustness::open(&path, "c").unwrap_err().to_string();
         assert!(missing.contains("no model c"), "{missing}");
     }
 }

@@ -26,7 +26,7 @@ pub struct Chip {
 impl Chip {
     /// Returns the position that maps a face's five landmarks closest (least squares) to their
     /// positions in UTKFace's images.
-    pub fn of(points: &[[f64; 2]; 5]) -> Self {
+    pub fn new(points: &[[f64; 2]; 5]) -> Self {
         let mean = |all: &[[f64; 2]; 5]| {
             [0, 1].map(|axis| all.iter().map(|point| point[axis]).sum::<f64>() / 5.0)
         };
@@ -46,7 +46,7 @@ impl Chip {
     }
 
     /// Returns the crop with these upper corners.
-    pub fn at(upper_left: [f64; 2], upper_right: [f64; 2]) -> Self {
+    pub fn from_corners(upper_left: [f64; 2], upper_right: [f64; 2]) -> Self {
         let end = f64::from(CHIP - 1);
         let [a, b] = [0, 1].map(|axis| (upper_right[axis] - upper_left[axis]) / end);
         Self { a, b, left: upper_left[0], top: upper_left[1] }
@@ -119,14 +119,14 @@ mod tests {
     #[test]
     fn a_similarity_is_found_exactly() {
         let chip = Chip { a: 0.9, b: 0.5, left: 40.0, top: -7.0 };
-        let found = Chip::of(&TEMPLATE.map(|point| chip.point(point)));
+        let found = Chip::new(&TEMPLATE.map(|point| chip.point(point)));
         for (own, other) in chip.corners().iter().flatten().zip(found.corners().iter().flatten()) {
             assert!((own - other).abs() < 1e-9);
         }
         assert!((found.scale() - 0.9f64.hypot(0.5)).abs() < 1e-12);
         assert_eq!(found.corners()[0].map(f64::round), [40.0, -7.0]);
         let [upper_left, upper_right, lower_right, _] = chip.corners();
-        let again = Chip::at(upper_left, upper_right).corners()[2];
+        let again = Chip::from_corners(upper_left, upper_right).corners()[2];
         assert!((again[0] - lower_right[0]).hypot(again[1] - lower_right[1]) < 1e-9);
     }
 

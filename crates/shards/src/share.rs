@@ -34,7 +34,7 @@ impl Share {
     ///
     /// # Errors
     /// The variables contradict each other.
-    pub fn here() -> Result<Self> {
+    pub fn from_env() -> Result<Self> {
         Self::by_variables(variable)
     }
 

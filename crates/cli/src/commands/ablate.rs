@@ -21,11 +21,11 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(threads) = args.threads {
         tch::set_num_threads(threads);
     }
-    let ablation = Ablation::read(&args.config)?;
+    let ablation = Ablation::open(&args.config)?;
     let faces = Faces::open()?;
     note!("{faces}");
     let name = args.config.file_stem().unwrap_or_default();
-    let csv = ModelStore::local().folder().join(name).with_extension("csv");
+    let csv = ModelStore::default().folder().join(name).with_extension("csv");
     let trials = ablation.run(&faces, &csv)?;
     out!("variant: mean validation loss over seeds, difference from the first with 95 % interval")?;
     for d in trials.differences(|trial| trial.loss).0 {

@@ -70,11 +70,11 @@ pub fn run(args: &Args) -> Result<()> {
         true => vec![DEFAULT_MODEL.to_owned()],
         false => args.model.clone(),
     };
-    let store = ModelStore::local();
+    let store = ModelStore::default();
     let mut nets =
         models.iter().map(|name| store.open_on(name, device)).collect::<Result<Vec<_>>>()?;
     let faces = match &args.data {
-        Some(path) => Faces::at(path)?,
+        Some(path) => Faces::open_at(path)?,
         None => Faces::open()?,
     };
     note!("{faces}");
@@ -114,7 +114,7 @@ pub fn run(args: &Args) -> Result<()> {
     if args.corrupted {
         return corrupted(&models.join(" + "), &nets, &faces, &indices, args.publish);
     }
-    let evaluation = Evaluation::of(ensemble(&nets, &faces, &indices)?);
+    let evaluation = Evaluation::new(ensemble(&nets, &faces, &indices)?);
     if args.json {
         let report = Report {
             models: &models,
@@ -154,7 +154,7 @@ fn corrupted(
     let found = Robustness::measure(name, nets, faces, indices)?;
     out!("{found}")?;
     if publish {
-        let path = ModelStore::local().folder().join("corruptions.csv");
+        let path = ModelStore::default().folder().join("corruptions.csv");
         found.write_csv(&path)?;
         note!("wrote {}", path.display());
     }

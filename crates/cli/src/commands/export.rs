@@ -20,7 +20,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let net = ModelStore::local().open_on(&args.name, Device::Cpu)?;
+    let net = ModelStore::default().open_on(&args.name, Device::Cpu)?;
     export(&net, &args.to, args.format)?;
     out!("exported {} to {}", args.name, args.to.display())?;
     Ok(())

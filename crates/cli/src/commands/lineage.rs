@@ -5,7 +5,7 @@ use ror::data::Part;
 use ror::store::ModelStore;
 
 pub fn run() -> Result<()> {
-    let store = ModelStore::local();
+    let store = ModelStore::default();
     out!(
         "images of each set on which the network, or one it started or learned from, was trained \
          or selected"

@@ -172,7 +172,7 @@ fn all_predicted(wrong: usize, all: usize) -> Result<()> {
 
 /// Predicts this process's share of the shards.
 fn shards(args: &Args, to: &Path) -> Result<()> {
-    let share = args.shard.clone().map_or_else(Share::here, Ok)?;
+    let share = args.shard.clone().map_or_else(Share::from_env, Ok)?;
     let all = Shard::find(&args.what, args.recursive)?;
     let n = all.len();
     let own = share.take(all);

@@ -15,9 +15,9 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let store = ModelStore::local();
+    let store = ModelStore::default();
     let models = store.pretrained();
-    let results = PublishedResults::of(&models);
+    let results = PublishedResults::new(&models);
     out!("{results}")?;
     if args.write {
         let docs = PathBuf::from("docs");

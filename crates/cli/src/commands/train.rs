@@ -100,7 +100,7 @@ pub fn run(args: Args) -> Result<()> {
         show_progress(false); // only torchrun's first rank prints
     }
     let faces = match &args.data {
-        Some(path) => Faces::at(path)?,
+        Some(path) => Faces::open_at(path)?,
         None => Faces::open()?,
     };
     note!("{faces}");
@@ -124,7 +124,7 @@ pub fn run(args: Args) -> Result<()> {
 
 fn train(args: &Args, faces: &Faces) -> Result<Trained> {
     let mut experiment = match (&args.config, args.task) {
-        (Some(path), _) => Experiment::read(path)?,
+        (Some(path), _) => Experiment::open(path)?,
         (None, task) => {
             let task = task.context(
                 "choose what to predict (gender, age, years or both) or use --config FILE",
@@ -152,7 +152,7 @@ fn train(args: &Args, faces: &Faces) -> Result<Trained> {
 }
 
 fn fine_tune(args: &Args, start: &str, faces: &Faces) -> Result<Trained> {
-    let start = ModelStore::local().open_on(start, device_named(&args.device)?)?;
+    let start = ModelStore::default().open_on(start, device_named(&args.device)?)?;
     let split = Split::new(faces, faces.records(), &SplitSizes::shares_of(faces.contents()))?;
     note!("{split}");
     let mut recipe = Recipe::fine_tuning(&start.card.recipe);

@@ -21,7 +21,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<()> {
-    let trained = ModelStore::local().open(&args.model)?;
+    let trained = ModelStore::default().open(&args.model)?;
     if args.layer.as_deref() == Some("list") {
         out!("{}", trained.summary()?)?;
         return Ok(());

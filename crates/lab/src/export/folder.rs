@@ -33,7 +33,7 @@ const ROR_PY: &str = include_str!("../../../../python/ror.py");
 /// use ror::store::ModelStore;
 ///
 /// # fn main() -> anyhow::Result<()> {
-/// let net = ModelStore::local().open("both-64px")?;
+/// let net = ModelStore::default().open("both-64px")?;
 /// export(&net, "both-64px-onnx".as_ref(), Format::Onnx)?;
 /// # Ok(())
 /// # }

@@ -22,7 +22,7 @@ impl<'a> ModelCard<'a> {
     pub(super) fn of(net: &'a Trained, format: Format) -> Self {
         let (name, card) = (net.known_as(), &net.card);
         let model = Model { name: name.clone(), path: net.weights(), card: card.clone() };
-        Self { name, card, results: PublishedResults::of(&[model]), format }
+        Self { name, card, results: PublishedResults::new(&[model]), format }
     }
 }
 
