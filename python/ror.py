@@ -2,7 +2,7 @@
 
     from ror import Ror
 
-    net = Ror.from_pretrained("both-64px")
+    net = Ror.from_pretrained("pretrained-both")
     print(net.predict(["face.jpg"]))
 
 Requires torch and numpy; Pillow for files and for images of another size; huggingface_hub for networks on the hub;

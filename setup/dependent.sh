@@ -54,7 +54,7 @@ count=$(cargo tree --offline -e normal --prefix none | cut -d ' ' -f 1 | sort -u
 photo=$root/tests/photos/plain.jpg
 program=$CARGO_TARGET_DIR/$(rustc --print host-tuple)/debug/dependent
 said=$("$program" "$root/models/both-64px.json" "$photo")
-own=$("$root/ror" predict --aligned "$photo")
+own=$("$root/ror" predict --aligned --model both-64px "$photo")
 [[ $own == *"$said"* ]] || fail "a dependent project predicts \"$said\", and the program \"$own\""
 missing=$("$program" both-64px "$photo" 2>&1) && fail "without models, a dependent project predicts something: $missing"
 [[ $missing == *ROR_MODELS* ]] || fail "the error without models does not say what to do: $missing"

@@ -3,7 +3,7 @@
 # environment, target/python-env, if needed. The project's environment is not changed.
 #   ROR_PYTHON=$(setup/python.sh) make test ONLY=tests/python.rs
 #   ROR_PYTHON=$(setup/python.sh) make test ONLY=tests/shards.rs
-#   ROR_PYTHON=$(setup/python.sh) ./ror export both-64px --to FOLDER --format onnx
+#   ROR_PYTHON=$(setup/python.sh) ./ror export pretrained-both --to FOLDER --format onnx
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 beside "$root/target/python-env" examples/python/requirements.txt examples/scale/requirements.txt
 echo "$root/target/python-env/bin/python"

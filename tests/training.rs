@@ -139,13 +139,13 @@ fn a_teacher_teaches_and_belongs_to_the_lineage() -> anyhow::Result<()> {
     let error = |result: anyhow::Result<Trained>| result.unwrap_err().to_string();
     assert!(error(student(0.1, 0.0, &teachers)).contains("set both or neither"));
     assert!(error(student(0.1, 0.5, &[])).contains("with 0 teachers"));
-    // A net that sees more learns from one that sees less, never the other way round.
     let shared = Recipe { distillation: 0.5, epochs: 1, ..recipe.clone() };
     let training = |split| Training::new(&faces, split, Task::Gender).recipe(shared.clone());
     let with_input = |input| RorConfig { input, ..tiny(1) };
-    training(&split).net(with_input(40)).teachers(&teachers).train_or_load()?;
-    let refused = error(training(&split).net(with_input(24)).teachers(&teachers).train_or_load());
-    assert!(refused.contains("a teacher of 32 px for a network of 24 px"), "{refused}");
+    // A teacher may have a smaller or a larger input.
+    for side in [40, 24] {
+        training(&split).net(with_input(side)).teachers(&teachers).train_or_load()?;
+    }
     assert!(!training(&split).net(tiny(1)).teachers(&teachers).is_plain());
 
     // What a teacher has seen is neither validation nor test of another split.

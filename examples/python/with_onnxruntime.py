@@ -1,6 +1,6 @@
 """The same by onnxruntime, without PyTorch: python examples/python/with_onnxruntime.py FOLDER PICTURE...
 
-FOLDER is what `./ror export both-64px --to FOLDER --format onnx` writes.
+FOLDER is what `./ror export pretrained-both --to FOLDER --format onnx` writes.
 """
 
 import sys

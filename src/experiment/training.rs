@@ -11,7 +11,7 @@ use super::calibrate::calibrate;
 use super::key;
 use crate::Task;
 use crate::data::{Faces, Part, Split};
-use crate::model::{Net, NetConfig, RorConfig};
+use crate::model::{Net, NetConfig, Pretrained, RorConfig};
 use crate::ranks::Ranks;
 use crate::store::{Card, DataCard, ModelStore, Trained, today};
 use crate::train::fit::fit;
@@ -238,6 +238,13 @@ impl Training {
         self.teachers.iter().map(known).collect()
     }
 
+    /// Weights from other data that the network, its start or a teacher began with.
+    fn pretrained(&self) -> Result<Option<Pretrained>> {
+        let known = self.start()?.into_iter().chain(self.known_teachers()?);
+        let inherited = known.filter_map(|known| known.card.pretrained.clone()).next();
+        Ok(self.net.pretrained().or(inherited))
+    }
+
     fn augmentation_id(&self) -> Option<String> {
         self.augmentation.as_ref().map(|augmentation| augmentation.id())
     }
@@ -298,12 +305,6 @@ impl Training {
         self.task.check_outputs(self.net.outputs())?;
         for teacher in self.known_teachers()? {
             ensure!(
-                teacher.card.net.input() <= self.net.input(),
-                "a teacher of {} px for a network of {} px: a teacher's input must not be larger",
-                teacher.card.net.input(),
-                self.net.input()
-            );
-            ensure!(
                 teacher.card.task == self.task,
                 "a teacher for {} of a network for {}: both must have the same task",
                 teacher.card.task,
@@ -340,7 +341,7 @@ impl Training {
     /// # Errors
     /// A recipe or shape that [`Recipe::check`] or [`NetConfig::check`] refuses, outputs that
     /// are not the task's, a start or teacher that has seen validation or test images, teachers of
-    /// another task or a larger input, teachers without distillation or the other way round, a rank that
+    /// another task, teachers without distillation or the other way round, a rank that
     /// is lost, images that can't be decoded, a
     /// loss that is not a number, a folder that can't be written, or the same training running
     /// elsewhere.
@@ -438,7 +439,7 @@ impl Training {
             augmentation: self.augmentation_id(),
             version: VERSION,
             start: self.start()?.map(|start| start.card.key.clone()),
-            pretrained: self.net.pretrained(),
+            pretrained: self.pretrained()?,
             teachers: teachers_keys,
             data: DataCard {
                 synthetic: self.faces.is_synthetic(),

@@ -142,7 +142,7 @@ fn net(
 ) -> Result<Trained> {
     let (protocol, shipped) = match task {
         Task::Gender => (Protocol::OriginalGender, "gender-32px"),
-        _ => (Protocol::OriginalAge, "age-32px"),
+        _ => (Protocol::OriginalAge, "groups-32px"),
     };
     if recipe.is_none() && !faces.is_synthetic() {
         return ModelStore::default().open(shipped);

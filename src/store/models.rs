@@ -12,7 +12,7 @@ use utils::paths;
 use utils::progress::say;
 
 /// The pretrained network used by default: it predicts gender and age.
-pub const DEFAULT_MODEL: &str = "both-64px";
+pub const DEFAULT_MODEL: &str = "pretrained-both";
 
 /// A folder of trained networks: pretrained ones as `NAME.json` next to their weights, local runs
 /// as `runs/NAME/card.json`, and as `lineage/NAME.json`, without weights, the cards of the networks

@@ -9,10 +9,11 @@ use crate::data::Faces;
 use utils::threads::keep_memory;
 
 pub(super) struct Batches {
-    /// Side length of the images in pixels.
+    /// Side length in pixels at which the network sees the images. They are loaded in this size, or
+    /// in that of a teacher with a larger input.
     pub(super) size: u32,
-    /// On the CPU, the images of the whole set, shared; on a GPU, the training images. u8 `[n,
-    /// size, size, 3]`.
+    /// On the CPU, the images of the whole set, shared; on a GPU, the training images. u8 `[n, side,
+    /// side, 3]`.
     pictures: Tensor,
     /// Row in `pictures` of each training image.
     rows: Tensor,
@@ -67,7 +68,7 @@ impl Batches {
         (0..self.len()).map(|i| Ok(order.f_narrow(0, i * self.batch, self.batch)?)).collect()
     }
 
-    /// Images, u8 `[batch, size, size, 3]`, and their targets.
+    /// Images, u8 `[batch, side, side, 3]`, and their targets.
     pub(super) fn get(&self, chosen: &Tensor) -> Result<(Tensor, Targets)> {
         let rows = self.rows.f_index_select(0, chosen)?;
         Ok((self.pictures.f_index_select(0, &rows)?, self.targets.select(chosen)?))

@@ -32,9 +32,12 @@ pub(crate) struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// The training images of one size, with their targets, on a device.
+    /// The training images for a network that sees them at `size`, with their targets, on a device.
     pub(super) fn batches(&self, size: u32, device: Device) -> Result<Batches> {
-        let batches = Batches::new(self.faces, self.train, self.task, self.recipe, size, device)?;
+        let loaded = self.teachers.iter().map(Teacher::input).fold(size, u32::max);
+        let mut batches =
+            Batches::new(self.faces, self.train, self.task, self.recipe, loaded, device)?;
+        batches.size = size;
         ensure!(
             batches.batch() >= self.ranks.size() as i64,
             "a batch of {} images cannot be split across {} ranks",

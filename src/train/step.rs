@@ -10,7 +10,7 @@ use super::batches::Batches;
 use super::job::Job;
 use super::mixup::mixup;
 use super::state::State;
-use super::teachers::taught;
+use super::teachers::{reduced, taught};
 use super::weights::FlatNet;
 use crate::model::Net;
 
@@ -34,6 +34,7 @@ pub(super) fn train_step(
     }
     if !job.teachers.is_empty() {
         targets.learn(&taught(job.teachers, &x)?, recipe.distillation)?;
+        x = reduced(&x, batches.size.into())?;
     }
     if recipe.mixup > 0.0 {
         x = mixup(&x, recipe.mixup, &mut targets)?;

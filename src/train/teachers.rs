@@ -1,7 +1,7 @@
 //! Teachers: trained networks that another one learns from (distillation: Hinton et al., arXiv
 //! 1503.02531). They see each image as it is augmented for the student, which is what makes it work
-//! (Beyer et al., arXiv 2106.05237) and costs a forward pass per teacher and step. A teacher with a
-//! smaller input sees the image reduced.
+//! (Beyer et al., arXiv 2106.05237) and costs a forward pass per teacher and step. Images are augmented
+//! at the largest input of student and teachers; the others see them reduced.
 
 use anyhow::Result;
 use tch::{Kind, Tensor};
@@ -34,6 +34,11 @@ impl Teacher {
         })
     }
 
+    /// Side length of its input in pixels.
+    pub(super) fn input(&self) -> u32 {
+        self.input as u32
+    }
+
     /// Probabilities for normalized images `[n, 3, side, side]`, on their device: f32 `[n,
     /// outputs]`.
     fn outputs(&self, pictures: &Tensor) -> Result<Tensor> {
@@ -54,7 +59,7 @@ pub(super) fn taught(teachers: &[Teacher], pictures: &Tensor) -> Result<Tensor> 
 }
 
 /// Images `[n, 3, height, height]`, reduced to `side` if they are larger.
-fn reduced(pictures: &Tensor, side: i64) -> Result<Tensor> {
+pub(super) fn reduced(pictures: &Tensor, side: i64) -> Result<Tensor> {
     // Smaller ones are unchanged: the first epochs of a progressive training.
     match pictures.size().last() > Some(&side) {
         true => Ok(pictures.f_internal_upsample_bilinear2d_aa([side, side], false, None, None)?),

@@ -20,7 +20,7 @@ def main():
     golden = {}
     for path in sorted((ROOT / "models").glob("*.json")):
         card = json.loads(path.read_text())
-        if card["net"]["architecture"] != "ror":
+        if card["net"]["architecture"] not in ("ror", "pretrained_ror"):
             continue
         net = Ror.from_pretrained(path)
         # The picture of tests/shipped.rs: every level, in no order of space.

@@ -51,7 +51,7 @@ def run(place: Path) -> None:
     os.environ |= {"ROR_CACHE": str(place / "cache"), "ROR_MODELS": str(place / "models")}
     models = Path(__file__).resolve().parent.parent.parent / "models"
     (place / "models").mkdir()
-    for file in models.glob("both-64px.*"):
+    for file in models.glob("pretrained-both.*"):
         (place / "models" / file.name).symlink_to(file)
     (place / "models" / "detector").symlink_to(models / "detector")
     front.PATIENCE = 5  # as users have it

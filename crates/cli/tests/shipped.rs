@@ -31,13 +31,12 @@ fn models() -> Vec<Model> {
     let models = store().pretrained();
     let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
     for name in [
-        "both-64px",
-        "adults-64px",
-        "adults-96px",
+        "gender-32px",
         "both-32px",
         "groups-32px",
-        "gender-32px",
-        "age-32px",
+        "both-64px",
+        "pretrained-both",
+        "pretrained-adults",
     ] {
         assert!(names.contains(&name), "{name} is not among {names:?}");
     }
@@ -228,7 +227,7 @@ fn the_default_net_and_the_originals_pair_predict_by_name() {
     let picture = Faces::synthetic(4, 0).unwrap().picture(2).unwrap();
     let both = Predictor::pretrained().unwrap().predict(&picture).unwrap();
     assert_eq!(both.groups.len(), 24);
-    let pair = Predictor::open(&["gender-32px", "age-32px"]).unwrap();
+    let pair = Predictor::open(&["gender-32px", "groups-32px"]).unwrap();
     let pair = pair.predict(&picture).unwrap();
     assert_eq!(pair.groups.len(), 12);
     for face in [both, pair] {
@@ -238,7 +237,7 @@ fn the_default_net_and_the_originals_pair_predict_by_name() {
     let alone = format!("{:#}", Predictor::open(&["gender-32px"]).unwrap_err());
     assert!(alone.contains("one for age"), "{alone}");
     let none = format!("{:#}", store().open("nobody").unwrap_err());
-    assert!(none.contains("there is no model nobody") && none.contains("age-32px"), "{none}");
+    assert!(none.contains("there is no model nobody") && none.contains("groups-32px"), "{none}");
     let card = format!("{:#}", store().open("long-64px").unwrap_err());
     assert!(
         card.contains("are not included") && card.contains("experiments/long-64px.toml"),

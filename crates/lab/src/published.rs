@@ -11,7 +11,7 @@ use serde::Serialize;
 use ror::data::Protocol;
 use ror::metrics::{Interval, Metric};
 use ror::plot;
-use ror::store::{Model, ModelStore};
+use ror::store::{Card, Model, ModelStore};
 use utils::files;
 use utils::progress::thousands;
 
@@ -22,6 +22,9 @@ pub struct Row {
     pub protocol: Protocol,
     /// The model's name.
     pub model: String,
+    /// Training data: `UTKFace`, or `UTKFace and other faces` for a network that started or learned
+    /// from pretrained weights.
+    pub trained_on: String,
     /// Name of the task: `gender`, `age-group` or `years`.
     pub task: String,
     /// The metric.
@@ -98,6 +101,7 @@ impl PublishedResults {
                     rows.extend(values.map(|(metric, value, constant)| Row {
                         protocol: test.protocol,
                         model: name.clone(),
+                        trained_on: trained_on(card).to_owned(),
                         task: head.task.name(),
                         metric,
                         value: rounded(value.value),
@@ -132,6 +136,29 @@ impl PublishedResults {
         self.0.iter().filter(|row| row.metric != Metric::Loss)
     }
 
+    /// A Markdown table of the networks with the same training data, one row for each protocol.
+    fn table_of(&self, trained_on: &str) -> String {
+        let rows: Vec<&Row> = self.0.iter().filter(|row| row.trained_on == trained_on).collect();
+        let mut lines = String::new();
+        for same in rows.chunk_by(|a, b| (a.protocol, &a.model) == (b.protocol, &b.model)) {
+            let cell = |is_gender: bool, metric: Metric| {
+                let wanted =
+                    |row: &&&Row| (row.task == "gender", row.metric) == (is_gender, metric);
+                same.iter().find(wanted).map_or(String::new(), |row| row.in_words())
+            };
+            let Row { protocol, model, n, .. } = same[0];
+            lines += &format!(
+                "| {protocol} | {model} | {} | {} | {} | {} | {} |\n",
+                thousands(*n),
+                cell(true, Metric::Accuracy),
+                cell(false, Metric::Accuracy),
+                cell(false, Metric::OneOff),
+                cell(false, Metric::Mae),
+            );
+        }
+        lines
+    }
+
     /// Returns the results as a table of formatted values.
     ///
     /// # Errors
@@ -141,6 +168,7 @@ impl PublishedResults {
         Ok(df!(
             "protocol" => column(|row| row.protocol.to_string()),
             "model" => column(|row| row.model.clone()),
+            "trained on" => column(|row| row.trained_on.clone()),
             "what" => column(Row::what),
             "value (95 % interval)" => column(Row::in_words),
             "a constant prediction" => column(Row::constant_in_words),
@@ -209,29 +237,32 @@ impl PublishedResults {
 const BEGIN: &str = "<!-- results: made by `ror results --write` -->";
 const END: &str = "<!-- end of results -->";
 
+/// What a network was trained on: see [`Row::trained_on`].
+const ALONE: &str = "UTKFace";
+const WITH_OTHERS: &str = "UTKFace and other faces";
+
+fn trained_on(card: &Card) -> &'static str {
+    if card.pretrained.is_some() { WITH_OTHERS } else { ALONE }
+}
+
 /// Rounds to four decimals, which is enough for these numbers of images.
 fn rounded(value: f64) -> f64 {
     (1e4 * value).round() / 1e4
 }
 
 impl fmt::Display for PublishedResults {
-    /// Formats the table in Markdown.
+    /// Formats the results in Markdown: a table for each kind of training data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "| protocol | model | what | value (95 % interval) | a constant prediction | pictures |\n\
-             |---|---|---|---|---|---|\n",
-        )?;
-        for row in self.readable() {
-            writeln!(
-                f,
-                "| {} | {} | {} | {} | {} | {} |",
-                row.protocol,
-                row.model,
-                row.what(),
-                row.in_words(),
-                row.constant_in_words(),
-                thousands(row.n)
-            )?;
+        for trained_on in [ALONE, WITH_OTHERS] {
+            let rows = self.table_of(trained_on);
+            if !rows.is_empty() {
+                writeln!(
+                    f,
+                    "\n**Trained on {trained_on}**\n\n\
+                     | protocol | model | images | gender | age group | at most one group off | MAE |\n\
+                     |---|---|---|---|---|---|---|\n{rows}"
+                )?;
+            }
         }
         Ok(())
     }

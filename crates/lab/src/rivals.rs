@@ -53,7 +53,12 @@ impl PublishedResults {
         let mut bars: Vec<(String, f64, f64, f64)> = ours
             .map(|row| {
                 let Interval { value, low, high } = row.interval();
-                (format!("ror: {}", row.model), value * scale, low * scale, high * scale)
+                (
+                    format!("ror: {} ({})", row.model, row.trained_on),
+                    value * scale,
+                    low * scale,
+                    high * scale,
+                )
             })
             .collect();
         ensure!(
@@ -67,7 +72,7 @@ impl PublishedResults {
         bars.extend(theirs.map(|rival| {
             let value = rival.value * scale;
             let label = match rival.training.as_str() {
-                "UTKFace only" => rival.system,
+                "UTKFace only" => format!("{} (UTKFace)", rival.system),
                 other => format!("{} ({other})", rival.system),
             };
             (label, value, value, value)

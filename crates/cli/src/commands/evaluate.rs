@@ -24,7 +24,7 @@ enum Of {
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Network, by name or card; repeat to average several. [default: both-64px]
+    /// Network, by name or card; repeat to average several. [default: pretrained-both]
     #[arg(long)]
     model: Vec<String>,
     /// Folder or .tar.gz with UTKFace file names. [default: ROR_DATA, or data/]

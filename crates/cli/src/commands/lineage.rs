@@ -31,6 +31,9 @@ pub fn run() -> Result<()> {
             seen += trained + selected;
         }
         out!("{:<16} {}", "", lineage.names().join(" <- "))?;
+        if let Some(pretrained) = &card.pretrained {
+            out!("{:<16} pretrained on {}", "", pretrained.data)?;
+        }
     }
     ensure!(
         seen == 0,

@@ -19,7 +19,7 @@ pub struct Args {
     /// (from 0, in byte order of the file names); with --to, tar shards, folders and lists.
     #[arg(required = true, allow_negative_numbers = true)]
     what: Vec<PathBuf>,
-    /// Network, by name or card; repeat to average several. [default: both-64px]
+    /// Network, by name or card; repeat to average several. [default: pretrained-both]
     #[arg(long)]
     model: Vec<String>,
     /// The images are aligned crops like UTKFace's: make one prediction per image.

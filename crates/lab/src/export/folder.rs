@@ -33,8 +33,8 @@ const ROR_PY: &str = include_str!("../../../../python/ror.py");
 /// use ror::store::ModelStore;
 ///
 /// # fn main() -> anyhow::Result<()> {
-/// let net = ModelStore::default().open("both-64px")?;
-/// export(&net, "both-64px-onnx".as_ref(), Format::Onnx)?;
+/// let net = ModelStore::default().open("pretrained-both")?;
+/// export(&net, "pretrained-both-onnx".as_ref(), Format::Onnx)?;
 /// # Ok(())
 /// # }
 /// ```

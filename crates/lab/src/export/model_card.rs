@@ -7,6 +7,7 @@ use super::format::Format;
 use crate::PublishedResults;
 use ror::Task;
 use ror::metrics::{By, Metric};
+use ror::model::Pretrained;
 use ror::store::{Card, Model, Trained};
 use utils::progress::thousands;
 
@@ -243,6 +244,9 @@ impl ModelCard<'_> {
                 let of = if self.terms() == Terms::Synthetic { "synthetic" } else { "other" };
                 writeln!(f, "Trained on a part of {pictures} {of} images")?;
             }
+        }
+        if let Some(Pretrained { origin, licence, data, .. }) = &self.card.pretrained {
+            writeln!(f, "after weights of {origin} ({licence}), which were trained on {data},")?;
         }
         writeln!(
             f,
