@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs every check of the project and stops at the first failure.
 #   make test                                all of them
-#   make test ONLY=src/plot                  the unit tests of a module (or src/plot/bars.rs)
+#   make test ONLY=src/plot                  the unit tests of a module (or src/plot/chart.rs)
 #   make test ONLY=tests/training.rs         the tests of a file
 #   make test ONLY=notebooks/project.ipynb   a notebook on synthetic data
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"

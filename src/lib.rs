@@ -74,7 +74,7 @@ pub mod prelude {
     pub use crate::metrics::{Evaluation, Metrics};
     pub use crate::model::{Net, PretrainedRorConfig, RorConfig};
     #[cfg(feature = "plots")]
-    pub use crate::plot::{self, Figure};
+    pub use crate::plot::{self, Chart, Figure};
     pub use crate::predict::{Photo, Predictor, detector};
     #[cfg(feature = "tables")]
     pub use crate::predict::{pred_gender_age_group, pred_gender_age_group_with};

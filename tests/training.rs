@@ -383,7 +383,7 @@ fn a_search_compares_every_setting() -> anyhow::Result<()> {
     let accuracies = table.column("validation accuracy")?.f64()?.clone();
     let best = accuracies.iter().flatten().fold(0.0, f64::max);
     assert_eq!(found.best.card.validation[0].accuracy.value, best);
-    assert!(found.plot()?.svg().contains("Learning rate"));
+    assert!(found.plot()?.figure()?.svg().contains("Learning rate"));
     assert!(training.search(&[], &[1e-3]).is_err());
     Ok(())
 }

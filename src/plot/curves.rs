@@ -4,217 +4,175 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use indicatif::HumanDuration;
-use plotters::element::DashedPathElement;
-use plotters::prelude::*;
-use plotters::style::text_anchor::HPos;
+use polars::prelude::df;
 
-use super::figure::Figure;
-use super::figure::page;
-use super::style::{
-    Axis, Canvas, INK, MARGIN, SOFT_INK, TEXT, TRAIN, VALIDATION, WIDTH, bold, chart, counted,
-    decimal, limits, text, write,
-};
+use super::chart::{Chart, chart};
+use super::style::{counted, number};
 use crate::train::{Epoch, History};
 
-/// Height of a panel in pixels.
-const PANEL: i32 = 190;
-/// Width of the legends beside the panels in pixels.
-const LEGEND: i32 = 170;
+type Value = fn(&Epoch) -> f64;
+const LOSS: Value = |epoch| epoch.validation_loss;
+const ACCURACY: Value = |epoch| 100.0 * epoch.validation_accuracy;
+const MAE: Value = |epoch| epoch.validation_mae.unwrap_or(f64::NAN);
+const TRAIN_LOSS: Value = |epoch| epoch.train_loss;
+const TRAIN_ACCURACY: Value = |epoch| 100.0 * epoch.train_accuracy;
 
-/// Name, color and value of a line.
-type Line = (&'static str, RGBColor, fn(&Epoch) -> f64);
-const TRAIN_LOSS: Line = ("training", TRAIN, |epoch| epoch.train_loss);
-const VALIDATION_LOSS: Line = ("validation", VALIDATION, |epoch| epoch.validation_loss);
-const TRAIN_ACCURACY: Line = ("training", TRAIN, |epoch| 100.0 * epoch.train_accuracy);
-const VALIDATION_ACCURACY: Line =
-    ("validation", VALIDATION, |epoch| 100.0 * epoch.validation_accuracy);
-const VALIDATION_MAE: Line =
-    ("validation", VALIDATION, |epoch| epoch.validation_mae.unwrap_or(f64::NAN));
-
-/// A panel: its title, the digits after the decimal point in its legend, and its lines.
-struct Panel(&'static str, usize, Vec<Line>);
+/// A panel: its title, the digits in its heading, and the lines of one training.
+type Panel = (&'static str, usize, Vec<(&'static str, Value)>);
 
 /// Loss, accuracy and, if it was measured, mean absolute error by epoch, one above the other.
 ///
-/// A dashed line marks the epoch with the lowest validation loss, and the legends give its values.
+/// A dashed line marks the epoch with the lowest validation loss, and the headings give its values.
 /// Training and validation losses that differ there by more than a factor of 2 get a panel each.
 /// Values that are not finite leave gaps.
 ///
 /// # Errors
-///
 /// A history without epochs.
-pub fn curves(title: &str, history: &History) -> Result<Figure> {
-    let epochs = &history.epochs;
-    ensure!(!epochs.is_empty(), "the history has no epochs");
-    let best = (history.best()).filter(|best| best.validation_loss.is_finite());
-    let mut note = counted(epochs.len(), "epoch");
+pub fn curves(title: &str, history: &History) -> Result<Chart> {
+    let best = history.best().filter(|best| best.validation_loss.is_finite());
+    let ratio = best.map_or(1.0, |best| best.train_loss / best.validation_loss);
+    let mut panels: Vec<Panel> = match (0.5..=2.0).contains(&ratio) {
+        true => vec![("Loss (nats)", 3, vec![("training", TRAIN_LOSS), ("validation", LOSS)])],
+        false => vec![
+            ("Training loss", 3, vec![("training", TRAIN_LOSS)]),
+            ("Validation loss (nats)", 3, vec![("validation", LOSS)]),
+        ],
+    };
+    panels.push(("Accuracy (%)", 1, vec![("training", TRAIN_ACCURACY), ("validation", ACCURACY)]));
+    panels.push(("Mean absolute error of the age (years)", 2, vec![("validation", MAE)]));
+    let mut rows = vec![];
+    for (panel, digits, lines) in panels {
+        let values = lines.iter().filter_map(|(set, value)| {
+            let value = best.map(*value).filter(|value| value.is_finite())?;
+            Some(format!("{set} {}", number(value, digits)))
+        });
+        let values = values.collect::<Vec<_>>().join(", ");
+        let heading = if values.is_empty() { panel.into() } else { format!("{panel}: {values}") };
+        rows.extend(lines.into_iter().map(|(set, value)| (heading.clone(), set, history, value)));
+    }
+    let mut note = counted(history.epochs.len(), "epoch");
     let time = Duration::try_from_secs_f64(history.seconds()).unwrap_or_default();
     if !time.is_zero() {
         note += &format!(" in {}", HumanDuration(time));
     }
-    let ratio = best.map_or(1.0, |best| best.train_loss / best.validation_loss);
-    let mut panels = if (0.5..=2.0).contains(&ratio) {
-        vec![Panel("Loss", 3, vec![TRAIN_LOSS, VALIDATION_LOSS])]
-    } else {
-        vec![
-            Panel("Training loss", 3, vec![TRAIN_LOSS]),
-            Panel("Validation loss (nats)", 3, vec![VALIDATION_LOSS]),
-        ]
-    };
-    let lines = vec![TRAIN_ACCURACY, VALIDATION_ACCURACY];
-    panels.push(Panel("Accuracy (%)", 1, lines));
-    if epochs.iter().any(|epoch| epoch.validation_mae.is_some()) {
-        let title = "Mean absolute error of the age (years)";
-        panels.push(Panel(title, 2, vec![VALIDATION_MAE]));
-    }
-    let size = (WIDTH, PANEL * panels.len() as i32 + 32);
-    page(size, title, &note, |body| {
-        for (i, panel) in panels.iter().enumerate() {
-            let last = i + 1 == panels.len();
-            let height = if last { PANEL + 32 } else { PANEL };
-            let area = body.clone().shrink((0, PANEL * i as i32), (WIDTH, height));
-            panel.draw(&area, epochs, best, if last { "Epoch" } else { "" })?;
-        }
-        Ok(())
+    let chart = draw(title, rows)?.palette("#84A0BE, #A02869");
+    Ok(match best {
+        None => chart.note(&note),
+        Some(best) => chart
+            .vertical(best.epoch as f64)
+            .note(&format!("{note}; dashed line and numbers: epoch {}, the best", best.epoch)),
     })
 }
 
-impl Panel {
-    fn draw(
-        &self,
-        area: &Canvas<'_>,
-        epochs: &[Epoch],
-        best: Option<&Epoch>,
-        x_title: &str,
-    ) -> Result<()> {
-        area.draw_text(self.0, &bold(TEXT, INK, HPos::Left), (MARGIN, 14))?;
-        let (_, area) = area.split_vertically(20);
-        let (plot, side) = area.split_horizontally(WIDTH - LEGEND);
-        let values = |(_, _, value): &Line| epochs.iter().map(*value);
-        let found = limits(self.2.iter().flat_map(values));
-        let first = epochs.iter().map(|epoch| epoch.epoch).min().unwrap_or(1) as f64;
-        let last = epochs.iter().map(|epoch| epoch.epoch).max().unwrap_or(1) as f64;
-        let air = (0.02 * (last - first)).clamp(0.2, 0.5);
-        let mut x = Axis::whole(x_title, first - air..last + air, 12);
-        x.grid = false;
-        let mut y = Axis::new("", found.clone().unwrap_or(0.0..1.0), 6);
-        // The same in all panels, so that their epochs align.
-        y.room = 40;
-        let mut chart = chart(&plot, &x, &y, 0)?;
-        if found.is_none() {
-            let style = text(TEXT, SOFT_INK, HPos::Center);
-            let middle = ((first + last) / 2.0, 0.5);
-            return write(&chart, middle, (0, 0), "no finite values", style);
+/// Validation loss, accuracy and mean absolute error of several trainings in one chart.
+///
+/// # Errors
+/// No training, or one without epochs.
+///
+/// ```no_run
+/// use ror::prelude::*;
+///
+/// # fn main() -> anyhow::Result<()> {
+/// let models = ModelStore::shipped();
+/// let [small, large] = ["both-32px", "both-64px"].map(|name| models.get(name));
+/// let (small, large) = (small?.card.history, large?.card.history);
+/// plot::compare("By image size", &[("32 px", &small), ("64 px", &large)])?.save("sizes.png")?;
+/// # Ok(())
+/// # }
+/// ```
+pub fn compare(title: &str, trainings: &[(&str, &History)]) -> Result<Chart> {
+    let panels = [
+        ("Validation loss (nats)", LOSS),
+        ("Validation accuracy (%)", ACCURACY),
+        ("Mean absolute error of the age (years)", MAE),
+    ];
+    let lines = |(panel, value): &(&str, Value)| {
+        let (panel, value) = (panel.to_string(), *value);
+        trainings.iter().map(move |(name, history)| (panel.clone(), *name, *history, value))
+    };
+    draw(title, panels.iter().flat_map(lines).collect())
+}
+
+/// Draws lines, each with its panel, its name, its epochs, and what of them it shows.
+fn draw(title: &str, lines: Vec<(String, &str, &History, Value)>) -> Result<Chart> {
+    let (mut epochs, mut values, mut names, mut panels) = (vec![], vec![], vec![], vec![]);
+    for (panel, name, history, value) in lines {
+        ensure!(!history.epochs.is_empty(), "the history has no epochs");
+        // Only age has a mean absolute error.
+        let has_age = history.epochs.iter().any(|epoch| epoch.validation_mae.is_some());
+        if panel.starts_with("Mean absolute") && !has_age {
+            continue;
         }
-        // Beside the plot: plotters' own legend would cover the curves.
-        let mut y_legend = -8;
-        let mut legend = |words: &str| -> Result<[(i32, i32); 2]> {
-            y_legend += 20;
-            let y = y_legend;
-            side.draw_text(words, &text(TEXT, INK, HPos::Left), (38, y))?;
-            Ok([(10, y), (30, y)])
-        };
-        if let Some(best) = best {
-            let x = best.epoch as f64;
-            let line = [(x, y.range.start), (x, y.range.end)];
-            chart.draw_series(DashedLineSeries::new(line, 5, 4, SOFT_INK.into()))?;
-            let sample = legend(&format!("best: epoch {}", best.epoch))?;
-            side.draw(&DashedPathElement::new(sample, 5, 4, SOFT_INK))?;
+        for epoch in &history.epochs {
+            epochs.push(epoch.epoch as u32);
+            values.push(value(epoch));
+            names.push(name);
+            panels.push(panel.clone());
         }
-        for (name, color, value) in &self.2 {
-            let style = color.stroke_width(2).filled();
-            let sample = legend(&match best.map(*value).filter(|value| value.is_finite()) {
-                Some(value) => format!("{name}: {}", decimal(value, self.1)),
-                None => name.to_string(),
-            })?;
-            side.draw(&PathElement::new(sample, style))?;
-            let points = epochs.iter().map(|epoch| (epoch.epoch as f64, value(epoch)));
-            let points: Vec<(f64, f64)> = points.collect();
-            let runs = points.split(|point| !point.1.is_finite());
-            for run in runs.filter(|run| !run.is_empty()) {
-                // Dots would hide a long line, but a single epoch has nothing else.
-                let dots = epochs.len() <= 30 || run.len() == 1;
-                let line = LineSeries::new(run.to_vec(), style);
-                chart.draw_series(line.point_size(3 * u32::from(dots)))?;
-            }
-        }
-        Ok(())
     }
+    ensure!(!epochs.is_empty(), "there are no trainings to show");
+    let table = df!["Epoch" => epochs, "value" => values, "name" => names, "panel" => panels]?;
+    let chart = chart(&table).x("Epoch").y("value").color("name").facet("panel").line().in_order();
+    Ok(chart.columns(1).free_y().title(title).y_label(""))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn epoch(epoch: usize, loss: f64) -> Epoch {
-        Epoch {
+    fn history(losses: &[f64], mae: Option<f64>) -> History {
+        let epoch = |(loss, epoch): (&f64, usize)| Epoch {
             epoch,
             train_loss: 0.9 * loss,
             train_accuracy: 0.8,
-            validation_loss: loss,
+            validation_loss: *loss,
             validation_accuracy: 0.7512,
-            validation_mae: None,
-            size: 32,
-            learning_rate: 1e-3,
+            validation_mae: mae,
             seconds: 10.0,
-        }
+            ..Epoch::default()
+        };
+        History { epochs: losses.iter().zip(1..).map(epoch).collect() }
     }
 
-    fn svg(epochs: Vec<Epoch>) -> String {
-        let figure = curves("Age", &History { epochs }).unwrap();
-        figure.svg().to_string()
+    fn svg(chart: Result<Chart>) -> String {
+        chart.unwrap().figure().unwrap().svg().to_string()
     }
 
     #[test]
-    fn the_best_epoch_and_its_values_are_in_every_legend() {
-        let svg = svg(vec![epoch(1, 0.9), epoch(2, 0.4), epoch(3, 0.5)]);
-        assert_eq!(svg.matches("best: epoch 2").count(), 2);
+    fn headings_hold_the_best_epoch_and_epochs_are_whole() {
+        let found = svg(curves("Age", &history(&[0.9, 0.4], Some(5.125))));
         for words in [
-            "training: 0.360",
-            "validation: 0.400",
-            "validation: 75.1",
-            "3 epochs in 30 seconds",
-            "Accuracy (%)",
-            ">\nEpoch\n<",
+            "2 epochs in 20 seconds; dashed line and numbers: epoch 2",
+            "Loss (nats): training 0.360, validation 0.400",
+            "Accuracy (%): training 80.0, validation 75.1",
+            "age (years): validation 5.13",
         ] {
-            assert!(svg.contains(words), "{words}");
+            assert!(found.contains(words), "{words}");
         }
-        // Three dots on each of two lines in each of two panels.
-        assert_eq!(svg.matches("<circle").count(), 12);
-    }
-
-    #[test]
-    fn losses_far_apart_and_the_age_error_get_panels() {
-        let mut apart = vec![epoch(1, 0.9), epoch(2, 0.4)];
-        for epoch in &mut apart {
-            epoch.train_loss = 3.0;
-            epoch.validation_mae = Some(5.125);
-        }
-        let apart = svg(apart);
-        for words in ["Training loss", "Validation loss (nats)", "validation: 5.13"] {
-            assert!(apart.contains(words), "{words}");
-        }
-        assert!(!svg(vec![epoch(1, 0.9)]).contains("Training loss"));
+        assert!(!found.contains(">\n1.5\n<") && !found.contains(">\n1.2\n<"));
+        // Two dots on each of five lines.
+        assert_eq!(found.matches("<circle").count(), 10);
+        let mut apart = history(&[0.4], None);
+        apart.epochs[0].train_loss = 3.0;
+        assert!(svg(curves("Apart", &apart)).contains("Training loss: training 3.000"));
     }
 
     #[test]
     fn values_that_are_not_finite_leave_gaps() {
-        let mut epochs: Vec<_> = (1..=40).map(|i| epoch(i, 1.0 / i as f64)).collect();
-        epochs[2].validation_loss = f64::NAN;
-        epochs[39].validation_accuracy = f64::NAN;
-        let gap = svg(epochs);
-        // Five runs and four samples in the legends.
-        assert_eq!(gap.matches("stroke-width=\"2\"").count(), 9);
-        assert!(!gap.contains("NaN"));
-
-        let mut lost = epoch(1, f64::NAN);
-        lost.train_accuracy = f64::INFINITY;
-        lost.validation_accuracy = f64::NAN;
-        assert_eq!(svg(vec![lost]).matches("no finite values").count(), 2);
+        let mut losses: Vec<f64> = (1..=40).map(|i| 1.0 / f64::from(i)).collect();
+        losses[2] = f64::NAN;
+        let gap = svg(curves("Gap", &history(&losses, None)));
+        assert!(gap.matches("stroke-width=\"2\"").count() == 6 && !gap.contains("NaN"));
+        assert!(svg(curves("Lost", &history(&[f64::NAN], None))).contains("no values"));
+        assert!(curves("None", &History::default()).is_err());
     }
 
     #[test]
-    fn no_epochs_is_an_error() {
-        assert!(curves("None", &History::default()).is_err());
+    fn several_trainings_share_a_chart() {
+        let (small, large) = (history(&[0.9, 0.8, 0.7], None), history(&[0.5], None));
+        let found = svg(compare("By size", &[("32 px", &small), ("64 px", &large)]));
+        assert!(found.contains("32 px") && found.contains("64 px"));
+        assert_eq!(found.matches("<circle").count(), 8, "two panels");
+        assert!(compare("None", &[]).is_err());
     }
 }

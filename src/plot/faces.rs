@@ -3,7 +3,9 @@
 use anyhow::Result;
 use polars::prelude::DataFrame;
 
-use super::{Figure, picture_grid};
+use super::figure::Figure;
+use super::pictures::{captioned, picture_grid};
+use super::style::counted;
 use crate::data::Faces;
 use crate::predict::LabelledPrediction;
 use crate::task::Gender;
@@ -53,8 +55,8 @@ pub fn faces(
     picture_grid(what, &pictures, columns)
 }
 
-/// A grid of faces, each with its prediction and its label: "female, 31 (is 33)", or "female, 31
-/// (is male, 33)".
+/// A grid of faces, each with its prediction and its label: "female, 31" and "is 33" below it, or
+/// "is male, 33". In red: a wrong gender, or an age that is more than 10 years off.
 ///
 /// # Errors
 /// No predictions.
@@ -69,13 +71,27 @@ pub fn faces(
 /// # }
 /// ```
 pub fn predictions(predictions: &[LabelledPrediction]) -> Result<Figure> {
-    let captioned = predictions.iter().map(|one| {
+    let captions = predictions.iter().map(|one| {
         let (face, label) = (&one.face, one.label);
         let truth = match face.gender == label.gender {
             true => format!("is {}", label.age),
             false => format!("is {}, {}", label.gender.name(), label.age),
         };
-        (format!("{}, {:.0} ({truth})", face.gender.name(), face.age), one.picture.clone())
+        // Spaces that do not break keep each half together.
+        let halves = [format!("{}, {:.0}", face.gender.name(), face.age), truth];
+        halves.map(|half| half.replace(' ', "\u{a0}")).join(" ")
     });
-    picture_grid("Predictions and labels", &captioned.collect::<Vec<_>>(), 6)
+    let captions: Vec<String> = captions.collect();
+    let shown = predictions.iter().zip(&captions).map(|(one, caption)| {
+        let (face, label) = (&one.face, one.label);
+        let off = (face.age - f64::from(label.age)).abs() > 10.0;
+        (&caption[..], &one.picture[..], face.gender != label.gender || off)
+    });
+    let shown: Vec<_> = shown.collect();
+    let wrong = shown.iter().filter(|one| one.2).count();
+    let note = format!(
+        "{}; red: {wrong} with a wrong gender or an age more than 10 years off",
+        counted(shown.len(), "image")
+    );
+    captioned("Predictions and labels", &note, &shown, 6)
 }

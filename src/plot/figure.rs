@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Error, Result, bail, ensure};
 use plotters::coord::Shift;
 use plotters::prelude::{DrawingArea, IntoDrawingArea, SVGBackend, WHITE};
 use plotters::style::text_anchor::HPos;
@@ -12,26 +12,36 @@ use resvg::tiny_skia::{Color, Pixmap, Transform};
 use resvg::usvg::{Options, Tree, fontdb};
 
 use super::style::{
-    Canvas, INK, MARGIN, SOFT_INK, TEXT, TITLE, WIDTH, bold, header, shrunk, text, text_width,
+    DARK, INK, MARGIN, SOFT_INK, TEXT, TITLE, WIDTH, bold, shrunk, text, text_width,
 };
 use utils::files;
 use utils::html::escape;
 
 /// PNG pixels per SVG pixel, so that text stays sharp on dense screens.
 const SCALE: f32 = 2.0;
+/// What makes a page shrink in a narrow notebook.
+const SHRINKS: &str = "style=\"max-width:100%;height:auto\" ";
 
-/// The only font of PNG files, so that they look alike on every machine, even without fonts.
+/// The fonts of PNG files: the machine's, as on its screen, and two for what it lacks.
 static FONTS: LazyLock<Arc<fontdb::Database>> = LazyLock::new(|| {
     let mut fonts = fontdb::Database::new();
+    fonts.load_system_fonts();
     fonts.load_font_data(epaint_default_fonts::UBUNTU_LIGHT.to_vec());
-    let family = fonts.faces().next().and_then(|face| face.families.first());
-    if let Some((family, _)) = family.cloned() {
-        fonts.set_sans_serif_family(family);
+    fonts.load_font_data(epaint_default_fonts::NOTO_EMOJI_REGULAR.to_vec());
+    let has = |family| {
+        let query = fontdb::Query { families: &[family], ..fontdb::Query::default() };
+        fonts.query(&query).is_some()
+    };
+    // The configured family may be one that is not installed.
+    let usual = ["DejaVu Sans", "Liberation Sans", "Arial", "Helvetica", "Noto Sans", "Ubuntu"];
+    let found = usual.into_iter().find(|name| has(fontdb::Family::Name(name)));
+    if let Some(name) = found.filter(|_| !has(fontdb::Family::SansSerif)) {
+        fonts.set_sans_serif_family(name);
     }
     Arc::new(fonts)
 });
 
-/// A finished plot: an SVG document of fixed size in pixels.
+/// A finished figure: an SVG document of fixed size in pixels.
 ///
 /// A notebook cell that ends in a figure displays it.
 #[derive(Clone)]
@@ -48,16 +58,11 @@ pub struct Figure {
 /// An error of `paint` or of plotters.
 ///
 /// ```
-/// use plotters::prelude::*;
+/// use ror::plotters::prelude::*;
 ///
 /// # fn main() -> anyhow::Result<()> {
 /// let figure = ror::plot::draw("A curve", (640, 240), |area| {
-///     let mut chart = ChartBuilder::on(area)
-///         .margin(10)
-///         .x_label_area_size(30)
-///         .y_label_area_size(40)
-///         .build_cartesian_2d(0.0..1.0, 0.0..1.0)?;
-///     chart.configure_mesh().draw()?;
+///     let mut chart = ChartBuilder::on(area).margin(10).build_cartesian_2d(0.0..1.0, 0.0..1.0)?;
 ///     let points = (0..=100).map(|i| f64::from(i) / 100.0).map(|x| (x, x * x));
 ///     chart.draw_series(LineSeries::new(points, &BLUE))?;
 ///     Ok(())
@@ -71,24 +76,75 @@ pub fn draw(
     (width, height): (u32, u32),
     paint: impl FnOnce(&DrawingArea<SVGBackend<'_>, Shift>) -> Result<()>,
 ) -> Result<Figure> {
-    ensure!(
-        (1..=10_000).contains(&width) && (1..=10_000).contains(&height),
-        "the figure has {width} x {height} pixels: choose 1 to 10,000"
-    );
     page((width as i32, height as i32), title, "", paint)
+}
+
+/// Places charts or figures beside and below each other, row by row.
+///
+/// # Errors
+/// Nothing to place, or a chart that can't be drawn.
+///
+/// ```
+/// use ror::prelude::*;
+///
+/// # fn main() -> anyhow::Result<()> {
+/// let faces = Faces::synthetic(100, 0)?;
+/// let ages = plot::ages(faces.records())?;
+/// let both = [ages.clone().size(400, 300), ages.cumulative().size(400, 300)];
+/// assert_eq!(plot::grid(both, 2)?.width(), 800);
+/// # Ok(())
+/// # }
+/// ```
+pub fn grid<T>(figures: impl IntoIterator<Item = T>, columns: usize) -> Result<Figure>
+where
+    T: TryInto<Figure>,
+    Error: From<T::Error>,
+{
+    let figures = figures.into_iter().map(|figure| Ok(figure.try_into()?));
+    let figures = figures.collect::<Result<Vec<Figure>>>()?;
+    ensure!(!figures.is_empty() && columns > 0, "there are no figures to place");
+    let (mut parts, mut width, mut height) = (String::new(), 0, 0);
+    for row in figures.chunks(columns) {
+        let mut x = 0;
+        for figure in row {
+            // A part keeps its size.
+            let part = figure.svg.replacen(SHRINKS, "", 1);
+            parts += &part.replacen("<svg ", &format!("<svg x=\"{x}\" y=\"{height}\" "), 1);
+            x += figure.width;
+        }
+        width = width.max(x);
+        height += row.iter().map(|figure| figure.height).max().unwrap_or(0);
+    }
+    let svg = format!(
+        "<svg {SHRINKS}role=\"img\" aria-label=\"{} figures\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" xmlns=\"http://www.w3.org/2000/svg\">\n{parts}</svg>\n",
+        figures.len()
+    );
+    Ok(Figure { svg, width, height })
+}
+
+/// Height of the page's title and note in pixels.
+pub(super) fn header(title: &str, note: &str) -> i32 {
+    let title = if title.is_empty() { 10 } else { 44 };
+    title + 18 * note.lines().count() as i32
 }
 
 /// Draws a page with a title, a note of any number of lines, and below them what `paint` draws on
 /// `size` pixels.
-pub(crate) fn page(
+pub(super) fn page(
     size: (i32, i32),
     title: &str,
     note: &str,
-    paint: impl FnOnce(&Canvas<'_>) -> Result<()>,
+    paint: impl FnOnce(&DrawingArea<SVGBackend<'_>, Shift>) -> Result<()>,
 ) -> Result<Figure> {
-    let top = header(note);
+    let top = header(title, note);
+    ensure!(
+        (1..=10_000).contains(&size.0) && (1..=10_000 - top).contains(&size.1),
+        "the figure has {} x {} pixels: choose 1 to 10,000",
+        size.0,
+        size.1
+    );
     let longest = note.lines().map(|line| text_width(line, TEXT));
-    let words = longest.fold(text_width(title, TITLE), f64::max) as i32;
+    let words = longest.fold(1.1 * text_width(title, TITLE), f64::max) as i32;
     let width = size.0.max((words + 2 * MARGIN).min(WIDTH));
     let (wide, high) = (width as u32, (top + size.1) as u32);
     let mut svg = String::new();
@@ -96,34 +152,39 @@ pub(crate) fn page(
         let root = SVGBackend::with_string(&mut svg, (wide, high)).into_drawing_area();
         root.fill(&WHITE)?;
         let room = f64::from(width - 2 * MARGIN);
-        let style = bold(shrunk(title, TITLE, room), INK, HPos::Left);
+        let style = bold(shrunk(title, TITLE, room / 1.1), INK, HPos::Left);
         root.draw_text(title, &style, (MARGIN, 25))?;
         for (i, line) in note.lines().enumerate() {
             let style = text(shrunk(line, TEXT, room), SOFT_INK, HPos::Left);
-            root.draw_text(line, &style, (MARGIN, 48 + 18 * i as i32))?;
+            let below = header(title, "") + 4 + 18 * i as i32;
+            root.draw_text(line, &style, (MARGIN, below))?;
         }
         paint(&root.clone().shrink((0, top), size))?;
         root.present()?;
     }
-    // Lets the figure shrink in a narrow notebook, and names it to screen readers.
-    let attributes = format!(
-        "<svg style=\"max-width:100%;height:auto\" role=\"img\" aria-label=\"{}\" ",
-        escape(title)
-    );
-    let svg = svg.replacen("<svg ", &attributes, 1);
+    // Says once what plotters says at each element, and names the figure to screen readers.
+    let svg = svg.replace(" opacity=\"1\"", "").replace(" font-family=\"sans-serif\"", "");
+    let svg = svg.replace(" stroke=\"none\"", "");
+    let mut parts = svg.split(" font-size=\"");
+    let first = parts.next().unwrap_or_default().to_string();
+    let svg = parts.fold(first, |svg, part| {
+        // "10.48387096774194": a tenth of a pixel is enough.
+        let (size, rest) = part.split_once('"').unwrap_or(("", part));
+        svg + &format!(" font-size=\"{:.1}\"{rest}", size.parse().unwrap_or(TEXT))
+    });
+    let label = if title.is_empty() { "chart" } else { title };
+    let label = escape(label);
+    let attributes =
+        format!("<svg {SHRINKS}role=\"img\" aria-label=\"{label}\" font-family=\"sans-serif\" ");
+    let svg = svg.replacen("<svg ", &attributes, 1).replacen(">\n", &format!(">\n{DARK}"), 1);
     // A control character in a label would make the document malformed.
     let svg = svg.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}");
-    Ok(Figure::new(svg, wide, high))
+    Ok(Figure { svg, width: wide, height: high })
 }
 
 impl Figure {
-    /// Wraps an SVG document of `width` x `height` pixels.
-    pub(crate) fn new(svg: String, width: u32, height: u32) -> Self {
-        Self { svg, width, height }
-    }
-
     /// Adds SVG elements on top of the drawing.
-    pub(crate) fn with_elements(mut self, elements: &str) -> Self {
+    pub(super) fn with_elements(mut self, elements: &str) -> Self {
         if let Some(end) = self.svg.rfind("</svg>") {
             self.svg.insert_str(end, elements);
         }
@@ -147,17 +208,15 @@ impl Figure {
 
     /// Saves the figure as `.svg` or `.png`, by the extension of `path`.
     ///
-    /// A PNG file has a white background, twice the figure's size in pixels, and an embedded font.
+    /// A PNG file has a white background, twice the figure's size in pixels, and this machine's fonts.
     /// The file is written atomically; a missing folder is created.
     ///
     /// # Errors
-    ///
     /// Another extension, or a file that cannot be drawn or written.
     ///
     /// ```
     /// # fn main() -> anyhow::Result<()> {
-    /// let bars = [("male".to_string(), 0.9), ("female".to_string(), 0.1)];
-    /// let figure = ror::plot::probabilities("Gender", &bars, None)?;
+    /// let figure = ror::plot::bars("One", "Images", &[("male".to_string(), 9.0)])?.figure()?;
     /// let folder = tempfile::tempdir()?;
     /// figure.save(folder.path().join("gender.png"))?;
     /// assert!(figure.save(folder.path().join("gender.pdf")).is_err());
@@ -180,10 +239,12 @@ impl Figure {
 
     /// An `<img>` with the SVG in it: the one form that is shown in an untrusted notebook, on a
     /// page without scripts and on code-hosting sites, and that shrinks with the notebook's column.
+    /// In JupyterLab's dark themes it is dark.
     pub fn html(&self) -> String {
         let title = self.svg.split_once("aria-label=\"").and_then(|(_, rest)| rest.split_once('"'));
         format!(
-            "<img width=\"{}\" style=\"max-width:100%\" alt=\"{}\" src=\"{}\">",
+            "<img class=\"ror\" width=\"{}\" style=\"max-width:100%\" alt=\"{}\" src=\"{}\">\
+             <style>[data-jp-theme-light=\"false\"] img.ror{{color-scheme:dark}}</style>",
             self.width,
             title.map_or("", |(title, _)| title),
             svg_url(&self.svg)
@@ -221,6 +282,12 @@ fn svg_url(svg: &str) -> String {
     url
 }
 
+impl From<&Figure> for Figure {
+    fn from(figure: &Figure) -> Self {
+        figure.clone()
+    }
+}
+
 impl fmt::Debug for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Figure({} x {} px)", self.width, self.height)
@@ -229,18 +296,15 @@ impl fmt::Debug for Figure {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
-    use super::super::{confusion, probabilities};
+    use super::super::{bars, confusion};
     use super::*;
 
     fn figure() -> Figure {
-        let bars = [("a".to_string(), 0.25), ("b".to_string(), 0.75)];
-        probabilities("Title", &bars, None).unwrap()
+        bars("Title", "x", &[("a".to_string(), 0.25)]).unwrap().figure().unwrap()
     }
 
     #[test]
-    fn png_has_the_title_in_the_embedded_font() {
+    fn png_has_a_title_and_a_white_background() {
         let figure = figure();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("figure.PNG");
@@ -248,36 +312,40 @@ mod tests {
         let drawn = image::open(path).unwrap().to_luma8();
         assert_eq!(drawn.dimensions(), (2 * figure.width(), 2 * figure.height()));
         let dark = |left: u32, top: u32, right: u32, bottom: u32| {
-            (top..bottom)
-                .flat_map(|y| (left..right).map(move |x| (x, y)))
-                .filter(|&(x, y)| drawn.get_pixel(x, y).0[0] < 100)
-                .count()
+            let pixels = (top..bottom).flat_map(|y| (left..right).map(move |x| (x, y)));
+            pixels.filter(|&(x, y)| drawn.get_pixel(x, y).0[0] < 100).count()
         };
         assert!(dark(40, 30, 120, 70) > 50, "no title");
         assert_eq!(dark(0, 0, 38, 70), 0, "ink in the margin");
-    }
-
-    #[test]
-    fn only_known_extensions_are_saved() {
-        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(drawn.get_pixel(2, 2).0[0], 255);
         for name in ["figure.pdf", "figure", ".png"] {
-            let message = figure().save(folder.path().join(name)).unwrap_err();
+            let message = figure.save(folder.path().join(name)).unwrap_err();
             assert!(message.to_string().contains(".svg or .png"), "{message}");
         }
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]
     fn labels_with_markup_and_control_characters_survive() {
         let labels = ["<a> & \u{1}".to_string()];
-        let figure = confusion("\"T\" \u{0}", &labels, &[vec![1]]).unwrap();
+        let figure = confusion("\"T\" \u{0}", &labels, &[vec![1]]).unwrap().figure().unwrap();
         assert!(figure.png().is_ok());
         // For frontends that show no SVG in HTML: markup in the title is text there, too.
         let html = figure.html();
-        assert!(html.starts_with("<img width=") && html.contains("alt=\"&quot;T&quot; "), "{html}");
+        assert!(html.contains("alt=\"&quot;T&quot; "), "{html}");
         let (_, url) = html.split_once("src=\"data:image/svg+xml,").unwrap();
-        assert!(url.ends_with("%3C/svg%3E \">") && url.matches('"').count() == 1, "{url}");
-        assert!(!url.contains(['<', '#', '&']), "{url}");
+        let (url, style) = url.split_once("\">").unwrap();
+        assert!(url.ends_with("%3C/svg%3E ") && style.contains("color-scheme:dark"), "{style}");
+        assert!(!url.contains(['<', '#', '&', '"']), "{url}");
         assert!(url.contains("%26lt;a%26gt; %26amp;"), "text is escaped twice: {url}");
+    }
+
+    #[test]
+    fn a_grid_holds_every_figure_at_its_place() {
+        let grid = grid([&figure(), &figure(), &figure()], 2).unwrap();
+        let (wide, high) = (figure().width(), figure().height());
+        assert_eq!((grid.width(), grid.height()), (2 * wide, 2 * high));
+        assert_eq!(grid.svg().matches("Title\n").count(), 3);
+        assert!(grid.svg().contains(&format!("<svg x=\"{wide}\" y=\"0\"")) && grid.png().is_ok());
+        assert!(super::grid(Vec::<Figure>::new(), 2).is_err());
     }
 }

@@ -1,43 +1,49 @@
-//! Figures for notebooks and reports.
+//! Charts of tables, and figures of images, for notebooks and reports.
 //!
-//! Every plot is a function that returns a [`Figure`], which a notebook displays as the last
-//! expression of a cell and [`Figure::save`] writes as SVG or PNG.
+//! [`chart`] says what of a table goes on the axes and how its rows are drawn; [`ages`], [`curves`]
+//! and the like are such charts, and can be changed further. A notebook displays a [`Chart`] or
+//! [`Figure`] that is the last expression of a cell, and `save` writes it as SVG or PNG.
 //!
 //! ```
 //! # fn main() -> anyhow::Result<()> {
-//! let bars = [("0-12".to_string(), 0.15), ("13-25".to_string(), 0.85)];
-//! let figure = ror::plot::probabilities("Age group", &bars, Some(1))?;
-//! assert!(figure.svg().contains("85.0%"));
+//! use ror::prelude::*;
+//!
+//! let faces = Faces::synthetic(100, 0)?;
+//! let ages = plot::ages(faces.records())?.color("gender").bins(20).title("Ages by gender");
+//! assert!(ages.figure()?.svg().contains("Ages by gender"));
 //! # Ok(())
 //! # }
 //! ```
 
-mod bars;
+mod axis;
+mod chart;
+mod column;
 mod curves;
-mod distribution;
+mod encoded;
 mod faces;
 mod figure;
-mod heat_map;
-mod intervals;
+mod layout;
+mod maps;
+mod marks;
 mod photo;
 mod pictures;
-mod probabilities;
-mod reliability;
+mod presets;
+mod render;
 mod results;
-mod scatter;
-pub(crate) mod style;
+mod shapes;
+mod stats;
+mod style;
 
-pub use bars::bars;
-pub use curves::curves;
-pub use distribution::{ages, ages_before_after, ages_by_gender, genders, histogram};
+pub use chart::{Chart, chart};
+pub use curves::{compare, curves};
 pub use faces::{faces, predictions};
-pub use figure::{Figure, draw};
-pub use heat_map::{confusion, score_map};
-pub use intervals::{breakdown, intervals};
+pub use figure::{Figure, draw, grid};
+pub use maps::{confusion, score_map};
 pub use photo::photo;
 #[doc(hidden)]
 pub use pictures::{enlarged, small_jpeg};
 pub use pictures::{picture, picture_grid};
-pub use probabilities::probabilities;
-pub use reliability::reliability;
-pub use scatter::scatter;
+pub use presets::{
+    ages, ages_before_after, ages_by_gender, bars, breakdown, genders, histogram, intervals,
+    probabilities, reliability, scatter,
+};

@@ -6,16 +6,15 @@ use image::{DynamicImage, GenericImageView, ImageFormat, RgbImage, imageops};
 use imaging::{encode_jpeg, encode_png};
 use plotters::style::text_anchor::HPos;
 
-use super::figure::Figure;
-use super::figure::page;
-use super::style::{INK, MARGIN, TEXT, counted, header, shrunk, text};
+use super::figure::{Figure, header, page};
+use super::style::{INK, MARGIN, TEXT, WRONG, counted, lines, shrunk, text};
 use utils::html::data_url;
 
 /// Side of the square that an image is fitted into, in pixels.
 const EDGE: i32 = 124;
-/// Space between two images, and height of a caption.
+/// Space between two images, and height of a line of a caption.
 const GAP: i32 = 14;
-const CAPTION: i32 = 24;
+const LINE: i32 = 17;
 
 /// An image in its own pixels under a title.
 ///
@@ -36,7 +35,7 @@ pub fn enlarged(title: &str, picture: &RgbImage, zoom: u32) -> Result<Figure> {
     let note = format!("{wide} x {high} px");
     let (wide, high) = (wide * zoom, high * zoom);
     let size = (wide as i32 + 2 * MARGIN, high as i32 + MARGIN);
-    let place = [MARGIN, header(&note), wide as i32, high as i32];
+    let place = [MARGIN, header(title, &note), wide as i32, high as i32];
     let image = element(place, ImageFormat::Png, &png);
     Ok(page(size, title, &note, |_| Ok(()))?.with_elements(&image))
 }
@@ -47,45 +46,63 @@ pub fn enlarged(title: &str, picture: &RgbImage, zoom: u32) -> Result<Figure> {
 /// JPEG of the displayed size, so that a notebook stays small.
 ///
 /// # Errors
-///
 /// No images, `columns` of 0, or a file that is damaged or neither JPEG nor PNG.
 pub fn picture_grid(title: &str, pictures: &[(String, Vec<u8>)], columns: usize) -> Result<Figure> {
+    let pictures: Vec<_> =
+        pictures.iter().map(|(text, file)| (&text[..], &file[..], false)).collect();
+    captioned(title, &counted(pictures.len(), "image"), &pictures, columns)
+}
+
+/// The same with a note, and the captions of wrong predictions in red.
+pub(super) fn captioned(
+    title: &str,
+    note: &str,
+    pictures: &[(&str, &[u8], bool)],
+    columns: usize,
+) -> Result<Figure> {
     ensure!(!pictures.is_empty(), "there are no images to show");
     ensure!(columns > 0, "a grid of images needs at least one column");
     let columns = columns.min(pictures.len());
     let rows = pictures.len().div_ceil(columns) as i32;
-    let note = counted(pictures.len(), "image");
     let width = 2 * MARGIN + columns as i32 * (EDGE + GAP) - GAP;
+    let captions = pictures.iter().map(|(caption, ..)| lines(caption, TEXT, f64::from(EDGE)));
+    let captions: Vec<Vec<String>> = captions.collect();
+    let most = captions.iter().map(Vec::len).max().unwrap_or(1) as i32;
+    let row_height = EDGE + 4 + LINE * most + GAP;
     let corner = |i: usize| {
         let (row, column) = ((i / columns) as i32, (i % columns) as i32);
-        (MARGIN + column * (EDGE + GAP), 4 + row * (EDGE + CAPTION + GAP))
+        (MARGIN + column * (EDGE + GAP), 4 + row * row_height)
     };
     let mut images = String::new();
-    for (i, (caption, bytes)) in pictures.iter().enumerate() {
+    for (i, (caption, bytes, _)) in pictures.iter().enumerate() {
         let (format, picture) =
             inspect(bytes).with_context(|| format!("image {} ({caption:?})", i + 1))?;
         // Fit into the square, centered, without distortion.
         let (wide, high) = picture.dimensions();
         let scale = f64::from(EDGE) / f64::from(wide.max(high));
         let [wide, high] = [wide, high].map(|side| (f64::from(side) * scale) as i32);
-        let (format, bytes) = match scale < 1.0 {
-            true => {
-                let size = (wide.max(1) as u32, high.max(1) as u32);
-                (ImageFormat::Jpeg, &small_jpeg(&picture.into_rgb8(), size, 85)?)
-            }
-            false => (format, bytes),
-        };
         let (left, top) = corner(i);
         let (left, top) = (left + (EDGE - wide) / 2, top + (EDGE - high) / 2);
-        images += &element([left, top + header(&note), wide, high], format, bytes);
+        let place = [left, top + header(title, note), wide, high];
+        images += &match scale < 1.0 {
+            true => {
+                let size = (wide.max(1) as u32, high.max(1) as u32);
+                let jpeg = small_jpeg(&picture.into_rgb8(), size, 85)?;
+                element(place, ImageFormat::Jpeg, &jpeg)
+            }
+            false => element(place, format, bytes),
+        };
     }
-    let size = (width, rows * (EDGE + CAPTION + GAP) + 4);
-    let figure = page(size, title, &note, |body| {
-        for (i, (caption, _)) in pictures.iter().enumerate() {
+    let figure = page((width, rows * row_height + 4), title, note, |body| {
+        for (i, (lines, (.., wrong))) in captions.iter().zip(pictures).enumerate() {
             let (left, top) = corner(i);
-            let size = shrunk(caption, TEXT, f64::from(EDGE + GAP - 4));
-            let style = text(size, INK, HPos::Center);
-            body.draw_text(caption, &style, (left + EDGE / 2, top + EDGE + 13))?;
+            for (n, line) in lines.iter().enumerate() {
+                // Only a word of its own is ever too long.
+                let size = shrunk(line, TEXT, f64::from(EDGE + GAP - 2));
+                let style = text(size, if *wrong { WRONG } else { INK }, HPos::Center);
+                let below = top + EDGE + 13 + LINE * n as i32;
+                body.draw_text(line, &style, (left + EDGE / 2, below))?;
+            }
         }
         Ok(())
     })?;
@@ -162,7 +179,7 @@ mod tests {
             let path = folder.path().join("picture.png");
             figure.unwrap().save(&path).unwrap();
             let drawn = image::open(path).unwrap().to_rgb8();
-            let (x, y) = (MARGIN + EDGE / 2, header("n") + EDGE / 2);
+            let (x, y) = (MARGIN + EDGE / 2, header("Red", "n") + EDGE / 2);
             let Rgb([red, green, blue]) = *drawn.get_pixel(2 * x as u32, 2 * y as u32);
             assert!(red > 180 && green < 60 && blue < 60, "{red} {green} {blue}");
         }

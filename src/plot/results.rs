@@ -5,7 +5,7 @@ use polars::prelude::{DataFrame, df};
 
 use crate::experiment::{Search, SearchSoFar, SearchTrial};
 use crate::metrics::{Evaluation, HeadEvaluation};
-use crate::plot::{self, Figure};
+use crate::plot::{self, Chart};
 use crate::store::{Card, Model, Trained};
 
 impl Trained {
@@ -13,7 +13,7 @@ impl Trained {
     ///
     /// # Errors
     /// A history without epochs.
-    pub fn curves(&self) -> Result<Figure> {
+    pub fn curves(&self) -> Result<Chart> {
         curves(self.name().as_deref(), &self.card)
     }
 }
@@ -23,12 +23,12 @@ impl Model {
     ///
     /// # Errors
     /// A history without epochs.
-    pub fn curves(&self) -> Result<Figure> {
+    pub fn curves(&self) -> Result<Chart> {
         curves(Some(&self.name), &self.card)
     }
 }
 
-fn curves(name: Option<&str>, card: &Card) -> Result<Figure> {
+fn curves(name: Option<&str>, card: &Card) -> Result<Chart> {
     let task = card.task;
     let title = match name {
         Some(name) => format!("Training of {name}: {task}"),
@@ -42,7 +42,7 @@ impl Evaluation {
     ///
     /// # Errors
     /// A plot that can't be drawn.
-    pub fn confusion(&self) -> Result<Figure> {
+    pub fn confusion(&self) -> Result<Chart> {
         let last = self.heads.last().context("the evaluation has no heads")?;
         last.confusion()
     }
@@ -57,7 +57,7 @@ impl HeadEvaluation {
     ///
     /// # Errors
     /// A plot that can't be drawn.
-    pub fn confusion(&self) -> Result<Figure> {
+    pub fn confusion(&self) -> Result<Chart> {
         let (title, classes) = (self.title("Confusion"), self.labelled.task().classes());
         plot::confusion(&title, &classes, &self.labelled.confusion())
     }
@@ -66,7 +66,7 @@ impl HeadEvaluation {
     ///
     /// # Errors
     /// A plot that can't be drawn.
-    pub fn reliability(&self) -> Result<Figure> {
+    pub fn reliability(&self) -> Result<Chart> {
         plot::reliability(&self.title("Reliability"), &self.metrics)
     }
 
@@ -74,7 +74,7 @@ impl HeadEvaluation {
     ///
     /// # Errors
     /// A plot that can't be drawn.
-    pub fn breakdown(&self) -> Result<Figure> {
+    pub fn breakdown(&self) -> Result<Chart> {
         plot::breakdown(&self.title("By group"), &self.metrics)
     }
 }
@@ -93,7 +93,7 @@ impl Search {
     ///
     /// # Errors
     /// A plot that can't be drawn.
-    pub fn plot(&self) -> Result<Figure> {
+    pub fn plot(&self) -> Result<Chart> {
         score_map(
             self.trials.iter().map(|t| t.batch).collect(),
             self.trials.iter().map(|t| t.learning_rate).collect(),
@@ -104,7 +104,7 @@ impl Search {
 
 impl SearchSoFar {
     /// [`Search::plot`] with empty cells for the settings still to be tried.
-    pub fn plot(&self) -> Result<Figure> {
+    pub fn plot(&self) -> Result<Chart> {
         score_map(self.batches.clone(), self.learning_rates.clone(), &self.trials)
     }
 
@@ -130,7 +130,7 @@ fn score_map(
     mut batches: Vec<usize>,
     mut rates: Vec<f64>,
     trials: &[SearchTrial],
-) -> Result<Figure> {
+) -> Result<Chart> {
     batches.sort_unstable();
     batches.dedup();
     rates.sort_by(f64::total_cmp);

@@ -1,220 +1,192 @@
-//! The common look of all plots: page, colors, text, axes and number formats.
+//! The common look of all figures: colors, text, and how numbers are written.
 
-use std::ops::Range;
-
-use anyhow::Result;
-use indicatif::HumanCount;
-use plotters::coord::Shift;
-use plotters::coord::ranged1d::BoldPoints;
-use plotters::coord::types::RangedCoordf64;
+use anyhow::{Result, bail, ensure};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-/// An area of the page, in pixels from its own upper left corner.
-pub(crate) type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-/// An area of the page with a pair of axes.
-pub(crate) type Chart<'a> =
-    ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
-
-/// Width of an ordinary plot and height below its title, in pixels.
-pub(crate) const WIDTH: i32 = 720;
-pub(crate) const HEIGHT: i32 = 360;
+/// Width of an ordinary figure and height below its title, in pixels.
+pub(super) const WIDTH: i32 = 720;
+pub(super) const HEIGHT: i32 = 360;
 /// Space between the page's edge and its contents, in pixels.
-pub(crate) const MARGIN: i32 = 20;
+pub(super) const MARGIN: i32 = 20;
 
 // Each pair differs in lightness too, for color-blind readers and grayscale printers.
-pub(crate) const MALE: RGBColor = RGBColor(58, 110, 165);
-pub(crate) const FEMALE: RGBColor = RGBColor(230, 145, 70);
-pub(crate) const TRAIN: RGBColor = RGBColor(132, 160, 190);
-pub(crate) const VALIDATION: RGBColor = RGBColor(160, 40, 105);
-pub(crate) const ACCENT: RGBColor = RGBColor(44, 132, 122);
-pub(crate) const FAINT: RGBColor = RGBColor(160, 171, 182);
-pub(crate) const INK: RGBColor = RGBColor(33, 41, 49);
-pub(crate) const SOFT_INK: RGBColor = RGBColor(92, 103, 114);
-pub(crate) const GRID: RGBColor = RGBColor(230, 234, 238);
+pub(super) const MALE: RGBColor = RGBColor(58, 110, 165);
+pub(super) const FEMALE: RGBColor = RGBColor(230, 145, 70);
+pub(super) const WRONG: RGBColor = RGBColor(190, 40, 50);
+pub(super) const FAINT: RGBColor = RGBColor(160, 171, 182);
+pub(super) const INK: RGBColor = RGBColor(33, 41, 49);
+pub(super) const SOFT_INK: RGBColor = RGBColor(92, 103, 114);
+pub(super) const GRID: RGBColor = RGBColor(230, 234, 238);
 
+/// Where a page has a dark background: none of its own, and these colors instead of those above.
+pub(super) const DARK: &str = "<style>@media (prefers-color-scheme:dark){[fill=\"#FFFFFF\"]{fill:none}\
+[fill=\"#212931\"]{fill:#E8ECF0}[stroke=\"#212931\"]{stroke:#E8ECF0}\
+[fill=\"#5C6772\"]{fill:#A9B4BF}[stroke=\"#5C6772\"]{stroke:#A9B4BF}\
+[stroke=\"#E6EAEE\"]{stroke:#343B42}[fill=\"#E6EAEE\"]{fill:#343B42}\
+[fill=\"#BE2832\"]{fill:#FF7B80}}</style>\n";
+
+/// Size of titles and of all other text, in pixels.
 pub(super) const TITLE: f64 = 18.0;
-/// Size of all text except titles, in pixels.
-pub(crate) const TEXT: f64 = 13.0;
+pub(super) const TEXT: f64 = 13.0;
+
+const PALETTES: [(&str, &str); 5] = [
+    ("default", "#2C847A #E69146 #3A6EA5 #A02869 #8A9A2B #7A5AA6 #C8553D #5C6772"),
+    ("okabe-ito", "#E69F00 #56B4E9 #009E73 #0072B2 #D55E00 #CC79A7 #F0E442 #000000"),
+    ("viridis", "#440154 #3B528B #21918C #5EC962 #FDE725"),
+    ("blues", "#E4EEF7 #A6C8E4 #4A8CC2 #084B91"),
+    ("grays", "#F4F4F4 #A8A8A8 #3C3C3C"),
+];
+
+/// The colors of a named palette, or of a list such as "#2C847A, #E69146".
+pub(super) fn palette(words: &str) -> Result<Vec<RGBColor>> {
+    let named = PALETTES.iter().find(|(name, _)| *name == words).map_or(words, |(_, list)| list);
+    let words = named.split([' ', ',']).filter(|word| !word.is_empty());
+    let colors = words.map(|word| {
+        let digits = word.strip_prefix('#').filter(|d| d.len() == 6 && d.is_ascii());
+        match digits.map(|digits| u32::from_str_radix(digits, 16)) {
+            Some(Ok(rgb)) => Ok(RGBColor((rgb >> 16) as u8, (rgb >> 8) as u8, rgb as u8)),
+            _ => bail!(
+                "{word:?} is no color: write colors as \"#2C847A, #E69146\", or name a palette: {}",
+                PALETTES.map(|(name, _)| name).join(", ")
+            ),
+        }
+    });
+    let colors = colors.collect::<Result<Vec<_>>>()?;
+    ensure!(!colors.is_empty(), "the palette has no colors");
+    Ok(colors)
+}
+
+/// The color at `level`, 0 to 1, of a scale through `colors`; one color starts at white.
+pub(super) fn blend(colors: &[RGBColor], level: f64) -> RGBColor {
+    if let [color] = colors {
+        return blend(&[WHITE, *color], level);
+    }
+    let at = level.clamp(0.0, 1.0) * (colors.len() - 1) as f64;
+    let (from, part) = ((at as usize).min(colors.len() - 2), at - at.floor());
+    let part = if at as usize > from { 1.0 } else { part };
+    let mix = |a: u8, b: u8| (f64::from(a) + part * (f64::from(b) - f64::from(a))).round() as u8;
+    let (a, b) = (colors[from], colors[from + 1]);
+    RGBColor(mix(a.0, b.0), mix(a.1, b.1), mix(a.2, b.2))
+}
+
+/// The color of text on a background; neither changes in a dark theme.
+pub(super) fn ink_on(RGBColor(r, g, b): RGBColor) -> RGBColor {
+    let light = 0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b);
+    if light > 140.0 { RGBColor(34, 41, 49) } else { RGBColor(254, 254, 254) }
+}
 
 /// A font of `size` pixels, anchored at the given side and vertically centered.
-pub(crate) fn text(size: f64, color: RGBColor, h: HPos) -> TextStyle<'static> {
+pub(super) fn text(size: f64, color: RGBColor, h: HPos) -> TextStyle<'static> {
     // plotters divides font sizes by 1.24 when it writes the SVG.
     let font = ("sans-serif", 1.24 * size).into_font().color(&color);
     font.pos(Pos::new(h, VPos::Center))
 }
 
-/// The same in bold (the browser's; the PNG font has one weight).
-pub(crate) fn bold(size: f64, color: RGBColor, h: HPos) -> TextStyle<'static> {
+/// The same in bold.
+pub(super) fn bold(size: f64, color: RGBColor, h: HPos) -> TextStyle<'static> {
     let style = text(size, color, h);
     TextStyle { font: style.font.style(FontStyle::Bold), ..style }
 }
 
-/// Height of the page's title and note in pixels.
-pub(crate) fn header(note: &str) -> i32 {
-    44 + 18 * note.lines().count() as i32
-}
-
-/// One axis: its title, the values it spans and how they are labeled.
-pub(crate) struct Axis {
-    pub(crate) title: String,
-    pub(crate) range: Range<f64>,
-    /// Maximum number of labeled values.
-    pub(crate) count: usize,
-    pub(crate) format: Box<dyn Fn(f64) -> String>,
-    /// Whether light lines continue the ticks over the plot.
-    pub(crate) grid: bool,
-    /// Width of the widest label in pixels.
-    pub(crate) room: i32,
-}
-
-impl Axis {
-    fn of(
-        title: &str,
-        range: Range<f64>,
-        count: usize,
-        format: impl Fn(f64) -> String + 'static,
-    ) -> Self {
-        let ticks = ticks(&range, count);
-        let widths = ticks.iter().map(|&tick| text_width(&format(tick), TEXT));
-        Self {
-            title: title.to_string(),
-            room: widths.fold(0.0, f64::max) as i32,
-            range,
-            count,
-            format: Box::new(format),
-            grid: true,
-        }
-    }
-
-    /// An axis with at most `count` round values.
-    pub(crate) fn new(title: &str, range: Range<f64>, count: usize) -> Self {
-        let ticks = ticks(&range, count);
-        let digits = decimals(ticks.get(1).map_or(0.0, |tick| tick - ticks[0]));
-        Self::of(title, range, count, move |value| decimal(value, digits))
-    }
-
-    /// An axis of whole numbers, such as counts.
-    pub(crate) fn whole(title: &str, range: Range<f64>, count: usize) -> Self {
-        let count = count.min(1 + (range.end - range.start) as usize);
-        let format = |value| HumanCount(value as u64).to_string();
-        Self::of(title, range, count, format)
-    }
-
-    /// An axis with names at 0, 1, 2 ...
-    pub(crate) fn names(title: &str, names: Vec<String>) -> Self {
-        let (count, range) = (names.len(), -0.5..names.len() as f64 - 0.5);
-        let format = move |value: f64| names.get(value as usize).cloned().unwrap_or_default();
-        Self { grid: false, ..Self::of(title, range, count, format) }
-    }
-
-    /// Reverses a vertical axis of names, so that it starts at the top.
-    pub(crate) fn reversed(self) -> Self {
-        Self { range: self.range.end..self.range.start, ..self }
-    }
-
-    /// Width in pixels of the labels and title on the left of a plot, margin included.
-    pub(crate) fn left(&self) -> i32 {
-        MARGIN + self.room + if self.title.is_empty() { 12 } else { 34 }
-    }
-}
-
-/// Draws a pair of axes that fills `area`; `right` pixels on the right stay free.
-pub(crate) fn chart<'a>(area: &Canvas<'a>, x: &Axis, y: &Axis, right: i32) -> Result<Chart<'a>> {
-    let mut chart = ChartBuilder::on(area)
-        .margin_top(8)
-        .margin_bottom(if x.title.is_empty() { 0 } else { 12 })
-        .margin_left(MARGIN)
-        .margin_right(right)
-        .x_label_area_size(if x.title.is_empty() { 26 } else { 46 })
-        .y_label_area_size(y.left() - MARGIN)
-        .build_cartesian_2d(x.range.clone(), y.range.clone())?;
-    let mut mesh = chart.configure_mesh();
-    if !x.grid {
-        mesh.disable_x_mesh();
-    }
-    if !y.grid {
-        mesh.disable_y_mesh();
-    }
-    mesh.light_line_style(TRANSPARENT)
-        .bold_line_style(GRID)
-        .axis_style(FAINT)
-        .set_all_tick_mark_size(4)
-        .label_style(text(TEXT, SOFT_INK, HPos::Center))
-        .axis_desc_style(text(TEXT, INK, HPos::Center))
-        .x_labels(x.count)
-        .y_labels(y.count)
-        .x_label_formatter(&|value| (x.format)(*value))
-        .y_label_formatter(&|value| (y.format)(*value))
-        .x_desc(&x.title)
-        .y_desc(&y.title)
-        .draw()?;
-    Ok(chart)
-}
-
-/// Writes text on a chart, at a value's position plus an offset in pixels.
-pub(crate) fn write(
-    chart: &Chart<'_>,
-    at: (f64, f64),
-    offset: (i32, i32),
-    words: &str,
-    style: TextStyle<'static>,
-) -> Result<()> {
-    let words = Text::new(words.to_string(), offset, style);
-    chart.plotting_area().draw(&(EmptyElement::at(at) + words))?;
-    Ok(())
-}
-
-/// At most `count` round values within the range.
-pub(crate) fn ticks(range: &Range<f64>, count: usize) -> Vec<f64> {
-    RangedCoordf64::from(range.clone()).key_points(BoldPoints(count))
-}
-
-/// The smallest range around the finite `values`, with a margin; `None` without finite values.
-pub(crate) fn limits(values: impl Iterator<Item = f64>) -> Option<Range<f64>> {
-    let (low, high) = values
-        .filter(|value| value.is_finite())
-        .map(|value| (value, value))
-        .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
-    let air = match high - low {
-        0.0 => 0.1 * low.abs().max(0.1),
-        span => 0.06 * span,
-    };
-    Some(low - air..high + air)
-}
-
 /// Digits after the decimal point that distinguish values `step` apart.
-pub(crate) fn decimals(step: f64) -> usize {
-    if step > 0.0 { (-step.log10() - 1e-9).ceil().clamp(0.0, 6.0) as usize } else { 0 }
+pub(super) fn decimals(step: f64) -> usize {
+    if step > 0.0 { (-step.log10() - 1e-9).ceil().clamp(0.0, 9.0) as usize } else { 0 }
 }
 
-/// Formats a number with `digits` after the decimal point, without "-0".
-pub(crate) fn decimal(value: f64, digits: usize) -> String {
+/// A number with `digits` after the decimal point and a comma per thousand, without "-0".
+pub(super) fn number(value: f64, digits: usize) -> String {
     let unit = 10f64.powi(digits as i32);
-    // Adding 0 turns -0 into 0.
-    format!("{:.digits$}", (value * unit).round() / unit + 0.0)
+    let fixed = format!("{:.digits$}", (value.abs() * unit).round() / unit);
+    let (whole, fraction) = fixed.split_at(fixed.find('.').unwrap_or(fixed.len()));
+    let negative = value < 0.0 && fixed.contains(|c| ('1'..='9').contains(&c));
+    let mut text = if negative { "-".to_string() } else { String::new() };
+    for (i, digit) in whole.chars().enumerate() {
+        if i > 0 && (whole.len() - i) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text + fraction
 }
 
-/// A share of 0 to 1 as "12.3%".
-pub(crate) fn percent(share: f64, digits: usize) -> String {
-    format!("{}%", decimal(100.0 * share, digits))
+/// A number as short as its size allows: "29", "0.53", "23,708", "5e-6".
+pub(super) fn short(value: f64) -> String {
+    if value != 0.0 && (value.abs() < 1e-3 || value.abs() >= 1e9) {
+        let text = format!("{value:.2e}");
+        let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
+        return format!("{}e{power}", digits.trim_end_matches('0').trim_end_matches('.'));
+    }
+    let text = number(value, decimals(value.abs() / 100.0).min(3));
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_string(),
+        false => text,
+    }
+}
+
+/// A share of 0 to 1 as "12.3 %", the only way that figures write one.
+pub(super) fn percent(share: f64) -> String {
+    format!("{} %", number(100.0 * share, 1))
 }
 
 /// "1 image", "23,708 images".
-pub(crate) fn counted(count: usize, what: &str) -> String {
+pub(super) fn counted(count: usize, what: &str) -> String {
     let s = if count == 1 { "" } else { "s" };
-    format!("{} {what}{s}", HumanCount(count as u64))
+    format!("{} {what}{s}", number(count as f64, 0))
+}
+
+/// Writes ticks alike: plainly, or as "5e8" and "1e-6" where that would take many zeros.
+pub(super) fn tick_texts(ticks: &[f64]) -> Vec<String> {
+    let step = ticks.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(f64::INFINITY, f64::min);
+    let high = ticks.iter().fold(0.0, |high: f64, tick| high.max(tick.abs()));
+    if high < 1e7 && step >= 1e-4 {
+        return ticks.iter().map(|tick| number(*tick, decimals(step))).collect();
+    }
+    let digits = (high.log10().floor() - step.min(high).log10().floor()).clamp(0.0, 15.0) as usize;
+    let write = |tick: &f64| {
+        let text = format!("{tick:.digits$e}");
+        let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
+        let digits = if digits.contains('.') { digits.trim_end_matches('0') } else { digits };
+        let zero = tick.abs() < step * 1e-6;
+        if zero { "0".to_string() } else { format!("{}e{power}", digits.trim_end_matches('.')) }
+    };
+    ticks.iter().map(write).collect()
 }
 
 /// Estimated width in pixels. The browser chooses the font; the estimate fits the wide DejaVu Sans,
 /// so that labels do not collide in other fonts either.
-pub(crate) fn text_width(text: &str, size: f64) -> f64 {
-    0.62 * size * text.chars().count() as f64
+pub(super) fn text_width(text: &str, size: f64) -> f64 {
+    let em = |c: char| match c {
+        'i' | 'j' | 'l' | 'I' | '\'' | '|' => 0.29,
+        ' ' | '.' | ',' | ':' | ';' | '!' => 0.34,
+        'f' | 't' | 'r' | '-' | '(' | ')' | '[' | ']' | '/' => 0.4,
+        'm' | 'w' | 'M' | 'W' | '%' | '@' => 0.96,
+        '\u{300}'..'\u{370}' | '\u{200b}'..'\u{2010}' | '\u{fe00}'..'\u{fe10}' => 0.0,
+        '\u{1100}'.. => 1.2,
+        c if c.is_uppercase() => 0.7,
+        _ => 0.63,
+    };
+    text.chars().map(|c| size * em(c)).sum()
 }
 
 /// Font size, at most `size` pixels, at which the text fits into `room`.
-pub(crate) fn shrunk(text: &str, size: f64, room: f64) -> f64 {
+pub(super) fn shrunk(text: &str, size: f64, room: f64) -> f64 {
     size.min(size * room / text_width(text, size).max(1.0))
+}
+
+/// Breaks a text between words into lines of at most `room` pixels.
+pub(super) fn lines(text: &str, size: f64, room: f64) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if text_width(&format!("{line} {word}"), size) <= room => {
+                *line = format!("{line} {word}");
+            }
+            _ => lines.push(word.to_string()),
+        }
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -222,33 +194,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_read_well() {
+    fn one_format_for_percent_and_thousands() {
         assert_eq!(counted(1, "image"), "1 image");
         assert_eq!(counted(23_708, "image"), "23,708 images");
-        assert_eq!(percent(0.1234, 1), "12.3%");
-        assert_eq!(decimal(-0.0001, 2), "0.00");
-        assert_eq!(decimal(-0.5, 1), "-0.5");
-        assert_eq!([0.05, 0.1, 20.0, 0.0].map(decimals), [2, 1, 0, 0]);
-        let axis = Axis::whole("Images", 0.0..1.06, 6);
-        assert_eq!(ticks(&axis.range, axis.count), [0.0, 1.0], "half an image");
-        for names in [1, 2, 3, 12, 101] {
-            let axis = Axis::names("", vec![String::new(); names]);
-            assert_eq!(ticks(&axis.range, axis.count).len(), names);
-        }
+        assert_eq!(percent(0.523), "52.3 %");
+        assert_eq!(percent(0.3), "30.0 %");
+        assert_eq!([number(-0.0001, 2), number(-1234.5, 1)], ["0.00", "-1,234.5"]);
+        assert_eq!(number(5.125, 2), "5.13");
+        assert_eq!([29.0, 0.5312, 0.4, 5e-6, 0.0].map(short), ["29", "0.531", "0.4", "5e-6", "0"]);
     }
 
     #[test]
-    fn limits_ignore_what_is_not_finite() {
-        assert_eq!(limits([f64::NAN, f64::INFINITY].into_iter()), None);
-        let range = limits([1.0, f64::NAN, 3.0].into_iter()).unwrap();
-        assert!(range.start < 1.0 && range.start > 0.8 && range.end > 3.0 && range.end < 3.2);
-        assert!(!limits([2.0].into_iter()).unwrap().is_empty());
+    fn ticks_are_short_whatever_their_size() {
+        assert_eq!(tick_texts(&[0.0, 5_000.0, 10_000.0]), ["0", "5,000", "10,000"]);
+        assert_eq!(tick_texts(&[0.0, 0.05]), ["0.00", "0.05"]);
+        assert_eq!(tick_texts(&[0.0, 5e8, 1e9, 1.5e9]), ["0", "5e8", "1e9", "1.5e9"]);
+        assert_eq!(tick_texts(&[0.0, 1e-6, 2e-6]), ["0", "1e-6", "2e-6"]);
     }
 
     #[test]
-    fn long_text_shrinks() {
+    fn palettes_are_named_or_listed() {
+        assert_eq!(palette("#2C847A, #E69146").unwrap(), [RGBColor(44, 132, 122), FEMALE]);
+        assert_eq!(palette("viridis").unwrap().len(), 5);
+        let error = palette("red").unwrap_err().to_string();
+        assert!(error.contains("\"red\"") && error.contains("viridis"), "{error}");
+        assert_eq!(blend(&[BLACK, WHITE], 0.0), BLACK);
+        assert_eq!(blend(&[BLACK, RED, WHITE], 0.5), RED);
+        assert_eq!(blend(&[BLACK], 1.0), BLACK);
+        assert_ne!(ink_on(BLACK), ink_on(WHITE));
+    }
+
+    #[test]
+    fn long_text_shrinks_or_breaks() {
         assert_eq!(shrunk("short", 18.0, 300.0), 18.0);
         let long = "word ".repeat(20);
         assert!(text_width(&long, shrunk(&long, 18.0, 300.0)) < 300.1);
+        assert!(lines(&long, TEXT, 100.0).iter().all(|line| text_width(line, TEXT) <= 100.0));
+        assert!(text_width("한국어", 13.0) > text_width("abc", 13.0));
     }
 }

@@ -68,13 +68,13 @@ pub trait Frame {
 /// # }
 /// ```
 pub trait Values {
-    /// Returns the values as numbers, without missing ones: what `plot::histogram` takes.
+    /// Returns the values as numbers, without missing ones.
     ///
     /// # Errors
     /// A column that is not numeric.
     fn numbers(&self) -> Result<Vec<f64>>;
 
-    /// Returns the values as text, missing ones as "": names for `plot::bars`.
+    /// Returns the values as text, missing ones as "".
     ///
     /// # Errors
     /// A column whose values can't be written as text.

@@ -9,7 +9,7 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 use polars::prelude::{DataFrame, df};
 use ror::data::Faces;
 use ror::experiment::Experiment;
-use ror::plot::{self, Figure};
+use ror::plot::{self, Chart};
 use ror::store::{Card, ModelStore};
 use utils::files;
 use utils::live::{self, Live};
@@ -282,7 +282,7 @@ impl Differences {
     ///
     /// # Errors
     /// There is only one variant or only one seed.
-    pub fn plot(&self, title: &str, axis: &str) -> Result<Figure> {
+    pub fn plot(&self, title: &str, axis: &str) -> Result<Chart> {
         let rows: Vec<(String, f64, f64, f64)> = self
             .0
             .iter()

@@ -7,7 +7,7 @@ use super::PublishedResults;
 use ror::Task;
 use ror::data::Protocol;
 use ror::metrics::{Interval, Metric};
-use ror::plot::{self, Figure};
+use ror::plot::{self, Chart};
 
 /// A result as reported by its authors. Unless stated otherwise, they split by file, so duplicates
 /// may be in both the training set and the test set.
@@ -43,7 +43,7 @@ impl PublishedResults {
     ///
     /// # Errors
     /// No shipped model has this metric.
-    pub fn against(&self, protocol: Protocol, task: Task, metric: Metric) -> Result<Figure> {
+    pub fn against(&self, protocol: Protocol, task: Task, metric: Metric) -> Result<Chart> {
         let name = task.name();
         let scale = if metric == Metric::Mae { 1.0 } else { 100.0 };
         let ours = self

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::corruption::Corruption;
 use ror::data::Faces;
 use ror::metrics::Metric;
-use ror::plot::{self, Figure};
+use ror::plot::{self, Chart};
 use ror::store::{Trained, ensemble};
 use utils::files;
 use utils::progress::{say, thousands};
@@ -141,7 +141,7 @@ impl Robustness {
     ///
     /// # Errors
     /// `metric` is neither accuracy nor MAE, or it is not predicted.
-    pub fn plot(&self, title: &str, metric: Metric) -> Result<Figure> {
+    pub fn plot(&self, title: &str, metric: Metric) -> Result<Chart> {
         let clean = self.clean()?;
         let (value, axis): (fn(&Corrupted) -> Option<f64>, _) = match metric {
             Metric::Accuracy => {
@@ -257,7 +257,7 @@ mod tests {
         assert!(text.ends_with("| mean | 0.9, 1.8, 3.0 | 0.90, 1.80, 3.00 |"), "{text}");
         assert_eq!(found.table().unwrap().height(), 31);
         for metric in [Metric::Accuracy, Metric::Mae] {
-            let figure = found.plot("What is lost", metric).unwrap();
+            let figure = found.plot("What is lost", metric).unwrap().figure().unwrap();
             assert!(figure.svg().contains("tighter") && figure.svg().contains("severity 1 to 3"));
         }
         assert!(found.plot("Nothing", Metric::Ece).is_err());

@@ -14,7 +14,7 @@ use ror::data::{Duplicates, Faces, Split};
 use ror::experiment::Search;
 use ror::metrics::{Evaluation, Metrics};
 use ror::model::{Net, NetConfig, RorConfig, Summary};
-use ror::plot::{self, Figure};
+use ror::plot::{self, Chart, Figure};
 use ror::predict::{FacePrediction, LabelledPrediction, Photo};
 use ror::store::Trained;
 use ror::train::Recipe;
@@ -235,6 +235,12 @@ impl Show for Figure {
     }
 }
 
+impl Show for Chart {
+    fn evcxr_display(&self) {
+        self.figure().evcxr_display();
+    }
+}
+
 impl Show for Summary {
     fn evcxr_display(&self) {
         blocks(self, self.to_html());
@@ -360,10 +366,12 @@ fn charts(
     truth: Option<(usize, Option<usize>)>,
 ) -> String {
     let gender = [("male".to_owned(), 1.0 - face.female), ("female".to_owned(), face.female)];
-    let chart = |title, bars: &[(String, f64)], truth| match plot::probabilities(title, bars, truth)
-    {
-        Ok(figure) => figure.html(),
-        Err(error) => format!("<p>{}</p>", escape(&format!("{error:#}"))),
+    let chart = |title, bars: &[(String, f64)], truth| {
+        let chart = plot::probabilities(title, bars, truth);
+        match chart.and_then(|chart| chart.figure()) {
+            Ok(figure) => figure.html(),
+            Err(error) => format!("<p>{}</p>", escape(&format!("{error:#}"))),
+        }
     };
     // A table, because an untrusted notebook drops flexboxes.
     let cell =

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::cell::RefCell;
 
-use anyhow::{Result, bail};
+use anyhow::{Error, Result, bail};
 
 use super::display::{row, table};
 use super::{Show, Table};
@@ -23,7 +23,7 @@ use utils::live::{Live, in_notebook};
 /// let ages = Faces::synthetic(300, 0)?.records()["age"].numbers()?;
 /// let moving = Moving::new();
 /// for n in (100..=300).step_by(100) {
-///     moving.show(&plot::histogram(&format!("The first {n}"), "Age (years)", &ages[..n])?);
+///     moving.show(plot::histogram(&format!("The first {n}"), "Age (years)", &ages[..n])?)?;
 ///     ror::keep_going()?; // Stop ends the loop
 /// }
 /// # Ok(())
@@ -40,12 +40,21 @@ impl Moving {
         Self { live: Live::open(), last: RefCell::default() }
     }
 
-    /// Replaces the figure.
-    pub fn show(&self, figure: &Figure) {
+    /// Replaces the figure by another one, or by a chart.
+    ///
+    /// # Errors
+    /// A chart that can't be drawn.
+    pub fn show<T>(&self, figure: T) -> Result<()>
+    where
+        T: TryInto<Figure>,
+        Error: From<T::Error>,
+    {
+        let figure = figure.try_into()?;
         match &self.live {
             Some(live) => live.show(figure.html(), format!("{figure:?}")),
-            None => *self.last.borrow_mut() = Some(figure.clone()),
+            None => *self.last.borrow_mut() = Some(figure),
         }
+        Ok(())
     }
 }
 
@@ -74,7 +83,7 @@ pub(super) fn draw(what: &dyn Any) -> Result<String> {
         return epochs(history);
     }
     if let Some(search) = what.downcast_ref::<SearchSoFar>() {
-        return Ok(search.table()?.to_html(search.trials.len())? + &search.plot()?.html());
+        return Ok(search.table()?.to_html(search.trials.len())? + &search.plot()?.figure()?.html());
     }
     bail!("this type can't be drawn")
 }
@@ -112,7 +121,7 @@ fn epochs(history: &History) -> Result<String> {
             false => line,
         };
     }
-    Ok(table(&rows) + &plot::curves("Training", history)?.html())
+    Ok(table(&rows) + &plot::curves("Training", history)?.figure()?.html())
 }
 
 #[cfg(test)]

@@ -1,0 +1,186 @@
+//! A chart that is described, and drawn when it is shown or saved.
+
+use std::fmt;
+use std::ops::Range;
+
+use polars::prelude::DataFrame;
+
+/// How rows become shapes.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Mark {
+    Histogram,
+    Density,
+    Cumulative,
+    Bars,
+    Boxes,
+    Violins,
+    Line,
+    Points,
+    HeatMap,
+}
+
+/// A chart of the rows of a table: see [`chart`].
+///
+/// Every method returns the chart, so a finished one, such as [`ages`](super::ages), can be changed
+/// further. A cell that ends in a chart displays it, [`Chart::save`] writes it, and
+/// [`Chart::figure`] draws it. A wrong column is an error only there.
+#[derive(Clone, Default)]
+pub struct Chart {
+    pub(super) data: DataFrame,
+    pub(super) mark: Option<Mark>,
+    pub(super) x: Option<String>,
+    pub(super) y: Option<String>,
+    pub(super) color: Option<String>,
+    pub(super) text: Option<String>,
+    pub(super) area: Option<String>,
+    pub(super) interval: Option<[String; 2]>,
+    pub(super) in_order: bool,
+    /// Charts that are drawn over this one; what follows is asked of this one only.
+    pub(super) over: Vec<Chart>,
+    pub(super) facet: Option<String>,
+    pub(super) columns: Option<usize>,
+    pub(super) free_y: bool,
+    pub(super) title: String,
+    pub(super) note: String,
+    pub(super) labels: [Option<String>; 2],
+    pub(super) ranges: [Option<Range<f64>>; 2],
+    pub(super) size: Option<(u32, u32)>,
+    pub(super) bins: Option<usize>,
+    pub(super) bin_width: Option<f64>,
+    pub(super) shares: bool,
+    pub(super) palette: Option<String>,
+    pub(super) color_range: Option<Range<f64>>,
+    pub(super) no_legend: bool,
+    pub(super) diagonal: bool,
+    pub(super) vertical: Option<f64>,
+    pub(super) outlined: Option<(usize, usize)>,
+    pub(super) tall_cells: bool,
+}
+
+/// Starts a chart of a table: say what goes on the axes, then how rows become marks.
+///
+/// Columns of text are categories, in natural order; a missing one is called "missing". Rows
+/// without a number are left out, and the chart says how many.
+///
+/// ```
+/// use ror::prelude::*;
+///
+/// # fn main() -> anyhow::Result<()> {
+/// let faces = Faces::synthetic(300, 0)?;
+/// let records = faces.records();
+/// let ages = plot::chart(records).x("age").color("gender").histogram().bins(40).title("Ages");
+/// assert!(ages.figure()?.svg().contains("Ages"));
+/// plot::chart(records).x("age").facet("race").boxes().figure()?;
+/// plot::chart(records).x("race").bars().y_label("Images").figure()?;
+/// plot::chart(records).x("race").y("age").color("gender").violins().figure()?;
+///
+/// let both = plot::chart(records).x("age");
+/// both.clone().histogram().layer(both.density()).figure()?; // one over the other
+/// assert!(plot::chart(records).x("years").histogram().figure().is_err());
+/// # Ok(())
+/// # }
+/// ```
+pub fn chart(data: &DataFrame) -> Chart {
+    Chart { data: data.clone(), ..Chart::default() }
+}
+
+/// Methods that set a field.
+macro_rules! set {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) $field:ident $([$axis:literal])? = $value:expr;)+) => {
+        $($(#[$doc])*
+        pub fn $name(mut self $(, $arg: $type)*) -> Self {
+            self.$field $([$axis])? = $value;
+            self
+        })+
+    };
+}
+
+impl Chart {
+    set! {
+        /// Column on the horizontal axis.
+        x(column: &str) x = Some(column.to_string());
+        /// Column on the vertical axis.
+        y(column: &str) y = Some(column.to_string());
+        /// Column that colors the marks: categories by a legend, numbers by a scale.
+        color(column: &str) color = Some(column.to_string());
+        /// Column that is written at bars, beside points or in the cells of a heat map.
+        text(column: &str) text = Some(column.to_string());
+        /// Column that the area of points is proportional to.
+        area(column: &str) area = Some(column.to_string());
+        /// Keeps categories in the order of the table.
+        in_order() in_order = true;
+        /// Counts the rows in bins: overlaid by color.
+        histogram() mark = Some(Mark::Histogram);
+        /// Smooths the distribution with Gaussian kernels; over a histogram, in its units.
+        density() mark = Some(Mark::Density);
+        /// Share of the rows up to each value.
+        cumulative() mark = Some(Mark::Cumulative);
+        /// A bar per category: the mean of the other axis, or the number of rows without one.
+        bars() mark = Some(Mark::Bars);
+        /// Quartiles and median, whiskers to the last value within 1.5 box lengths, dots beyond.
+        boxes() mark = Some(Mark::Boxes);
+        /// The density of each category, with its quartiles and median.
+        violins() mark = Some(Mark::Violins);
+        /// A line per color, from left to right; missing values leave gaps.
+        line() mark = Some(Mark::Line);
+        /// A point per row. Thousands are darker where there are more, and single ones visible.
+        points() mark = Some(Mark::Points);
+        /// Cells of two columns, colored by the mean of the color or by the number of rows.
+        heat_map() mark = Some(Mark::HeatMap);
+        /// Columns with the ends of an interval around each point.
+        interval(low: &str, high: &str) interval = Some([low.to_string(), high.to_string()]);
+        /// Splits the rows into panels by a column.
+        facet(column: &str) facet = Some(column.to_string());
+        /// Number of panels beside each other.
+        columns(n: usize) columns = Some(n);
+        /// Gives each panel a vertical axis of its own.
+        free_y() free_y = true;
+        /// Heading of the figure.
+        title(text: &str) title = text.to_string();
+        /// Lines below the title.
+        note(text: &str) note = text.to_string();
+        /// Title of the horizontal axis, with its unit; by default the column's name.
+        x_label(text: &str) labels[0] = Some(text.to_string());
+        /// Title of the vertical axis, with its unit.
+        y_label(text: &str) labels[1] = Some(text.to_string());
+        /// Ends of the horizontal axis; by default those of the data.
+        x_range(range: Range<f64>) ranges[0] = Some(range);
+        /// Ends of the vertical axis.
+        y_range(range: Range<f64>) ranges[1] = Some(range);
+        /// Size of the figure below its title, in pixels.
+        size(width: u32, height: u32) size = Some((width, height));
+        /// About so many bins, of a round width.
+        bins(n: usize) bins = Some(n);
+        /// Width of the bins, in the column's unit.
+        bin_width(width: f64) bin_width = Some(width);
+        /// Leaves the legend out.
+        no_legend() no_legend = true;
+        /// Shares of each color in percent instead of numbers of rows.
+        shares() shares = true;
+        /// Colors: "default", "okabe-ito", "viridis", "blues", "grays", or a list such as
+        /// "#2C847A, #E69146".
+        palette(colors: &str) palette = Some(colors.to_string());
+        /// Ends of the color scale of numbers.
+        color_range(range: Range<f64>) color_range = Some(range);
+        /// Dashes the diagonal, where prediction and truth agree.
+        diagonal() diagonal = true;
+        /// Dashes a vertical line.
+        vertical(x: f64) vertical = Some(x);
+        /// Gives cells of categories room for two lines of text.
+        tall_cells() tall_cells = true;
+        /// Outlines a cell of categories.
+        outlined(column: usize, row: usize) outlined = Some((column, row));
+    }
+
+    /// Draws another chart's marks over this one's, on the same axes; its options don't count.
+    pub fn layer(mut self, other: Chart) -> Self {
+        self.over.push(other);
+        self
+    }
+}
+
+impl fmt::Debug for Chart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Chart({:?}, {} rows)", self.title, self.data.height())
+    }
+}
