@@ -1,6 +1,8 @@
 //! Search over batch size and learning rate.
 
 use anyhow::{Context, Result, ensure};
+#[cfg(feature = "tables")]
+use polars::prelude::{DataFrame, df};
 
 use super::Training;
 use crate::store::Trained;
@@ -87,10 +89,45 @@ impl Training {
                 if let Some(live) = &live {
                     let done = so_far.trials.len();
                     let words = format!("{done} of {all} settings tried");
-                    live.show(live::bar(done, all, &words) + &live::drawn(&so_far), words);
+                    // At the end, what was found shows itself.
+                    let map = if done < all { live::drawn(&so_far) } else { String::new() };
+                    live.show(live::bar(done, all, &words) + &map, words);
                 }
             }
         }
         Ok(Search { trials: so_far.trials, best: best.context("no setting was tried")? })
     }
+}
+
+#[cfg(feature = "tables")]
+impl Search {
+    /// One row per setting: batch size, learning rate, epochs, validation loss and accuracy,
+    /// minutes.
+    ///
+    /// # Errors
+    /// Only internal errors of polars.
+    pub fn table(&self) -> Result<DataFrame> {
+        trials_table(&self.trials)
+    }
+}
+
+#[cfg(feature = "tables")]
+impl SearchSoFar {
+    /// [`Search::table`] of the settings tried so far.
+    pub fn table(&self) -> Result<DataFrame> {
+        trials_table(&self.trials)
+    }
+}
+
+#[cfg(feature = "tables")]
+fn trials_table(trials: &[SearchTrial]) -> Result<DataFrame> {
+    let column = |value: fn(&SearchTrial) -> f64| trials.iter().map(value).collect::<Vec<_>>();
+    Ok(df!(
+        "batch" => trials.iter().map(|t| t.batch as u32).collect::<Vec<_>>(),
+        "learning rate" => column(|t| t.learning_rate),
+        "epochs" => trials.iter().map(|t| t.epochs as u32).collect::<Vec<_>>(),
+        "validation loss" => column(|t| t.loss),
+        "validation accuracy" => column(|t| t.accuracy),
+        "minutes" => column(|t| (100.0 * t.minutes).round() / 100.0),
+    )?)
 }

@@ -45,8 +45,8 @@ pub struct Chart {
     pub(super) labels: [Option<String>; 2],
     pub(super) ranges: [Option<Range<f64>>; 2],
     pub(super) size: Option<(u32, u32)>,
-    pub(super) bins: Option<usize>,
-    pub(super) bin_width: Option<f64>,
+    /// Width of the bins, or their number if that is not 0.
+    pub(super) bins: Option<(f64, usize)>,
     pub(super) shares: bool,
     pub(super) palette: Option<String>,
     pub(super) color_range: Option<Range<f64>>,
@@ -149,10 +149,10 @@ impl Chart {
         y_range(range: Range<f64>) ranges[1] = Some(range);
         /// Size of the figure below its title, in pixels.
         size(width: u32, height: u32) size = Some((width, height));
-        /// About so many bins, of a round width.
-        bins(n: usize) bins = Some(n);
+        /// Number of bins; about so many for whole numbers, whose bins have a whole width.
+        bins(n: usize) bins = Some((0.0, n.max(1)));
         /// Width of the bins, in the column's unit.
-        bin_width(width: f64) bin_width = Some(width);
+        bin_width(width: f64) bins = Some((width, 0));
         /// Leaves the legend out.
         no_legend() no_legend = true;
         /// Shares of each color in percent instead of numbers of rows.

@@ -73,10 +73,10 @@ pub fn curves(title: &str, history: &History) -> Result<Chart> {
 /// use ror::prelude::*;
 ///
 /// # fn main() -> anyhow::Result<()> {
-/// let models = ModelStore::shipped();
-/// let [small, large] = ["both-32px", "both-64px"].map(|name| models.get(name));
-/// let (small, large) = (small?.card.history, large?.card.history);
-/// plot::compare("By image size", &[("32 px", &small), ("64 px", &large)])?.save("sizes.png")?;
+/// let models = ModelStore::local();
+/// let (small, large) = (models.open("both-32px")?.card, models.open("both-64px")?.card);
+/// let trainings = [("32 px", &small.history), ("64 px", &large.history)];
+/// plot::compare("By image size", &trainings)?.save("sizes.png")?;
 /// # Ok(())
 /// # }
 /// ```

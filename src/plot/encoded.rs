@@ -74,10 +74,10 @@ impl Encoded {
         });
         let interval = layer.interval.as_ref();
         let interval = interval.map(|[low, high]| anyhow::Ok([numbers(low)?, numbers(high)?]));
+        let width = look.bins.filter(|bins| bins.1 == 0).map_or(1.0, |bins| bins.0);
+        ensure!(width > 0.0 && width.is_finite(), "bins can't have a width of {width}");
         let bins = |values: &Option<Values>| match values {
-            Some(Values::Numbers { values, whole }) => {
-                Some(Bins::new(values, *whole, look.bin_width, look.bins))
-            }
+            Some(Values::Numbers { values, whole }) => Some(Bins::new(values, *whole, look.bins)),
             _ => None,
         };
         let category = if are_numbers(&x) { &layer.y } else { &layer.x };

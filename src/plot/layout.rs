@@ -8,8 +8,7 @@ use super::axis::{Axis, Canvas, Plot, frame, write_at};
 use super::chart::{Chart, Mark};
 use super::encoded::Encoded;
 use super::figure::{Figure, page};
-use super::marks::{Kind, Place, Shape};
-use super::shapes::{draw, extent, font_size, rule};
+use super::shapes::{Kind, Place, Shape, draw, extent, font_size, rule};
 use super::style::{HEIGHT, INK, MARGIN, SOFT_INK, TEXT, WIDTH, bold, text, text_width};
 
 /// Height of a panel's heading in pixels.
@@ -149,18 +148,19 @@ impl Layout {
         if heat && look.size.is_none() {
             layout.plot.0 = cell(&names[0]) * names[0].len() as i32;
         }
+        let mut x = axis(0, panels, 2 + layout.plot.0 as usize / 70);
+        let words = widest(Place::Beside);
+        if words > 0 && look.ranges[0].is_none() {
+            // Room for the words at the ends of bars.
+            let part = f64::from(words + 12) / f64::from(layout.plot.0);
+            let room = (x.range.end - x.range.start) * (1.0 / (1.0 - part.min(0.6)) - 1.0);
+            x.range.end += room;
+            x.range.start -= if x.range.start < 0.0 { room } else { 0.0 };
+        }
         for (i, y) in y.into_iter().enumerate() {
-            let mut x = axis(0, panels, 2 + layout.plot.0 as usize / 70);
-            let beside = f64::from(widest(Place::Beside) + 12) / f64::from(layout.plot.0);
-            if beside * f64::from(layout.plot.0) > 12.0 && look.ranges[0].is_none() {
-                // Room for the words at the ends of bars.
-                let span = x.range.end - x.range.start;
-                x.range.end = x.range.start + span / (1.0 - beside.min(0.6));
-            }
-            if i + columns < panels.len() {
-                x.title.clear();
-            }
-            layout.axes.push((x, y));
+            let below = i + columns < panels.len();
+            let title = if below { String::new() } else { x.title.clone() };
+            layout.axes.push((Axis { title, ..x.clone() }, y));
         }
         let lines = layout.axes[0].1.label_lines().iter().map(Vec::len).max().unwrap_or(1) as i32;
         let around: i32 = (0..rows).map(|row| layout.height(row * columns)).sum();
@@ -204,7 +204,7 @@ impl Layout {
                 panel.draw(look, &plot, x, y, DOTS / panels.len(), &mut more)?;
                 left += size.0;
                 if (i + 1) % self.columns == 0 {
-                    (left, top) = (0, top + self.height(i));
+                    (left, top) = (0, top + self.height(i + 1 - self.columns));
                 }
             }
             self.draw_legend(body, (wide, self.heading))

@@ -7,38 +7,9 @@ use plotters::prelude::RGBColor;
 use super::chart::Mark;
 use super::column::Values;
 use super::encoded::Encoded;
+use super::shapes::{Kind, Place, Points, Shape};
 use super::stats::{Bins, box_of, density};
 use super::style::{FAINT, INK, SOFT_INK, decimals, ink_on, number, percent, short};
-
-type Points = Vec<(f64, f64)>;
-
-pub(super) struct Shape {
-    pub(super) kind: Kind,
-    pub(super) color: RGBColor,
-    pub(super) points: Points,
-}
-
-pub(super) enum Kind {
-    /// Two corners, filled with an opacity.
-    Rect(f64),
-    /// An outline, filled with an opacity.
-    Area(f64),
-    /// A line of a width in pixels.
-    Path(u32),
-    /// Dots of a radius in pixels.
-    Dots(f64),
-    Text(String, Place),
-}
-
-/// Where text is: in a cell or above a bar of a width, beside the end of a bar, or in a row on the
-/// right of the plot.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Place {
-    Cell(f64),
-    Above(f64),
-    Beside,
-    Right,
-}
 
 /// A cell of a heat map: its edges, the mean of its colors or the number of its rows, and a row.
 pub(super) struct Cell {

@@ -52,6 +52,10 @@ impl TryFrom<Chart> for Figure {
 }
 
 fn render(look: &Chart) -> Result<Figure> {
+    for range in look.ranges.iter().flatten().chain(&look.color_range) {
+        let valid = range.start < range.end && (range.end - range.start).is_finite();
+        ensure!(valid, "an axis can't go from {} to {}", range.start, range.end);
+    }
     let layers: Vec<&Chart> = [look].into_iter().chain(&look.over).collect();
     let (layers, mut encoded) = (&layers[..], vec![]);
     for layer in layers {
@@ -198,6 +202,8 @@ mod tests {
         // Bars, and a patch of the legend.
         assert_eq!((count(&colored, "#3A6EA5"), count(&colored, "#E69146")), (2 + 1, 2 + 1));
         assert_eq!(count(&svg(plain.clone().bin_width(100.0)), "#2C847A"), 1);
+        assert_eq!(count(&svg(plain.clone().bins(2)), "#2C847A"), 2, "the last call counts");
+        assert_eq!(count(&svg(plain.clone().x_range(0.0..30.0)), "#2C847A"), 2, "80 is beyond");
         let one = svg(plain.palette("#123456").no_legend().x_label("Years").title("T & T"));
         assert!(count(&one, "#123456") == 3 && one.contains("Years") && one.contains("T &amp; T"));
     }
@@ -263,6 +269,8 @@ mod tests {
         assert!(error(base().x("age").points()).contains("need .x(...) and .y(...)"));
         assert!(error(base().x("race").boxes()).contains("need numbers"));
         assert!(error(base().x("age").histogram().palette("red")).contains("\"red\""));
+        assert!(error(base().x("age").histogram().bin_width(0.0)).contains("width of 0"));
+        assert!(error(base().x("age").histogram().x_range(9.0..9.0)).contains("from 9 to 9"));
         assert!(error(base().x("age").facet("sex").histogram()).contains("no column `sex`"));
         assert!(error(base().x("age").histogram().size(20_000, 9)).contains("10,000"));
         let ages: Vec<f64> = (0..300).map(f64::from).collect();

@@ -1,7 +1,6 @@
-//! Tables and figures of evaluations, trainings, searches and ablations.
+//! Charts of evaluations, trainings and searches.
 
 use anyhow::{Context, Result};
-use polars::prelude::{DataFrame, df};
 
 use crate::experiment::{Search, SearchSoFar, SearchTrial};
 use crate::metrics::{Evaluation, HeadEvaluation};
@@ -80,15 +79,6 @@ impl HeadEvaluation {
 }
 
 impl Search {
-    /// One row per setting: batch size, learning rate, epochs, validation loss and accuracy,
-    /// minutes.
-    ///
-    /// # Errors
-    /// Only internal errors of polars.
-    pub fn table(&self) -> Result<DataFrame> {
-        trials_table(&self.trials)
-    }
-
     /// Validation accuracy by batch size and learning rate.
     ///
     /// # Errors
@@ -107,23 +97,6 @@ impl SearchSoFar {
     pub fn plot(&self) -> Result<Chart> {
         score_map(self.batches.clone(), self.learning_rates.clone(), &self.trials)
     }
-
-    /// [`Search::table`] of the settings tried so far.
-    pub fn table(&self) -> Result<DataFrame> {
-        trials_table(&self.trials)
-    }
-}
-
-fn trials_table(trials: &[SearchTrial]) -> Result<DataFrame> {
-    let column = |value: fn(&SearchTrial) -> f64| trials.iter().map(value).collect::<Vec<_>>();
-    Ok(df!(
-        "batch" => trials.iter().map(|t| t.batch as u32).collect::<Vec<_>>(),
-        "learning rate" => column(|t| t.learning_rate),
-        "epochs" => trials.iter().map(|t| t.epochs as u32).collect::<Vec<_>>(),
-        "validation loss" => column(|t| t.loss),
-        "validation accuracy" => column(|t| t.accuracy),
-        "minutes" => column(|t| (100.0 * t.minutes).round() / 100.0),
-    )?)
 }
 
 fn score_map(

@@ -9,8 +9,37 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use super::axis::{Plot, write_at};
-use super::marks::{Kind, Place, Shape};
 use super::style::{MARGIN, TEXT, blend, shrunk, text};
+
+pub(super) type Points = Vec<(f64, f64)>;
+
+pub(super) struct Shape {
+    pub(super) kind: Kind,
+    pub(super) color: RGBColor,
+    pub(super) points: Points,
+}
+
+pub(super) enum Kind {
+    /// Two corners, filled with an opacity.
+    Rect(f64),
+    /// An outline, filled with an opacity.
+    Area(f64),
+    /// A line of a width in pixels.
+    Path(u32),
+    /// Dots of a radius in pixels.
+    Dots(f64),
+    Text(String, Place),
+}
+
+/// Where text is: in a cell or above a bar of a width, beside the end of a bar, or in a row on the
+/// right of the plot.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Place {
+    Cell(f64),
+    Above(f64),
+    Beside,
+    Right,
+}
 
 /// The smallest range around shapes on an axis, with some air except where bars start at 0.
 pub(super) fn extent(shapes: &[Shape], y: bool) -> Option<Range<f64>> {
@@ -43,21 +72,33 @@ pub(super) fn draw(
     more: &mut String,
 ) -> Result<()> {
     let (area, color) = (plot.plotting_area(), shape.color);
-    let finite = shape.points.iter().filter(|p| p.0.is_finite() && p.1.is_finite());
-    let points: Vec<(f64, f64)> = finite.copied().collect();
+    let sides = [area.get_x_range(), area.get_y_range()];
+    let [xs, ys] = sides.map(|side| (side.start.min(side.end), side.start.max(side.end)));
+    let clamped = |p: (f64, f64)| (p.0.clamp(xs.0, xs.1), p.1.clamp(ys.0, ys.1));
+    // plotters would draw beyond the axes.
+    let finite = shape.points.iter().copied().filter(|p| p.0.is_finite() && p.1.is_finite());
+    let kept = finite.filter_map(|point| match shape.kind {
+        Kind::Rect(_) | Kind::Area(_) => Some(clamped(point)),
+        Kind::Path(_) => (clamped(point).0 == point.0).then_some(clamped(point)),
+        _ => (clamped(point) == point).then_some(point),
+    });
+    let points: Vec<(f64, f64)> = kept.collect();
     match &shape.kind {
         Kind::Rect(opacity) => {
             let [from, to] = points[..] else { return Ok(()) };
+            if from.0 == to.0 || from.1 == to.1 {
+                return Ok(());
+            }
             let [(x1, y1), (x2, y2)] = [from, to].map(|at| plot.backend_coord(&at));
             let unit =
                 |range: Range<f64>, pixels: u32| (range.end - range.start) / f64::from(pixels);
             let (wide, high) = area.dim_in_pixel();
             // Even a single image shows as one pixel.
             let (mut right, mut top) = to;
-            if x1 == x2 && from.0 != to.0 {
+            if x1 == x2 {
                 right += unit(area.get_x_range(), wide);
             }
-            if y1 == y2 && from.1 != to.1 {
+            if y1 == y2 {
                 top += unit(area.get_y_range(), high);
             }
             let mut rect = Rectangle::new([from, (right, top)], color.mix(*opacity).filled());

@@ -20,22 +20,16 @@ pub(super) struct Bins {
 }
 
 impl Bins {
-    /// Bins of `width`, or `count` (about, for whole numbers), or as many as suit the finite `values`: a round width near
-    /// that of Freedman and Diaconis (1981), twice the interquartile range over the cube root of the
-    /// count, or of Sturges (1926) if that is finer.
-    pub(super) fn new(
-        values: &[f64],
-        whole: bool,
-        width: Option<f64>,
-        count: Option<usize>,
-    ) -> Self {
+    /// Bins of the `wanted` width or number (about, for whole numbers), or as many as suit the finite
+    /// `values`: a round width near that of Freedman and Diaconis (1981), twice the interquartile
+    /// range over the cube root of the count, or of Sturges (1926) if that is finer.
+    pub(super) fn new(values: &[f64], whole: bool, wanted: Option<(f64, usize)>) -> Self {
         let mut sorted: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
         sorted.sort_by(f64::total_cmp);
-        let span = sorted.last().unwrap_or(&0.0) - sorted.first().unwrap_or(&0.0);
-        let n = (sorted.len() as f64).max(1.0);
-        let low = sorted.first().copied().unwrap_or(0.0);
-        if let Some(count) = count.filter(|_| width.is_none()) {
-            let width = (span / count.max(1) as f64).max(if span > 0.0 { 0.0 } else { 1.0 });
+        let (low, n) = (sorted.first().copied().unwrap_or(0.0), (sorted.len() as f64).max(1.0));
+        let span = sorted.last().map_or(0.0, |last| last - low).min(f64::MAX);
+        if let Some((_, count @ 1..)) = wanted {
+            let width = if span > 0.0 { span / count as f64 } else { 1.0 };
             return match whole {
                 true => Self { width: width.round().max(1.0), start: low - 0.5 },
                 false => Self { width, start: low },
@@ -46,12 +40,13 @@ impl Bins {
         let count = span / if fine > 0.0 { fine.min(sturges) } else { sturges };
         // Few whole numbers get a bin each.
         let most = if whole && span <= 60.0 { span.max(5.0) } else { 60.0 };
-        let width =
-            width.unwrap_or(match ticks(&(0.0..span), 1 + count.clamp(5.0, most) as usize)[..] {
-                [first, second, ..] if whole => (second - first).max(1.0),
-                [first, second, ..] => second - first,
-                _ => 1.0,
-            });
+        let round = ticks(&(0.0..span), 1 + count.clamp(5.0, most) as usize);
+        let width = match (wanted, &round[..]) {
+            (Some((width, _)), _) => width,
+            (None, [first, second, ..]) if whole => (second - first).max(1.0),
+            (None, [first, second, ..]) => second - first,
+            _ => 1.0,
+        };
         Self { width, start: if whole && width == 1.0 { -0.5 } else { 0.0 } }
     }
 
@@ -128,18 +123,18 @@ mod tests {
     #[test]
     fn bins_are_round_and_whole_numbers_lie_in_the_middle() {
         let values: Vec<f64> = (0..1000).map(|i| f64::from(i) / 100.0).collect();
-        let bins = Bins::new(&values, false, None, None);
+        let bins = Bins::new(&values, false, None);
         let counts = bins.counts(values.iter().copied());
         assert_eq!((bins.width, counts.len(), counts[0]), (1.0, 10, (0.0, 100)));
-        let twenty = Bins::new(&values, false, None, Some(20)).counts(values.iter().copied());
+        let twenty = Bins::new(&values, false, Some((0.0, 20))).counts(values.iter().copied());
         assert_eq!(twenty.iter().map(|bin| bin.1).sum::<usize>(), 1000);
         assert!((20..=21).contains(&twenty.len()));
         let ages = [26.0, 26.0, 27.0, f64::NAN];
-        let counts = Bins::new(&ages, true, None, None).counts(ages.into_iter());
+        let counts = Bins::new(&ages, true, None).counts(ages.into_iter());
         assert_eq!(counts, [(25.5, 2), (26.5, 1)]);
-        let five = Bins::new(&ages, true, Some(5.0), None).counts([0.0, 4.0, 5.0].into_iter());
+        let five = Bins::new(&ages, true, Some((5.0, 0))).counts([0.0, 4.0, 5.0].into_iter());
         assert_eq!(five, [(0.0, 2), (5.0, 1)]);
-        assert_eq!(Bins::new(&[0.7], false, None, None).counts([0.7].into_iter()).len(), 1);
+        assert_eq!(Bins::new(&[0.7], false, None).counts([0.7].into_iter()).len(), 1);
     }
 
     #[test]

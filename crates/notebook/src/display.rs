@@ -159,7 +159,9 @@ fn fields(value: &impl Serialize) -> String {
 }
 
 pub(super) fn table(rows: &str) -> String {
-    format!("<table style='border-collapse:collapse;font-size:13px'>{rows}</table>")
+    // Text breaks between words only: a wide table scrolls.
+    let style = "border-collapse:collapse;font-size:13px;overflow-wrap:normal;word-break:normal";
+    format!("<table style='{style}'>{rows}</table>")
 }
 
 pub(super) fn row(cells: &[&str]) -> String {
@@ -270,6 +272,7 @@ impl Show for Net {
 
 impl Show for Search {
     fn evcxr_display(&self) {
+        self.table().evcxr_display();
         self.plot().evcxr_display();
     }
 }
@@ -310,7 +313,7 @@ impl Show for [FacePrediction] {
     fn evcxr_display(&self) {
         let lines = self.iter().enumerate().map(|(i, face)| format!("{i}: {face}\n"));
         let rows = self.iter().enumerate().map(|(i, face)| {
-            let sure = format!("{:.0} %", 100.0 * face.confidence());
+            let sure = format!("{:.1} %", 100.0 * face.confidence());
             let age = format!("{:.0} years", face.age);
             row(&[&i.to_string(), face.gender.name(), &sure, &age, &face.age_group])
         });

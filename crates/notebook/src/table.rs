@@ -62,7 +62,8 @@ impl Table for DataFrame {
         let data = packed.as_ref().map(|packed| format!(" data-ror-table=\"{packed}\""));
         let mut html = format!(
             "<div{} style=\"overflow-x:auto\">\n\
-             <table style=\"border-collapse:collapse;font-size:13px\">\n\
+             <table style=\"border-collapse:collapse;font-size:13px;\
+             overflow-wrap:normal;word-break:normal\">\n\
              <thead><tr style=\"border-bottom:1px solid #96a0aa\"><th></th>",
             data.unwrap_or_default()
         );
