@@ -19,6 +19,8 @@ pub(super) type Plot<'a> =
 
 /// Labels of names wider than this many pixels are broken into lines.
 const LABEL: f64 = 270.0;
+/// Upright names end after as many pixels.
+const UPRIGHT: i32 = 150;
 
 #[derive(Clone)]
 pub(super) struct Axis {
@@ -80,7 +82,7 @@ impl Axis {
     /// Pixels below a plot whose names have `slot` pixels each, and whether they stand upright.
     pub(super) fn below(&self, slot: f64) -> (i32, bool) {
         let upright = self.names.is_some() && f64::from(self.widest()) + 6.0 > slot;
-        let labels = if upright { self.widest() + 14 } else { 26 };
+        let labels = if upright { self.widest().min(UPRIGHT) + 14 } else { 26 };
         (labels + if self.title.is_empty() { 4 } else { 24 }, upright)
     }
 }
@@ -127,8 +129,11 @@ pub(super) fn frame<'a>(area: &Canvas<'a>, x: &Axis, y: &Axis, right: i32) -> Re
         .draw()?;
     for (i, lines) in x.label_lines().into_iter().enumerate() {
         let at = (i as f64, y.range.start);
-        let words = lines.join(" ");
+        let mut words = lines.join(" ");
         if upright {
+            while text_width(&words, TEXT) > f64::from(UPRIGHT) {
+                words = words.chars().take(words.chars().count() - 2).collect::<String>() + "…";
+            }
             let style = text(TEXT, SOFT_INK, HPos::Right).transform(FontTransform::Rotate270);
             write_at(&plot, at, (0, 10), &words, style)?;
         } else {

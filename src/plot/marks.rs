@@ -118,8 +118,11 @@ fn by_category(layer: &Encoded, rows: &[usize]) -> Vec<Shape> {
             Mark::Bars => {
                 let n = members.len() as f64;
                 let share = n / if apart { groups[&code].len() } else { rows.len() } as f64;
+                if value.is_some() && sorted.is_empty() {
+                    continue;
+                }
                 let (top, words) = if value.is_some() {
-                    let mean = sorted.iter().sum::<f64>() / sorted.len().max(1) as f64;
+                    let mean = sorted.iter().sum::<f64>() / sorted.len() as f64;
                     (mean, short(mean))
                 } else if layer.shares {
                     (100.0 * share, percent(share))
@@ -212,9 +215,16 @@ fn points(layer: &Encoded, rows: &[usize]) -> Vec<Shape> {
     let [Some(x), Some(y)] = &layer.axes else { return vec![] };
     let most = layer.area.iter().flatten().copied().fold(0.0, f64::max);
     let (mut shapes, mut dots) = (vec![], BTreeMap::<_, Points>::new());
+    let many = layer.shows_scale() && rows.len() > 300;
     for (code, rows) in layer.groups(rows) {
         for row in rows {
             let mut color = match &layer.color {
+                Some(Values::Numbers { values, .. }) if many => {
+                    // Few colors, so that each is one path.
+                    let (low, high) = layer.scale;
+                    let step = (high - low).max(1e-300) / 23.0;
+                    layer.scaled(low + step * ((values[row] - low) / step).round())
+                }
                 Some(Values::Numbers { values, .. }) => layer.scaled(values[row]),
                 _ => layer.color(code),
             };
@@ -240,10 +250,9 @@ fn points(layer: &Encoded, rows: &[usize]) -> Vec<Shape> {
             }
         }
     }
-    shapes.extend(dots.into_iter().map(|((radius, r, g, b), points)| Shape {
-        kind: Kind::Dots(f64::from(radius)),
-        color: RGBColor(r, g, b),
-        points,
+    shapes.extend(dots.into_iter().map(|((radius, r, g, b), points)| {
+        let kind = if many { Kind::Cloud } else { Kind::Dots(f64::from(radius)) };
+        Shape { kind, color: RGBColor(r, g, b), points }
     }));
     shapes
 }

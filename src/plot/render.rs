@@ -227,6 +227,9 @@ mod tests {
         let shares = svg(chart(&records()).x("race").color("gender").bars().shares());
         assert!(shares.contains(">\n50.0 %\n<") && shares.contains("Share (%)"));
         let mean = svg(chart(&records()).x("age").y("gender").bars());
+        let none = df!["n" => ["a", "b"], "v" => [Some(4.0), None]].unwrap();
+        let none = svg(chart(&none).x("n").y("v").bars());
+        assert!(none.contains(">\n4\n<") && none.matches("fill=\"#2C847A\"").count() == 1);
         assert!(mean.contains(">\n13.5\n<") && mean.contains(">\n53\n<"), "{mean}");
     }
 
@@ -253,10 +256,13 @@ mod tests {
         let x: Vec<f64> =
             (0..n).map(|i| f64::from(i % 100) + if i == 9 { 400.0 } else { 0.0 }).collect();
         let y: Vec<f64> = (0..n).map(|i| f64::from(i * 7919 % 10_007)).collect();
-        let figure = chart(&df!["x" => x, "y" => y].unwrap()).x("x").y("y").points().diagonal();
+        let table = df!["x" => x, "y" => y].unwrap();
+        let figure = chart(&table).x("x").y("y").points().diagonal();
         let svg = svg(figure);
         assert!(svg.len() < 100_000, "{} bytes", svg.len());
         assert!(svg.contains("stroke-dasharray"));
+        let scale = chart(&table).x("x").y("y").color("y").points();
+        assert!(self::svg(scale).len() < 100_000);
     }
 
     #[test]

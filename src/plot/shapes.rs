@@ -28,6 +28,8 @@ pub(super) enum Kind {
     Path(u32),
     /// Dots of a radius in pixels.
     Dots(f64),
+    /// Thousands of dots, of which others have other colors.
+    Cloud,
     Text(String, Place),
 }
 
@@ -50,7 +52,7 @@ pub(super) fn extent(shapes: &[Shape], y: bool) -> Option<Range<f64>> {
         let value = if y { point.1 } else { point.0 };
         if value.is_finite() {
             (low, high) = (low.min(value), high.max(value));
-            from_zero |= value == 0.0 && !matches!(kind, Kind::Dots(_));
+            from_zero |= value == 0.0 && !matches!(kind, Kind::Dots(_) | Kind::Cloud);
         }
     }
     let air = match high - low {
@@ -109,7 +111,11 @@ pub(super) fn draw(
         Kind::Area(opacity) => area.draw(&Polygon::new(points, color.mix(*opacity).filled()))?,
         Kind::Dots(_) if points.len() > 300 => {
             let pixels: Vec<_> = points.iter().map(|at| plot.backend_coord(at)).collect();
-            *more += &cloud(&pixels, color, dots);
+            *more += &cloud(&pixels, color, dots, &[0.34, 0.44, 0.56, 0.72]);
+        }
+        Kind::Cloud => {
+            let pixels: Vec<_> = points.iter().map(|at| plot.backend_coord(at)).collect();
+            *more += &cloud(&pixels, color, dots / 24, &[0.5]);
         }
         Kind::Dots(radius) => {
             for at in points {
@@ -160,7 +166,7 @@ pub(super) fn font_size(shapes: &[Shape], span: f64, wide: f64) -> f64 {
 }
 
 /// Thousands of dots in a few paths: the more at a place, the darker, and a single one is visible.
-fn cloud(pixels: &[(i32, i32)], color: RGBColor, most: usize) -> String {
+fn cloud(pixels: &[(i32, i32)], color: RGBColor, most: usize, shades: &[f64]) -> String {
     let mut cells = HashMap::<(i32, i32), ((i32, i32), usize)>::new();
     for side in 1.. {
         cells.clear();
@@ -174,10 +180,11 @@ fn cloud(pixels: &[(i32, i32)], color: RGBColor, most: usize) -> String {
     let mut cells: Vec<_> = cells.into_values().collect();
     cells.sort_unstable();
     let most = cells.iter().map(|cell| cell.1).max().unwrap_or(1) as f64;
-    let level = |count: usize| (3.0 * (count as f64).ln() / most.ln().max(1.0)).round() as usize;
+    let top = (shades.len() - 1) as f64;
+    let level = |count: usize| (top * (count as f64).ln() / most.ln().max(1.0)).round() as usize;
     let mut svg = String::new();
-    for (i, shade) in [0.34, 0.44, 0.56, 0.72].into_iter().enumerate() {
-        let RGBColor(r, g, b) = blend(&[WHITE, color, BLACK], shade);
+    for (i, shade) in shades.iter().enumerate() {
+        let RGBColor(r, g, b) = blend(&[WHITE, color, BLACK], *shade);
         let _ = write!(
             svg,
             "<path fill=\"none\" stroke=\"#{r:02X}{g:02X}{b:02X}\" stroke-width=\"4\" stroke-linecap=\"round\" d=\""
@@ -211,9 +218,10 @@ mod tests {
     fn a_cloud_is_small_and_keeps_single_dots() {
         let mut pixels: Vec<_> = (0..24_000).map(|i| (i % 400, 7 * i % 300)).collect();
         pixels.push((700, 500));
-        let svg = cloud(&pixels, RED, 4_000);
+        let svg = cloud(&pixels, RED, 4_000, &[0.3, 0.7]);
         assert!(svg.len() < 90_000 && svg.contains("M700 500h"), "{}", svg.len());
-        let few = cloud(&[(1, 1), (1, 1), (5, 5)], RED, 9);
+        let few = cloud(&[(1, 1), (1, 1), (5, 5)], RED, 9, &[0.5]);
         assert_eq!(few.matches("h.01").count(), 2);
+        assert!(few.contains("#FF0000"), "a scale keeps its colors");
     }
 }
