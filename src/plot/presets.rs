@@ -8,7 +8,7 @@ use super::column::read;
 use super::stats::{quantile, ticks};
 use super::style::{counted, decimals, number, percent, short};
 use crate::Task;
-use crate::metrics::{By, Interval, Metrics};
+use crate::metrics::{By, Interval, Metric, Metrics};
 
 /// Highest plausible age in years; a higher one is an error in the data.
 const OLDEST: f64 = 130.0;
