@@ -3,7 +3,7 @@
     python setup/kernel.py CONNECTION_FILE
     python setup/kernel.py --install    # write the kernel.json of this clone
 
-This process becomes the front of the kernel, see front.py. Behind it, evcxr compiles every cell with
+This process becomes the front of the kernel, see front/__init__.py. Behind it, evcxr compiles every cell with
 cargo in target/kernel/N/cells, with the first N that no other kernel uses. Only cells are compiled
 there: their crate `ror` is two lines that re-export the shared library made by `cargo build`. The library
 is copied when the kernel starts, so an edit in src/ takes effect after a restart, and never while cells
@@ -23,6 +23,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import front
@@ -67,13 +68,15 @@ fn main() {{
 }
 
 # Every kernel runs this when it starts. The `let` makes rust-analyzer read the sources before the first
-# cell, `{:?}` shows an error with its causes, and `println` tells the front about an error after `?`.
+# cell, `{:?}` shows an error with its causes, `println` tells the front about an error after `?`, and
+# `format` shows a last expression that evcxr would show as text.
 PRELUDE = """\
 !ln -sfn read/rust {slot}/library
 :efmt {{:?}}
+:fmt {{0:?}}
 :dep ror = {{ package = "ror-in-cells", path = "{slot}/ror" }}
 use ror::prelude::*;
-use ror::println_in_cell as println;
+use ror::{{format_in_cell as format, println_in_cell as println}};
 ror::start();
 let _ready = Ok::<(), std::fmt::Error>(())?;
 """
@@ -102,23 +105,36 @@ def take_slot() -> Path:
             number += 1
 
 
-def build(folder: Path) -> tuple[str, list[str]]:
+def compile(report, group: int) -> list[dict]:
+    """Compiles the crate, and returns cargo's messages. The processes belong to a process group."""
+    command = ["cargo", "build", "--locked", "--package=ror-notebook", "--message-format=json-render-diagnostics"]
+    # Only .cargo/config.toml counts, as in setup/env.sh.
+    unset = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "LIBTORCH"]
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
+    messages, said = [], tempfile.TemporaryFile("w+")
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=said, text=True, process_group=group
+    ) as cargo:
+        for line in cargo.stdout:
+            messages.append(json.loads(line))
+            if messages[-1]["reason"] == "compiler-artifact" and not messages[-1]["fresh"]:
+                report(f"the crate is compiled, {messages[-1]['target']['name']} is done")
+    said.seek(0)
+    sys.stderr.write(words := said.read())
+    if cargo.returncode != 0:
+        raise RuntimeError(f"the crate could not be compiled: fix the errors and restart the kernel\n{words}")
+    return messages
+
+
+def build(folder: Path, report, group: int) -> tuple[str, list[str]]:
     """Compiles the crate and puts the libraries that cells link into `folder`.
 
     The project's own libraries are copied, because the next build must not affect a running kernel. Their
     dependencies are linked, because they are never overwritten under the same name. Returns the name of
     the shared library and the linker's search paths.
     """
-    command = ["cargo", "build", "--locked", "--package=ror-notebook", "--message-format=json-render-diagnostics"]
-    # Only .cargo/config.toml counts, as in setup/env.sh.
-    unset = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "LIBTORCH"]
-    environment = {name: value for name, value in os.environ.items() if name not in unset}
-    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
-    if done.returncode != 0:
-        sys.exit("error: the crate could not be compiled: fix the errors above and restart the kernel")
     made, others, search = None, [], [str(folder)]
-    for line in done.stdout.splitlines():
-        message = json.loads(line)
+    for message in compile(report, group):
         if message["reason"] == "compiler-artifact":
             files = [Path(file) for file in message["filenames"]]
             if message["target"]["name"] == "notebook":
@@ -211,9 +227,11 @@ def install() -> None:
     write(ROOT / "target" / "jupyter" / "data" / "kernels" / "ror" / "kernel.json", json.dumps(spec, indent=2) + "\n")
 
 
-def start(connection_file: str) -> None:
-    slot = take_slot()
-    library, search = build(slot / "lib")
+def prepare(slot: Path, report, group: int) -> list[str]:
+    """Prepares everything that evcxr needs, and returns its command."""
+    report("the crate is compiled if it has changed")
+    library, search = build(slot / "lib", report, group)
+    report("evcxr starts")
     write_view(slot / "read")
     # A notebook's folder may have its own evcxr.toml, which is read before the prelude.
     (slot / "library").unlink(missing_ok=True)
@@ -242,8 +260,13 @@ def start(connection_file: str) -> None:
     for name in ["CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "RUSTC_WORKSPACE_WRAPPER"]:
         os.environ.pop(name, None)  # would override evcxr's own, or lint cells
     os.environ.update(toolchain())
-    kernel = str(bin / "evcxr_jupyter")
-    sys.exit(front.run(connection_file, [kernel, "--control_file"]))
+    return [str(bin / "evcxr_jupyter"), "--control_file"]
+
+
+def start(connection_file: str) -> None:
+    slot = take_slot()
+    sources = [ROOT / "src", *ROOT.glob("crates/*/src")]
+    sys.exit(front.run(connection_file, lambda *how: prepare(slot, *how), "ror::start();", sources))
 
 
 if __name__ == "__main__":

@@ -167,12 +167,12 @@ type Last = Option<((Option<Recipe>, Option<Recipe>), Faces, Predictor)>;
 /// Predicts gender and age group of the image at an index of the data set.
 ///
 /// The data set and the networks are opened on the first call and kept: later calls take
-/// milliseconds and decode only that image.
+/// milliseconds and decode only that image. The index can have any integer type.
 ///
 /// # Errors
 /// An index outside the set, a data set that can't be opened, an image that can't be decoded,
 /// weights that are missing or damaged, or a training that fails.
-pub fn pred_gender_age_group(index: i64) -> Result<LabelledPrediction> {
+pub fn pred_gender_age_group(index: impl TryInto<i64>) -> Result<LabelledPrediction> {
     pred_gender_age_group_with(index, None, None)
 }
 
@@ -184,14 +184,18 @@ pub fn pred_gender_age_group(index: i64) -> Result<LabelledPrediction> {
 /// An index outside the set, a data set that can't be opened, an image that can't be decoded, an
 /// invalid recipe, or a training that fails.
 pub fn pred_gender_age_group_with(
-    index: i64,
+    index: impl TryInto<i64>,
     gender: Option<Recipe>,
     age: Option<Recipe>,
 ) -> Result<LabelledPrediction> {
+    let index = index.try_into().map_err(|_| anyhow!("the index does not fit into 64 bits"))?;
+    by_index(index, (gender, age))
+}
+
+fn by_index(index: i64, wanted: (Option<Recipe>, Option<Recipe>)) -> Result<LabelledPrediction> {
     static LAST: Mutex<Last> = Mutex::new(None);
     let mut last =
         LAST.lock().map_err(|_| anyhow!("an earlier prediction panicked: restart the kernel"))?;
-    let wanted = (gender, age);
     if let Some((recipes, faces, predictor)) = &*last
         && *recipes == wanted
     {

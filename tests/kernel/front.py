@@ -29,7 +29,7 @@ PATIENCE = 2  # seconds, in place of the front's 5
 
 # What the tests' cells call.
 HELPERS = """
-fn show(id: &str, text: &str) {
+fn update(id: &str, text: &str) {
     println!(r#"EVCXR_FRONT {{"display":"{id}","data":{{"text/html":"<b>{text}</b>","text/plain":"{text}"}}}}"#);
 }
 fn wait(milliseconds: u64) {
@@ -191,7 +191,7 @@ class Cells(unittest.TestCase):
     # Outputs
 
     def test_displays_come_while_the_cell_runs(self):
-        code = 'show("a", "1"); println!("x"); wait(400); show("a", "2"); show("b", "3"); wait(400); show("a", "4");'
+        code = 'update("a", "1"); println!("x"); wait(400); update("a", "2"); update("b", "3"); wait(400); update("a", "4");'
         runs = []
         for _ in range(2):
             id = self.kernel.send(code)
@@ -240,12 +240,12 @@ class Cells(unittest.TestCase):
         self.assertEqual(text(messages, "stderr"), line + "\n")
 
     def test_a_display_after_an_unfinished_line(self):
-        messages, _ = self.kernel.run('print!("50 %"); show("a", "1"); println!("end");')
+        messages, _ = self.kernel.run('print!("50 %"); update("a", "1"); println!("end");')
         self.assertEqual(kinds(messages), ["stream", "display_data", "stream"])
         self.assertEqual(text(messages, "stdout"), "50 %end\n")
 
     def test_a_large_display(self):
-        messages, _ = self.kernel.run('for i in 0..3 { show("a", &format!("{}{i}", "y".repeat(60_000))); }')
+        messages, _ = self.kernel.run('for i in 0..3 { update("a", &format!("{}{i}", "y".repeat(60_000))); }')
         shown = [message["content"]["data"]["text/html"] for message in messages if "display" in message["msg_type"]]
         self.assertEqual(shown, [f"<b>{'y' * 60_000}{i}</b>" for i in range(3)])
 
@@ -465,7 +465,7 @@ class Cells(unittest.TestCase):
         other.wait_for_ready(timeout=LIMIT)
 
         clients = [self.kernel.client, other]
-        ids = [client.execute(f'show("a", "{i}"); println!("{i}");') for i, client in enumerate(clients)]
+        ids = [client.execute(f'update("a", "{i}"); println!("{i}");') for i, client in enumerate(clients)]
         for listening in clients:
             for i, messages in enumerate(self.kernel.hear(ids, listening)):
                 self.assertEqual((kinds(messages), text(messages, "stdout")), (["display_data", "stream"], f"{i}\n"))
@@ -486,7 +486,7 @@ class Alone(unittest.TestCase):
     """Tests in which others start the kernel."""
 
     def test_nbclient_and_nbconvert_show_the_last_state(self):
-        cells = [HELPERS, 'for i in 0..5 { show("bar", &format!("step {i}")); println!("line {i}"); wait(50); };']
+        cells = [HELPERS, 'for i in 0..5 { update("bar", &format!("step {i}")); println!("line {i}"); wait(50); };']
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
         NotebookClient(notebook, kernel_name="ror", startup_timeout=START).execute()
         shown = notebook.cells[1].outputs

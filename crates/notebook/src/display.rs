@@ -1,6 +1,4 @@
-//! `evcxr_display` for the library's types and for other types that cells end in.
-
-use std::fmt::{Debug, Display};
+//! [`Show`] for the library's types, tables and images.
 
 use image::RgbImage;
 use imaging::encode_png;
@@ -9,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Table;
+use super::show::{Output, Show};
 use lab::{Explanation, PublishedResults};
 use ror::data::{Duplicates, Faces, Split};
 use ror::experiment::Search;
@@ -19,76 +18,14 @@ use ror::predict::{FacePrediction, LabelledPrediction, Photo};
 use ror::store::Trained;
 use ror::train::Recipe;
 use utils::html::{data_url, escape};
-use utils::live::tell_failed;
 use utils::progress::thousands;
-
-/// A value that a notebook cell can show as its last expression.
-///
-/// evcxr calls `evcxr_display` on it. A `Result` shows its value, or its error in red.
-pub trait Show {
-    /// Shows the value in a notebook cell.
-    fn evcxr_display(&self);
-}
-
-impl<T: Show, E: Debug> Show for Result<T, E> {
-    fn evcxr_display(&self) {
-        match self {
-            Ok(value) => value.evcxr_display(),
-            Err(error) => {
-                eprintln!("{error:?}");
-                failed();
-            }
-        }
-    }
-}
-
-/// Tells the front that the cell failed, so that Run All stops there.
-#[doc(hidden)]
-pub fn failed() {
-    tell_failed("the cell ended with an error");
-}
-
-/// `println!` for cells. When `?` ends a cell, evcxr's own code prints a marker and then reports
-/// success, so the front must be told before.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! println_in_cell {
-    ("{}", evcxr_internal_runtime::USER_ERROR_OCCURRED) => {{
-        $crate::failed();
-        ::std::println!("{}", evcxr_internal_runtime::USER_ERROR_OCCURRED)
-    }};
-    ($($anything:tt)*) => { ::std::println!($($anything)*) };
-}
-
-/// Reports a cell's panic in one line, without the kernel's stack frames.
-pub(super) fn short_panics() {
-    std::panic::set_hook(Box::new(|info| {
-        let message = info.payload_as_str().unwrap_or("no message");
-        tell_failed(message);
-        // A cell is compiled as src/lib.rs, but its line numbers differ from the cell's.
-        let place = info.location().filter(|place| place.file() != "src/lib.rs");
-        let place = place.map_or("the cell".to_owned(), ToString::to_string);
-        eprintln!("panic in {place}: {message}");
-    }));
-}
-
-/// Sends one block of content to the notebook.
-pub(super) fn block(mime: &str, content: impl Display) {
-    println!("EVCXR_BEGIN_CONTENT {mime}\n{content}\nEVCXR_END_CONTENT");
-}
-
-/// Sends HTML, and plain text for clients that can't show HTML.
-fn blocks(text: impl Display, html: impl Display) {
-    block("text/plain", text);
-    block("text/html", html);
-}
 
 /// Shows types as plain text, using `Display`.
 macro_rules! show_as_text {
     ($($type:ty),+) => {$(
         impl Show for $type {
-            fn evcxr_display(&self) {
-                block("text/plain", self);
+            fn output(&self) -> Result<Output, String> {
+                Ok(Output::text(self))
             }
         }
     )+};
@@ -96,41 +33,12 @@ macro_rules! show_as_text {
 
 show_as_text!(Duplicates, Faces, Metrics, Evaluation);
 
-/// Shows plain values using `Debug`. Numbers need the method too: otherwise `let rate = 1e-3;`
-/// followed by `rate` would not compile, because the type of `rate` is still open.
-macro_rules! show_plainly {
-    ($($type:ty),+) => {$(
-        impl Show for $type {
-            fn evcxr_display(&self) {
-                block("text/plain", format!("{self:?}"));
-            }
-        }
-    )+};
-}
-
-show_plainly!(i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize, f32, f64, bool, char);
-show_plainly!(str, String);
-
-/// Shows nothing.
-impl Show for () {
-    fn evcxr_display(&self) {}
-}
-
-impl<T: Show> Show for Option<T> {
-    fn evcxr_display(&self) {
-        match self {
-            Some(value) => value.evcxr_display(),
-            None => block("text/plain", "None"),
-        }
-    }
-}
-
 /// Shows types as a table of their JSON fields.
 macro_rules! show_fields {
     ($($type:ty),+) => {$(
         impl Show for $type {
-            fn evcxr_display(&self) {
-                blocks(format!("{self:?}"), fields(self));
+            fn output(&self) -> Result<Output, String> {
+                Ok(Output::html(format_args!("{self:?}"), fields(self)))
             }
         }
     )+};
@@ -172,7 +80,7 @@ pub(super) fn row(cells: &[&str]) -> String {
 }
 
 impl Show for Split {
-    fn evcxr_display(&self) {
+    fn output(&self) -> Result<Output, String> {
         let all = self.train.len() + self.validation.len() + self.test.len();
         let parts =
             [("train", &self.train), ("validation", &self.validation), ("test", &self.test)];
@@ -182,103 +90,99 @@ impl Show for Split {
         });
         let note = self.to_string();
         let note = note.lines().last().unwrap_or_default();
-        blocks(
-            self,
-            format!("{}<p style='font-size:12px'>{}</p>", table(&rows.concat()), escape(note)),
-        );
+        let note = format!("<p style='font-size:12px'>{}</p>", escape(note));
+        Ok(Output::html(self, table(&rows.concat()) + &note))
     }
 }
 
 impl Show for DataFrame {
-    fn evcxr_display(&self) {
-        block("text/plain", self);
+    fn output(&self) -> Result<Output, String> {
         match self.to_html(super::table::ROWS) {
-            Ok(html) => block("text/html", html),
-            Err(error) => eprintln!("cannot show the table as HTML: {error:#}"),
+            Ok(html) => Ok(Output::html(self, html)),
+            Err(error) => Err(format!("cannot show the table as HTML: {error:#}")),
         }
     }
 }
 
 impl Show for Column {
-    fn evcxr_display(&self) {
-        self.clone().into_frame().evcxr_display();
+    fn output(&self) -> Result<Output, String> {
+        self.clone().into_frame().output()
     }
 }
 
 impl Show for Series {
-    fn evcxr_display(&self) {
-        self.clone().into_column().evcxr_display();
+    fn output(&self) -> Result<Output, String> {
+        self.clone().into_column().output()
     }
 }
 
 impl Show for LazyFrame {
-    fn evcxr_display(&self) {
+    fn output(&self) -> Result<Output, String> {
         let plan = self.describe_plan().unwrap_or_else(|error| error.to_string());
-        block("text/plain", format!("{plan}\n\nnot computed yet: add .collect()?"));
+        Ok(Output::text(format_args!("{plan}\n\nnot computed yet: add .collect()?")))
     }
 }
 
 impl Show for RgbImage {
-    fn evcxr_display(&self) {
+    fn output(&self) -> Result<Output, String> {
         let size = format!("{} x {} pixels", self.width(), self.height());
         match encode_png(self) {
-            Ok(png) => blocks(
-                format!("image of {size}"),
-                format!("<img alt='{size}' src='{}'>", data_url("image/png", &png)),
-            ),
-            Err(error) => eprintln!("cannot show an image of {size}: {error:#}"),
+            Ok(png) => Ok(Output::html(
+                format_args!("image of {size}"),
+                format_args!("<img alt='{size}' src='{}'>", data_url("image/png", &png)),
+            )),
+            Err(error) => Err(format!("cannot show an image of {size}: {error:#}")),
         }
     }
 }
 
 impl Show for Figure {
-    fn evcxr_display(&self) {
-        blocks(format!("{self:?}"), self.html());
+    fn output(&self) -> Result<Output, String> {
+        Ok(Output::html(format_args!("{self:?}"), self.html()))
     }
 }
 
 impl Show for Chart {
-    fn evcxr_display(&self) {
-        self.figure().evcxr_display();
+    fn output(&self) -> Result<Output, String> {
+        self.figure().output()
     }
 }
 
 impl Show for Summary {
-    fn evcxr_display(&self) {
-        blocks(self, self.to_html());
+    fn output(&self) -> Result<Output, String> {
+        Ok(Output::html(self, self.to_html()))
     }
 }
 
 impl Show for PublishedResults {
-    fn evcxr_display(&self) {
+    fn output(&self) -> Result<Output, String> {
         match self.table().and_then(|table| table.to_html(usize::MAX)) {
-            Ok(html) => blocks(self, html),
-            Err(error) => eprintln!("cannot show the results: {error:#}"),
+            Ok(html) => Ok(Output::html(self, html)),
+            Err(error) => Err(format!("cannot show the results: {error:#}")),
         }
     }
 }
 
 impl Show for Explanation {
-    fn evcxr_display(&self) {
-        self.figure().evcxr_display();
+    fn output(&self) -> Result<Output, String> {
+        self.figure().output()
     }
 }
 
 impl Show for Net {
-    fn evcxr_display(&self) {
-        self.summary().evcxr_display();
+    fn output(&self) -> Result<Output, String> {
+        self.summary().output()
     }
 }
 
 impl Show for Search {
-    fn evcxr_display(&self) {
-        self.table().evcxr_display();
-        self.plot().evcxr_display();
+    fn output(&self) -> Result<Output, String> {
+        (self.table(), self.plot()).output()
     }
 }
 
 impl Show for Trained {
-    fn evcxr_display(&self) {
+    fn output(&self) -> Result<Output, String> {
         let card = &self.card;
         let best = card.history.best().map_or(0, |epoch| epoch.epoch);
         let own = card.history.seconds() / 60.0;
@@ -299,53 +203,49 @@ impl Show for Trained {
         for metrics in &card.validation {
             text += &format!("\nvalidation, {}, {metrics}", metrics.task);
         }
-        block("text/plain", text);
+        Ok(Output::text(text))
     }
 }
 
 impl Show for FacePrediction {
-    fn evcxr_display(&self) {
-        blocks(self, charts(self, None, None));
+    fn output(&self) -> Result<Output, String> {
+        Ok(Output::html(self, charts(self, None, None)))
     }
-}
 
-impl Show for [FacePrediction] {
-    fn evcxr_display(&self) {
-        let lines = self.iter().enumerate().map(|(i, face)| format!("{i}: {face}\n"));
-        let rows = self.iter().enumerate().map(|(i, face)| {
+    fn output_of_all(faces: &[Self]) -> Result<Output, String> {
+        let lines = faces.iter().enumerate().map(|(i, face)| format!("{i}: {face}\n"));
+        let rows = faces.iter().enumerate().map(|(i, face)| {
             let sure = format!("{:.1} %", 100.0 * face.confidence());
             let age = format!("{:.0} years", face.age);
             row(&[&i.to_string(), face.gender.name(), &sure, &age, &face.age_group])
         });
-        blocks(lines.collect::<String>().trim_end(), table(&rows.collect::<String>()));
+        let rows = table(&rows.collect::<String>());
+        Ok(Output::html(lines.collect::<String>().trim_end(), rows))
     }
 }
 
 impl Show for LabelledPrediction {
-    /// Shows the original project's four lines, and the image next to the probabilities.
-    fn evcxr_display(&self) {
-        println!("{self}");
-        block("text/html", beside_chart(self));
+    /// Shows the image next to the probabilities. The text is the original project's four lines.
+    fn output(&self) -> Result<Output, String> {
+        Ok(Output::html(self, beside_chart(self)))
     }
-}
 
-impl Show for [LabelledPrediction] {
-    fn evcxr_display(&self) {
-        plot::predictions(self).evcxr_display();
+    fn output_of_all(found: &[Self]) -> Result<Output, String> {
+        plot::predictions(found).output()
     }
 }
 
 impl Show for Photo {
     /// Shows the photo with boxes, and one line per face.
-    fn evcxr_display(&self) {
+    fn output(&self) -> Result<Output, String> {
         let lines = self.faces.iter().enumerate().map(|(i, face)| format!("{}: {face}", i + 1));
         let lines = lines.collect::<Vec<_>>();
         match plot::photo(self) {
             Ok(figure) => {
                 let rows = lines.iter().map(|line| row(&[line])).collect::<String>();
-                blocks(lines.join("\n"), figure.html() + &table(&rows));
+                Ok(Output::html(lines.join("\n"), figure.html() + &table(&rows)))
             }
-            Err(error) => eprintln!("cannot show the photo: {error:#}"),
+            Err(error) => Err(format!("cannot show the photo: {error:#}")),
         }
     }
 }

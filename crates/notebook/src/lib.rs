@@ -2,25 +2,36 @@
 //! the display of values, live plots and the crate `lab`.
 //!
 //! The evcxr kernel shows a cell's last expression with its method `evcxr_display`, if it has one.
-//! The trait [`Show`] provides that method.
+//! The trait [`Show`] provides that method; [`show`] shows values anywhere in a cell, and
+//! [`interact`] shows them below sliders.
 
+mod by_index;
+mod control;
 mod display;
+mod front;
+mod interact;
 mod live;
+
+mod show;
 mod table;
 
-pub use display::Show;
-#[doc(hidden)]
-pub use display::failed;
+pub use by_index::{pred_gender_age_group, pred_gender_age_group_with};
+pub use control::{Control, Number};
 pub use distributed;
+pub use interact::interact;
 pub use lab as report;
 pub use live::Moving;
 pub use ror::*;
+#[doc(hidden)]
+pub use show::{ByDebug, ByShow, Last, failed};
+pub use show::{Output, Show, show};
 pub use table::Table;
 
 /// Everything a notebook needs: `use ror::prelude::*;`
 pub mod prelude {
     pub use crate::report::{self, Ablation, Explain, PublishedResults, Remeasure, Trials};
-    pub use crate::{Moving, Show, Table};
+    pub use crate::{Moving, Show, Table, interact, show};
+    pub use crate::{pred_gender_age_group, pred_gender_age_group_with};
     pub use anyhow::Context;
     // What filtering, grouping and joining a table takes.
     pub use polars::prelude::{
@@ -36,9 +47,14 @@ pub mod prelude {
     pub use shards::WriteParquet;
 }
 
-/// Prepares a notebook for short panic messages and live training output. The kernel calls this
-/// when it starts.
+/// Prepares the process of cells: its connection to the kernel's front, short panic messages, and
+/// live training output. The kernel calls this when the process starts.
 pub fn start() {
-    display::short_panics();
+    show::short_panics();
     utils::live::draw_with(live::draw);
+    if let Err(error) = front::connect(interact::call) {
+        eprintln!(
+            "what cells print comes late, because the kernel's front is not reached: {error}"
+        );
+    }
 }

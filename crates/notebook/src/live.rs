@@ -5,16 +5,20 @@ use std::cell::RefCell;
 
 use anyhow::{Error, Result, bail};
 
+use super::Table;
 use super::display::{row, table};
-use super::{Show, Table};
+use super::show::{Output, Show};
 use ror::experiment::SearchSoFar;
-use ror::plot::{self, Figure};
+use ror::plot;
 use ror::train::{Epoch, History};
-use utils::live::{Live, in_notebook};
+use utils::html::escape;
+use utils::live::Live;
 
-/// A figure that is updated while its cell runs: one output, redrawn at most four times per second.
+/// A figure, or anything else that is shown, that is updated while its cell runs: one output,
+/// redrawn at most four times per second.
 ///
-/// If the kernel has no front (plain evcxr), only the last figure is shown, when this is dropped.
+/// If the kernel has no front (plain evcxr), only the text of the last is printed, when this is
+/// dropped.
 ///
 /// ```
 /// use notebook::prelude::*;
@@ -31,7 +35,7 @@ use utils::live::{Live, in_notebook};
 /// ```
 pub struct Moving {
     live: Option<Live>,
-    last: RefCell<Option<Figure>>,
+    last: RefCell<Option<Output>>,
 }
 
 impl Moving {
@@ -40,21 +44,16 @@ impl Moving {
         Self { live: Live::open(), last: RefCell::default() }
     }
 
-    /// Replaces the figure by another one, or by a chart.
-    ///
-    /// # Errors
-    /// A chart that can't be drawn.
-    pub fn show<T>(&self, figure: T) -> Result<()>
-    where
-        T: TryInto<Figure>,
-        Error: From<T::Error>,
-    {
-        let figure = figure.try_into()?;
-        match &self.live {
-            Some(live) => live.show(figure.html(), format!("{figure:?}")),
-            None => *self.last.borrow_mut() = Some(figure),
+    /// Replaces what is shown.
+    pub fn show(&self, value: &(impl Show + ?Sized)) {
+        match (&self.live, value.output()) {
+            (Some(live), Ok(Output { text, html: Some(html) })) => live.show(html, text),
+            (Some(live), Ok(Output { text, html: None })) => {
+                live.show(format!("<pre>{}</pre>", escape(&text)), text);
+            }
+            (None, Ok(output)) => *self.last.borrow_mut() = Some(output),
+            (_, Err(error)) => eprintln!("{error}"),
         }
-        Ok(())
     }
 }
 
@@ -66,10 +65,8 @@ impl Default for Moving {
 
 impl Drop for Moving {
     fn drop(&mut self) {
-        if let Some(figure) = self.last.take()
-            && in_notebook()
-        {
-            figure.evcxr_display();
+        if let Some(last) = self.last.take() {
+            println!("{}", last.text);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Live output of a running notebook cell, and its Stop button.
 //!
-//! The kernel's front (`setup/front.py`) reads marked lines in a cell's output and shows them as an
+//! The kernel's front (`setup/front`) reads marked lines in a cell's output and shows them as an
 //! output that later lines replace. Long-running code opens a [`Live`] to show its progress. Nested
 //! ones appear below it in the same output. Without a front (plain evcxr, a terminal, a pipe),
 //! [`Live::open`] returns `None` and plain lines are printed instead.
@@ -39,6 +39,8 @@ struct Shown {
     open: Vec<(u64, Content)>,
     began: Instant,
     sent: Option<Instant>,
+    /// Whether the content has changed since it was sent.
+    waits: bool,
 }
 
 #[derive(Default)]
@@ -48,7 +50,7 @@ struct Content {
 }
 
 static SHOWN: LazyLock<Mutex<Shown>> = LazyLock::new(|| {
-    Mutex::new(Shown { output: 0, open: vec![], began: Instant::now(), sent: None })
+    Mutex::new(Shown { output: 0, open: vec![], began: Instant::now(), sent: None, waits: false })
 });
 
 fn shown() -> MutexGuard<'static, Shown> {
@@ -63,6 +65,7 @@ impl Shown {
 
     fn send(&mut self) {
         self.sent = Some(Instant::now());
+        self.waits = false;
         let joined = |part: fn(&Content) -> &str, between| {
             let parts = self.open.iter().map(|(_, content)| part(content));
             parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(between)
@@ -75,8 +78,18 @@ impl Shown {
     }
 }
 
-fn tell(message: &serde_json::Value) {
+/// Sends a message to the front, in order with what the cell prints.
+pub fn tell(message: &serde_json::Value) {
     println!("{MARK}{message}");
+}
+
+/// Sends what a [`Live`] still holds back. Called at the end of a cell, because a [`Live`] that a
+/// variable keeps open would otherwise lack its last state.
+pub fn send_waiting() {
+    let mut shown = shown();
+    if shown.waits {
+        shown.send();
+    }
 }
 
 /// Tells the front that the cell failed. evcxr does not report a panic as an error, so Run All
@@ -127,6 +140,7 @@ impl Live {
         let mut shown = shown();
         if let Some((_, content)) = shown.open.iter_mut().find(|(own, _)| *own == self.number) {
             *content = Content { html, text };
+            shown.waits = true;
         }
         if shown.is_due() {
             shown.send();

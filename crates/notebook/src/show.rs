@@ -1,0 +1,315 @@
+//! How values show themselves in a cell: the trait [`Show`], and plain values and collections.
+
+use std::fmt::{Debug, Display, Write};
+
+use serde_json::json;
+use utils::html::escape;
+use utils::live::{has_front, in_notebook, tell, tell_failed};
+
+/// Maximum number of values of a collection that are shown.
+const MOST: usize = 100;
+
+/// What a value looks like in a notebook.
+#[derive(Clone, Default)]
+pub struct Output {
+    /// For clients that can't show HTML. Empty if there is nothing to show.
+    pub text: String,
+    /// HTML, if it shows more than the text.
+    pub html: Option<String>,
+}
+
+impl Output {
+    /// Plain text.
+    pub fn text(text: impl Display) -> Self {
+        Self { text: text.to_string(), html: None }
+    }
+
+    /// HTML, and plain text for clients that can't show it.
+    pub fn html(text: impl Display, html: impl Display) -> Self {
+        Self { text: text.to_string(), html: Some(html.to_string()) }
+    }
+
+    /// As a bundle of MIME types.
+    pub(super) fn bundle(&self) -> serde_json::Value {
+        match &self.html {
+            Some(html) => json!({ "text/plain": self.text, "text/html": html }),
+            None => json!({ "text/plain": self.text }),
+        }
+    }
+
+    /// Several outputs: short texts in brackets, and everything else one below the other.
+    fn several(parts: &[Self], [open, close]: [&str; 2]) -> Self {
+        let texts = parts.iter().map(|part| part.text.as_str()).collect::<Vec<_>>();
+        if parts.iter().all(|part| part.html.is_none() && !part.text.contains('\n')) {
+            return Self::text(format_args!("{open}{}{close}", texts.join(", ")));
+        }
+        let html = parts.iter().map(|part| match &part.html {
+            Some(html) => format!("<div>{html}</div>"),
+            None => format!("<pre>{}</pre>", escape(&part.text)),
+        });
+        Self::html(texts.join("\n"), html.collect::<String>())
+    }
+}
+
+/// A value that a notebook cell can show: as its last expression, with [`show`] or in
+/// [`interact`](crate::interact).
+///
+/// A `Result` shows its value, or its error in red. Tuples and collections show what they hold.
+#[diagnostic::on_unimplemented(
+    message = "a notebook can't show `{Self}`",
+    note = "print it, for example with `println!(\"{{:?}}\", value)`"
+)]
+pub trait Show {
+    /// Returns what the value looks like.
+    ///
+    /// # Errors
+    /// The words of an error: the value is one, or can't be drawn.
+    fn output(&self) -> Result<Output, String>;
+
+    /// Returns what several values look like. By default they are one below the other, or
+    /// in brackets if all are short.
+    ///
+    /// # Errors
+    /// As [`Show::output`].
+    fn output_of_all(values: &[Self]) -> Result<Output, String>
+    where
+        Self: Sized,
+    {
+        let mut parts =
+            values.iter().take(MOST).map(Self::output).collect::<Result<Vec<_>, _>>()?;
+        if values.len() > MOST {
+            parts.push(Output::text(format!("... and {} more", values.len() - MOST)));
+        }
+        Ok(Output::several(&parts, ["[", "]"]))
+    }
+
+    /// Shows the value as the result of its cell; evcxr calls it on the last expression.
+    fn evcxr_display(&self) {
+        match self.output() {
+            Ok(output) => {
+                if let Some(html) = &output.html {
+                    block("text/html", html);
+                }
+                if !output.text.is_empty() {
+                    block("text/plain", &output.text);
+                }
+            }
+            Err(error) => {
+                eprintln!("{error}");
+                failed();
+            }
+        }
+    }
+}
+
+/// Shows a value immediately, anywhere in a cell: in a loop, in a function, or several in one cell.
+///
+/// In a terminal, and in a kernel without a front, it prints the value's text.
+///
+/// ```
+/// use notebook::prelude::*;
+///
+/// # fn main() -> Result<()> {
+/// let ages = Faces::synthetic(100, 0)?.records()["age"].numbers()?;
+/// for half in ages.chunks(50) {
+///     show(&plot::histogram("Half of the ages", "Age (years)", half)?);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub fn show<T: Show + ?Sized>(value: &T) {
+    match value.output() {
+        Ok(output) if has_front() => tell(&json!({ "show": output.bundle() })),
+        Ok(output) => println!("{}", output.text),
+        Err(error) => {
+            eprintln!("{error}");
+            if in_notebook() {
+                failed();
+            }
+        }
+    }
+}
+
+/// Sends one block of content to evcxr.
+fn block(mime: &str, content: impl Display) {
+    println!("EVCXR_BEGIN_CONTENT {mime}\n{content}\nEVCXR_END_CONTENT");
+}
+
+/// Tells the front that the cell failed, so that Run All stops there.
+#[doc(hidden)]
+pub fn failed() {
+    tell_failed("the cell ended with an error");
+}
+
+/// `println!` for cells. When `?` ends a cell, evcxr's own code prints a marker and then reports
+/// success, so the front must be told before.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! println_in_cell {
+    ("{}", evcxr_internal_runtime::USER_ERROR_OCCURRED) => {{
+        $crate::failed();
+        ::std::println!("{}", evcxr_internal_runtime::USER_ERROR_OCCURRED)
+    }};
+    ($($anything:tt)*) => { ::std::println!($($anything)*) };
+}
+
+/// `format!` for cells. If evcxr can't call [`Show::evcxr_display`], it formats the last expression
+/// instead. It also does this by mistake, when the expression moves a variable of the same cell. The
+/// kernel's setting `:fmt {0:?}` tells its call from others.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! format_in_cell {
+    ("{0:?}", &($value:expr)) => {{
+        #[allow(unused_imports)]
+        use $crate::{ByDebug as _, ByShow as _};
+        (&$crate::Last(&$value)).in_cell()
+    }};
+    ($($anything:tt)*) => { ::std::format!($($anything)*) };
+}
+
+/// The last expression of a cell. Method calls prefer [`ByShow`], which needs one reference less.
+#[doc(hidden)]
+pub struct Last<'a, T: ?Sized>(pub &'a T);
+
+#[doc(hidden)]
+pub trait ByShow {
+    fn in_cell(&self) -> String;
+}
+
+impl<T: Show + ?Sized> ByShow for Last<'_, T> {
+    fn in_cell(&self) -> String {
+        match self.0.output() {
+            Ok(output) => {
+                if let Some(html) = output.html {
+                    block("text/html", html);
+                }
+                output.text
+            }
+            Err(error) => {
+                eprintln!("{error}");
+                failed();
+                String::new()
+            }
+        }
+    }
+}
+
+#[doc(hidden)]
+pub trait ByDebug {
+    fn in_cell(&self) -> String;
+}
+
+impl<T: Debug + ?Sized> ByDebug for &Last<'_, T> {
+    fn in_cell(&self) -> String {
+        format!("{:?}", self.0)
+    }
+}
+
+/// Reports a panic in one line, without the kernel's stack frames.
+pub(super) fn short_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let message = info.payload_as_str().unwrap_or("no message");
+        tell_failed(message);
+        // A cell is compiled as src/lib.rs, but its line numbers differ from the cell's.
+        let place = info.location().filter(|place| place.file() != "src/lib.rs");
+        let place = place.map_or("the cell".to_owned(), ToString::to_string);
+        eprintln!("panic in {place}: {message}");
+    }));
+}
+
+impl<T: Show, E: Debug> Show for Result<T, E> {
+    fn output(&self) -> Result<Output, String> {
+        match self {
+            Ok(value) => value.output(),
+            Err(error) => Err(format!("{error:?}")),
+        }
+    }
+}
+
+impl<T: Show> Show for Option<T> {
+    fn output(&self) -> Result<Output, String> {
+        match self {
+            Some(value) => value.output(),
+            None => Ok(Output::text("None")),
+        }
+    }
+}
+
+impl<T: Show + ?Sized> Show for &T {
+    fn output(&self) -> Result<Output, String> {
+        (**self).output()
+    }
+}
+
+impl<T: Show> Show for [T] {
+    fn output(&self) -> Result<Output, String> {
+        T::output_of_all(self)
+    }
+}
+
+impl<T: Show> Show for Vec<T> {
+    fn output(&self) -> Result<Output, String> {
+        T::output_of_all(self)
+    }
+}
+
+impl<T: Show, const N: usize> Show for [T; N] {
+    fn output(&self) -> Result<Output, String> {
+        T::output_of_all(self)
+    }
+}
+
+/// Shows tuples like collections, but plain values as `(1, 2)`.
+macro_rules! show_tuples {
+    ($($name:ident)+) => {
+        impl<$($name: Show),+> Show for ($($name,)+) {
+            fn output(&self) -> Result<Output, String> {
+                #[allow(non_snake_case)]
+                let ($($name,)+) = self;
+                let parts = [$($name.output()?),+];
+                Ok(Output::several(&parts, ["(", ")"]))
+            }
+        }
+    };
+}
+
+show_tuples!(A B);
+show_tuples!(A B C);
+show_tuples!(A B C D);
+
+/// Shows nothing.
+impl Show for () {
+    fn output(&self) -> Result<Output, String> {
+        Ok(Output::default())
+    }
+}
+
+/// Shows plain values using `Debug`. Numbers need the trait too: otherwise `let rate = 1e-3;`
+/// followed by `rate` would not compile, because the type of `rate` is still open.
+macro_rules! show_plainly {
+    ($($type:ty),+) => {$(
+        impl Show for $type {
+            fn output(&self) -> Result<Output, String> {
+                Ok(Output::text(format_args!("{self:?}")))
+            }
+
+            fn output_of_all(values: &[Self]) -> Result<Output, String> {
+                let mut text = String::new();
+                write!(text, "{:?}", &values[..values.len().min(10 * MOST)]).map_err(|e| e.to_string())?;
+                if values.len() > 10 * MOST {
+                    write!(text, " and {} more", values.len() - 10 * MOST).map_err(|e| e.to_string())?;
+                }
+                Ok(Output::text(text))
+            }
+        }
+    )+};
+}
+
+show_plainly!(i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize, f32, f64, bool, char);
+show_plainly!(String);
+
+impl Show for str {
+    fn output(&self) -> Result<Output, String> {
+        Ok(Output::text(format_args!("{self:?}")))
+    }
+}

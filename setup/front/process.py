@@ -1,0 +1,152 @@
+"""The process of cells: its standard output and error, and the front's commands to it.
+
+The process connects to a Unix socket, once for each of them, and first sends its name and a line end.
+What it prints includes evcxr's own lines, such as the one that ends a cell. The front sends those back,
+and the process passes them on to evcxr. Thus the end of a cell is never taken for the end of an
+unfinished line, and nothing that was printed is lost when the process ends.
+"""
+
+import codecs
+import json
+import os
+import re
+import socket
+import struct
+from contextlib import suppress
+from pathlib import Path
+
+MARK = "EVCXR_FRONT "
+# The lines of evcxr and of the front, wherever they begin.
+LINE = re.compile(
+    rb"EVCXR_(?:EXECUTION_COMPLETE|PANIC_NOTIFICATION|ERROR_OCCURRED|VARIABLE_CHANGED_TYPE:[^\n]*"
+    rb"|INPUT_REQUEST[^\n]*|FRONT [^\n]*|BEGIN_CONTENT [^ \n]+\n.*?\nEVCXR_END_CONTENT)\n",
+    re.DOTALL,
+)
+# What may become such a line.
+PART = re.compile(rb"EVCXR_BEGIN_CONTENT .*\Z|EVCXR_[^\n]*\Z|E(?:V(?:C(?:X(?:R)?)?)?)?\Z", re.DOTALL)
+END = b"EVCXR_EXECUTION_COMPLETE\n"
+AT_ONCE = 64  # pieces read from a process that prints without end, before others get their turn
+
+
+def lines_and_text(data: bytes) -> tuple[list[tuple[bytes, bool]], bytes]:
+    """Splits what a process printed into text and lines (true), and what is not complete yet."""
+    found, at = [], 0
+    for line in LINE.finditer(data):
+        found += [(data[at : line.start()], False), (line.group(), True)]
+        at = line.end()
+    rest = PART.search(data, at)
+    end = rest.start() if rest else len(data)
+    found.append((data[at:end], False))
+    return [each for each in found if each[0]], data[end:]
+
+
+class Stream:
+    """A connection of the process."""
+
+    def __init__(self, connection: socket.socket):
+        self.connection, self.name, self.data = connection, None, b""
+        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+
+class Process:
+    """The connections of the process of cells. `text`, `line` and `lost` of `front` are called for what
+    it prints and when it ends."""
+
+    def __init__(self, path: Path, front):
+        self.front, self.streams, self.commands = front, [], None
+        self.listening = socket.socket(socket.AF_UNIX)
+        self.listening.bind(str(path))
+        self.listening.listen()
+        self.listening.setblocking(False)
+
+    def sockets(self) -> list[socket.socket]:
+        return [self.listening, *(stream.connection for stream in self.streams)]
+
+    def send(self, command: dict) -> None:
+        with suppress(OSError):
+            self.commands.connection.sendall(json.dumps(command).encode() + b"\n")
+
+    def read(self) -> None:
+        """Processes everything that has arrived."""
+        with suppress(BlockingIOError):
+            while True:
+                self.streams.append(Stream(self.listening.accept()[0]))
+        for stream in sorted(self.streams, key=lambda stream: stream.name == "commands"):  # its end comes last
+            ended = False
+            with suppress(BlockingIOError):
+                for _ in range(AT_ONCE):
+                    try:
+                        data = stream.connection.recv(1 << 16, socket.MSG_DONTWAIT)
+                    except ConnectionError:
+                        data = b""
+                    if not data:
+                        ended = True
+                        break
+                    self.received(stream, data)
+            if ended:
+                self.end(stream)
+
+    def received(self, stream: Stream, data: bytes) -> None:
+        stream.data += data
+        if stream.name is None:
+            name, line_end, rest = stream.data.partition(b"\n")
+            if not line_end:
+                return
+            stream.name, stream.data = name.decode(), rest
+            if stream.name == "commands":
+                self.commands = stream
+        if stream.name == "stdout":
+            found, stream.data = lines_and_text(stream.data)
+        else:
+            found, stream.data = [(stream.data, False)], b""
+        for part, is_line in found:
+            self.pass_on(stream, part, is_line)
+
+    def pass_on(self, stream: Stream, part: bytes, is_line: bool, final: bool = False) -> None:
+        if not is_line:
+            if text := stream.decoder.decode(part, final):
+                self.front.text(stream.name, text)
+        elif part.startswith(MARK.encode()):
+            line = part.decode(errors="replace")
+            if not self.front.line(line[len(MARK) :]):
+                self.front.text(stream.name, line)
+        else:
+            self.send({"pass": part.decode(errors="replace"), "ends": part == END})
+
+    def end(self, stream: Stream) -> None:
+        self.pass_on(stream, stream.data, False, final=True)
+        stream.connection.close()
+        self.streams.remove(stream)
+        if stream is self.commands:
+            self.commands = None
+            self.front.lost()
+
+    def waits_for_input(self, evcxr: int) -> bool:
+        """Whether the process reads its standard input while evcxr waits for the end of a cell. Needs /proc."""
+        with suppress(OSError, ValueError, IndexError, AttributeError):
+            credentials = self.commands.connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+            number, file = Path(f"/proc/{struct.unpack('3i', credentials)[0]}/syscall").read_text().split()[:2]
+            return number in ["0", "63"] and int(file, 16) == 0 and not compilers(evcxr)  # read on x86, on Arm
+        return False
+
+
+def compilers(evcxr: int) -> set[int]:
+    """Returns evcxr's child processes except those of cells, that is, cargo and rustc. Needs /proc."""
+    parents = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, ValueError, IndexError):
+            environment = (process / "environ").read_bytes()
+            if environment and b"EVCXR_IS_RUNTIME=" not in environment:
+                parents[int(process.name)] = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+    found, last = set(), {evcxr}
+    while last := {process for process, parent in parents.items() if parent in last}:
+        found |= last
+    return found
+
+
+def processor_time(process: int) -> int:
+    """Returns a process's time on processors in ticks; 0 without /proc."""
+    with suppress(OSError, ValueError, IndexError):
+        words = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        return int(words[11]) + int(words[12])
+    return 0
