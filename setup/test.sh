@@ -93,6 +93,14 @@ case $status in
 *) exit $status ;;
 esac
 
+step "a slider dragged in JupyterLab"
+status=0
+without_data tests/browser/interact.py || status=$?
+case $status in
+0 | 77) ;; # the step before has said that there is no Chromium
+*) exit $status ;;
+esac
+
 if [ -n "${ROR_DATA:-}" ]; then
     step "the notebooks on $ROR_DATA"
     "$python" setup/run_notebook.py notebooks/*.ipynb --to target/notebooks

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::cell::RefCell;
 
-use anyhow::{Error, Result, bail};
+use anyhow::{Result, bail};
 
 use super::Table;
 use super::display::{row, table};
@@ -27,7 +27,7 @@ use utils::live::Live;
 /// let ages = Faces::synthetic(300, 0)?.records()["age"].numbers()?;
 /// let moving = Moving::new();
 /// for n in (100..=300).step_by(100) {
-///     moving.show(plot::histogram(&format!("The first {n}"), "Age (years)", &ages[..n])?)?;
+///     moving.show(&plot::histogram(&format!("The first {n}"), "Age (years)", &ages[..n])?);
 ///     ror::keep_going()?; // Stop ends the loop
 /// }
 /// # Ok(())
