@@ -8,12 +8,13 @@ import time
 from contextlib import suppress
 
 from . import rewrite
-from .process import compilers, processor_time
+from .process import compilers
 from .widgets import labels, picture
 from .wire import Message
 
 LAST_STEP = 60  # seconds for a cell that reports it is stopping
 SETTLE = 0.003  # seconds; without its process's connection, the last lines of a cell arrive after evcxr's "idle"
+LONG = 5  # seconds of a cell that someone may not wait for
 LOST = "The process of this notebook's cells has ended: all variables are lost.\n"
 
 
@@ -27,7 +28,8 @@ class Cell:
         self.interrupted, self.killed, self.deadline = False, False, math.inf
         self.reply, self.idle, self.end = None, None, math.inf  # evcxr's last messages, and when to send them
         self.captured, self.interacts, self.heard = None, 0, ""  # output held back; number of `interact`s; a result
-        self.looked, self.worked, self.moves = time.monotonic(), -1, []
+        self.began, self.parts, self.follower = time.monotonic(), {}, None  # live displays, see `follow`
+        self.looked, self.waited, self.moves = time.monotonic(), False, []  # for standard input; moves being drawn
 
 
 class Cells:
@@ -162,6 +164,18 @@ class Cells:
         self.publish("update_display_data" if known else "display_data", parent, content)
         if name is not None:
             self.displays.add(id)
+            if self.cell and self.cell.request and self.widgets.wanted:
+                self.follow(self.cell, name, data.get("text/html", ""))
+
+    def follow(self, cell: Cell, name: str, html: str) -> None:
+        """Lets pages that are loaded while a long cell runs show its live displays."""
+        cell.parts[name] = html
+        if not cell.follower and time.monotonic() - cell.began > LONG:
+            cell.follower, data = self.widgets.follow(cell.parent)
+            content = {"data": data, "metadata": {}, "transient": {"display_id": cell.follower.id}}
+            self.publish("display_data", cell.parent, content)
+        if cell.follower:
+            self.widgets.followed(cell.follower, cell.parent, "".join(cell.parts.values()))
 
     def interact(self, message: dict) -> None:
         """Shows the controls of a closure, and what it returned first."""
@@ -200,18 +214,21 @@ class Cells:
         cell = self.cell
         if cell.interact or cell.asks or time.monotonic() - cell.looked < 0.9:
             return
-        worked, cell.looked = processor_time(self.evcxr.pid), time.monotonic()
-        if worked == cell.worked and self.process.waits_for_input(self.evcxr.pid):
+        waits, cell.looked = self.process.waits_for_input(self.evcxr.pid), time.monotonic()
+        if waits and cell.waited:
+            waits = False
             self.process.send({"pass": "EVCXR_INPUT_REQUEST:standard input\n"})
-        cell.worked = worked
+        cell.waited = waits
 
     # The end of a cell
 
     def finish(self) -> None:
         """Ends the cell, or first asks for the variables it has left."""
         self.process.read()
+        self.process.release()
         cell, self.cell = self.cell, None
         if cell.hidden:
+            self.stop.unlink(missing_ok=True)
             cell.hidden(cell.heard)
             self.go_on()
         elif self.process.commands:
@@ -225,6 +242,9 @@ class Cells:
         request, reply = cell.request.content, cell.reply.content | {"execution_count": self.count}
         code = str(request.get("code", ""))
         failed = cell.failed is not None and reply["status"] == "ok"
+        if cell.follower:  # not needed on a page that has seen the end
+            content = {"data": {"text/plain": ""}, "metadata": {}, "transient": {"display_id": cell.follower.id}}
+            self.publish("update_display_data", cell.parent, content)
         for name, text in cell.captured or []:
             self.publish("stream", cell.parent, {"name": name, "text": text})
         if self.process.commands and not cell.interrupted:
@@ -239,7 +259,7 @@ class Cells:
         self.clients["shell"].send_multipart(cell.reply.identities + self.wire.made("execute_reply", cell.parent, reply))
         self.publish("status", cell.parent, {"execution_state": "idle"})
         if request.get("store_history", True) and not request.get("silent"):
-            self.inputs.append((1, self.count, code))
+            self.history.inputs.append((1, self.count, code))
         if (cell.interrupted or reply["status"] == "error") and request.get("stop_on_error", True):
             for channel, message in list(self.queue):
                 if message.kind == "execute_request":

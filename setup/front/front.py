@@ -1,7 +1,6 @@
 """The front's loop: its start, its end, and the requests of clients."""
 
 import ctypes
-import fnmatch
 import json
 import math
 import os
@@ -19,6 +18,7 @@ from pathlib import Path
 import zmq
 
 from .cells import Cell, Cells
+from .history import History
 from .process import Process
 from .rewrite import Names
 from .widgets import Widgets
@@ -40,7 +40,7 @@ class Front(Cells):
         self.connection, self.wire, self.restart = connection, Wire(connection["key"]), restart
         self.folder, self.evcxr, self.state, self.refusal = folder, None, "", None
         self.info, self.heard = False, False  # whether evcxr has answered; whether its iopub is connected
-        self.queue, self.cell, self.inputs, self.ending = deque(), None, [], False
+        self.queue, self.cell, self.history, self.ending = deque(), None, History(), False
         self.count, self.parent, self.attempts = 0, {}, 0  # of the last cell; tries to start its process
         self.known, self.moved, self.displays = {}, {}, set()  # variables' types; the cells that moved some; displays
         self.names, self.completing = names, {}  # for completions; code up to the cursor of requests
@@ -212,6 +212,8 @@ class Front(Cells):
         if message and message.kind.startswith("comm_"):
             if (content := self.widgets.request(message)) is not None:
                 self.answer(channel, message, content, busy=False)
+            if self.cell and self.cell.request:  # the client takes the idle message as the kernel's state
+                self.publish("status", self.cell.parent, {"execution_state": "busy"})
             self.go_on()
         elif message and (message.kind in at_once or channel == "control"):
             self.answer(channel, message)
@@ -247,7 +249,7 @@ class Front(Cells):
             self.publish("status", message.header, {"execution_state": "busy"})
             code = str(message.content.get("code", ""))
             self.publish("execute_input", message.header, {"execution_count": self.count, "code": code})
-            self.cell = Cell(message, message.header)
+            self.cell, self.displays = Cell(message, message.header), set()
             self.behind["shell"].send_multipart(message.frames)
         elif self.refusal:
             self.answer(channel, message, {"status": "error", "ename": "Error", "evalue": "the kernel did not start"})
@@ -280,7 +282,7 @@ class Front(Cells):
             case "kernel_info_request":
                 return INFO
             case "history_request":
-                return {"status": "ok", "history": self.history(**request.content)}
+                return {"status": "ok", "history": self.history.found(**request.content)}
             case "interrupt_request":
                 self.interrupt()
                 return {"status": "ok"}
@@ -288,15 +290,6 @@ class Front(Cells):
                 self.shut_down()
                 return {"status": "ok", "restart": request.content.get("restart") is True}
         raise NotImplementedError(f"evcxr does not support {request.kind}")
-
-    def history(self, hist_access_type, output=False, n=0, start=0, stop=None, pattern="*", unique=False, **_) -> list:
-        found = self.inputs
-        if hist_access_type == "range":
-            found, n = [each for each in found if start <= each[1] < (stop or math.inf)], 0
-        elif hist_access_type == "search":
-            found = [each for each in found if fnmatch.fnmatchcase(each[2], pattern)]
-            found = list({each[2]: each for each in found}.values()) if unique else found
-        return [(session, line, (code, None) if output else code) for session, line, code in found[-(n or 0) :]]
 
     def shut_down(self) -> None:
         self.ending = True

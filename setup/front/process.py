@@ -63,7 +63,9 @@ class Process:
         return [self.listening, *(stream.connection for stream in self.streams)]
 
     def send(self, command: dict) -> None:
-        with suppress(OSError):
+        if not self.commands:
+            return
+        with suppress(OSError):  # it has just ended
             self.commands.connection.sendall(json.dumps(command).encode() + b"\n")
 
     def read(self) -> None:
@@ -113,6 +115,13 @@ class Process:
         else:
             self.send({"pass": part.decode(errors="replace"), "ends": part == END})
 
+    def release(self) -> None:
+        """Passes on what was held back because it could become a line: at the end of a cell it is text."""
+        for stream in self.streams:
+            if stream.name == "stdout":
+                data, stream.data = stream.data, b""
+                self.pass_on(stream, data, False)
+
     def end(self, stream: Stream) -> None:
         self.pass_on(stream, stream.data, False, final=True)
         stream.connection.close()
@@ -122,12 +131,20 @@ class Process:
             self.front.lost()
 
     def waits_for_input(self, evcxr: int) -> bool:
-        """Whether the process reads its standard input while evcxr waits for the end of a cell. Needs /proc."""
-        with suppress(OSError, ValueError, IndexError, AttributeError):
+        """Whether a cell reads its standard input: its process sleeps in that, evcxr sleeps reading what
+        the process prints, and nothing is compiled. Needs /proc."""
+        with suppress(OSError, ValueError, AttributeError):
             credentials = self.commands.connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-            number, file = Path(f"/proc/{struct.unpack('3i', credentials)[0]}/syscall").read_text().split()[:2]
-            return number in ["0", "63"] and int(file, 16) == 0 and not compilers(evcxr)  # read on x86, on Arm
+            if reads(Path("/proc", str(struct.unpack("3i", credentials)[0]))) == 0:
+                tasks = Path(f"/proc/{evcxr}/task").iterdir()
+                return any(reads(task) is not None for task in tasks) and not compilers(evcxr)
         return False
+
+
+def reads(task: Path) -> int | None:
+    """Returns the file that a thread sleeps on reading."""
+    words = (task / "syscall").read_text().split()
+    return int(words[1], 16) if words[0] in ["0", "63"] else None  # `read` on x86 and on Arm
 
 
 def compilers(evcxr: int) -> set[int]:
@@ -142,11 +159,3 @@ def compilers(evcxr: int) -> set[int]:
     while last := {process for process, parent in parents.items() if parent in last}:
         found |= last
     return found
-
-
-def processor_time(process: int) -> int:
-    """Returns a process's time on processors in ticks; 0 without /proc."""
-    with suppress(OSError, ValueError, IndexError):
-        words = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-        return int(words[11]) + int(words[12])
-    return 0

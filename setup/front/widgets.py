@@ -13,6 +13,7 @@ TARGET = "jupyter.widget"
 CONTROL = "jupyter.widget.control"
 VIEW = "application/vnd.jupyter.widget-view+json"
 HINT = "This is the first value. Run the cell in JupyterLab (make lab) to get its controls."
+FOLLOWERS = 20  # that are kept
 GONE = "The process of this notebook's cells has ended: run the cell again."
 ARGUMENTS = re.compile(r"\binteract\s*\(.*?\|\s*(?:mut\s+)?\(?([^|]*?)\)?\s*\|", re.DOTALL)
 
@@ -59,12 +60,20 @@ class Interact:
         self.moves = []  # moves that have not been drawn yet
 
 
+class Follower:
+    """An output that is empty on the page that runs a cell, and shows the cell's live displays on a page that
+    is loaded later: the client no longer knows which outputs they belong to."""
+
+    def __init__(self, id: str):
+        self.id, self.html, self.late = id, "", False
+
+
 class Widgets:
     """All models of a kernel. `publish(kind, parent, content, metadata)` sends a message to the clients."""
 
     def __init__(self, publish):
         self.publish, self.wanted = publish, False  # whether a client has asked for widgets
-        self.models, self.interacts, self.asking = {}, [], set()
+        self.models, self.interacts, self.asking, self.followers = {}, [], set(), []
 
     def create(self, parent: dict, state: dict) -> str:
         id = uuid.uuid4().hex
@@ -100,6 +109,27 @@ class Widgets:
         ids = [id for id in self.models if id not in before and id != plain(shown)] + [plain(shown)]
         self.interacts.append(Interact(message["interact"], [*map(plain, controls)], keys, values, ids, cell))
         return {VIEW: {"version_major": 2, "version_minor": 0, "model_id": plain(box)}, **data}, gone
+
+    def follow(self, parent: dict) -> tuple[Follower, dict]:
+        """Creates a follower, and returns the bundle of its output."""
+        parts = {name: f"IPY_MODEL_{self.create(parent, model(kind))}" for name, kind in [("layout", "Layout"), ("style", "DescriptionStyle")]}
+        self.followers.append(Follower(self.create(parent, model("HTML", value="", **parts))))
+        for old in self.followers[:-FOLLOWERS]:
+            self.models.pop(old.id, None)
+        self.followers = self.followers[-FOLLOWERS:]
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.followers[-1].id}
+        return self.followers[-1], {VIEW: view, "text/plain": ""}
+
+    def followed(self, follower: Follower, parent: dict, html: str) -> None:
+        follower.html = html
+        if follower.late:
+            self.draw(follower.id, parent, html)
+
+    def draw(self, id: str, parent: dict, html: str) -> None:
+        if id in self.models:
+            self.models[id]["value"] = html
+            update = {"method": "update", "state": {"value": html}, "buffer_paths": []}
+            self.publish("comm_msg", parent, {"comm_id": id, "data": update})
 
     def close(self, parent: dict, which) -> list[int]:
         """Forgets closures whose cell has run again, and returns their numbers."""
@@ -143,6 +173,9 @@ class Widgets:
 
     def states(self) -> dict:
         """All models, as a client asks for them when it loads the notebook."""
+        for follower in self.followers:
+            follower.late = True
+            self.models[follower.id]["value"] = follower.html
         names = {"model_name": "_model_name", "model_module": "_model_module", "model_module_version": "_model_module_version"}
         return {
             id: {name: state[of] for name, of in names.items()} | {"state": state} for id, state in self.models.items()
@@ -161,10 +194,7 @@ class Widgets:
 
     def drawn(self, interact: Interact, moves: list[dict], html: str) -> None:
         """Shows what a closure returned for these moves."""
-        if interact.shown in self.models:
-            self.models[interact.shown]["value"] = html
-            update = {"method": "update", "state": {"value": html}, "buffer_paths": []}
-            self.publish("comm_msg", moves[-1], {"comm_id": interact.shown, "data": update})
+        self.draw(interact.shown, moves[-1], html)
         self.done(interact, moves)
 
     def done(self, interact: Interact, moves: list[dict] | None = None) -> None:
@@ -176,6 +206,6 @@ class Widgets:
     def lost(self) -> None:
         """Says below all controls that their closures are gone."""
         for interact in self.interacts:
-            interact.moves = interact.moves or [{}]
-            self.drawn(interact, interact.moves, picture({"error": GONE}, []))
+            self.draw(interact.shown, interact.moves[-1] if interact.moves else {}, picture({"error": GONE}, []))
+            self.done(interact)
         self.interacts = []

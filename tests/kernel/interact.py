@@ -5,7 +5,6 @@
 tests/front.rs runs it. With `--moves N` it prints the latency of N moves and the growth of memory instead.
 """
 
-import os
 import re
 import sys
 import time
@@ -17,7 +16,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
-from front import LIMIT, LOOP, START, Kernel, eventually, kinds, text
+from front import LOOP, START, Kernel, kinds, text
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 FACES = "let faces = Faces::synthetic(60, 0)?;"
@@ -153,6 +152,19 @@ interact((18..=60, ["all", "female", "male"], true, 0.5, "title"), move |(from, 
         self.assertIn("value 6", page.models[shown]["value"])
         listed = self.page.send("comm_info_request", {"target_name": "jupyter.widget"})
         self.assertIn(slider, self.kernel.reply(listed)["comms"])
+
+    def test_a_page_loaded_later_follows_a_long_cell(self):
+        """As after closing the browser during a training."""
+        code = 'let moving = Moving::new(); println!("begun"); while { moving.show(&"running"); ror::keep_going().is_ok() } {} moving.show(&"ended");'
+        cell = self.kernel.begun(code)
+        follows = lambda m: "widget-view" in str(m["content"]) and m["content"]["data"].get("text/plain") == ""
+        shown = next(m["content"] for m in self.kernel.messages(cell) if follows(m))
+        model = shown["data"][VIEW]["model_id"]
+        self.assertIn("running", Page(self.kernel).models[model]["value"])
+        self.kernel.interrupt()
+        last = [m for m in self.kernel.messages(cell) if "update_display_data" in m["msg_type"]][-1]["content"]
+        self.assertEqual((last["transient"], last["data"]), (shown["transient"], {"text/plain": ""}))
+        self.assertIn("ended", Page(self.kernel).models[model]["value"])
 
     def test_a_cell_that_runs_again_replaces_its_controls(self):
         _, (slider, _) = self.page.run(COUNT, cellId="one")

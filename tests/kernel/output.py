@@ -8,10 +8,12 @@ tests/front.rs runs it. Needs Linux.
 import os
 import re
 import tempfile
-import time
 import unittest
+from pathlib import Path
 
-from front import LIMIT, Kernel, eventually, kinds, result, text
+from jupyter_client import KernelManager
+
+from front import LIMIT, Kernel, kinds, text
 
 FACES = "let faces = Faces::synthetic(60, 0)?;"
 FLUSH = 'print!("flushed"); std::io::Write::flush(&mut std::io::stdout())?;'
@@ -187,7 +189,6 @@ class Prediction(unittest.TestCase):
 
     def test_it_prints_wherever_it_is_called(self):
         with tempfile.TemporaryDirectory() as home:
-            labels = "Faces::open"
             os.environ |= {"ROR_HOME": home, "ROR_CACHE": f"{home}/cache"}
             kernel = Kernel()
             try:
@@ -198,12 +199,41 @@ class Prediction(unittest.TestCase):
                     "pred_gender_age_group(3)",
                 ]:
                     messages, reply = kernel.run(code)
-                    self.assertEqual(reply["status"], "ok", labels)
+                    self.assertEqual(reply["status"], "ok", code)
                     lines = text(messages, "stdout").splitlines()[-4:]
                     words = [line.split(":")[0] for line in lines]
                     self.assertEqual(words, ["True gender", "Predict gender", "True Age", "Predict age group"], code)
             finally:
                 kernel.end()
+
+
+class Start(unittest.TestCase):
+    def test_a_cell_says_what_it_waits_for_and_why_the_kernel_does_not_start(self):
+        with tempfile.TemporaryDirectory() as folder:
+            cargo, go = Path(folder) / "cargo", Path(folder) / "go"
+            cargo.write_text(f"#!/bin/sh\nwhile [ ! -e {go} ]; do sleep 0.1; done\necho 'error: a semicolon' >&2\nexit 1\n")
+            cargo.chmod(0o755)
+            manager = KernelManager(kernel_name="ror")
+            manager.start_kernel(env=os.environ | {"PATH": f"{folder}:{os.environ['PATH']}"})
+            client = manager.blocking_client()
+            client.start_channels()
+            try:
+                client.wait_for_ready(timeout=LIMIT)  # though nothing is compiled yet
+                id, heard = client.execute("1 + 1"), []
+                while not heard or heard[-1]["msg_type"] != "error":
+                    heard.append(client.get_iopub_msg(timeout=LIMIT))
+                    if heard[-1]["msg_type"] == "display_data":
+                        self.assertIn("the crate is compiled", heard[-1]["content"]["data"]["text/plain"])
+                        go.touch()
+                self.assertIn("clear_output", kinds(heard))
+                self.assertIn("error: a semicolon", heard[-1]["content"]["traceback"])
+                reply = client.get_shell_msg(timeout=LIMIT)
+                while reply["parent_header"]["msg_id"] != id:
+                    reply = client.get_shell_msg(timeout=LIMIT)
+                self.assertEqual(reply["content"]["status"], "error")
+            finally:
+                client.stop_channels()
+                manager.shutdown_kernel(now=True)
 
 
 if __name__ == "__main__":
