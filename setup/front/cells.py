@@ -248,9 +248,11 @@ class Cells:
         for name, text in cell.captured or []:
             self.publish("stream", cell.parent, {"name": name, "text": text})
         if self.process.commands and not cell.interrupted:
-            gone = [name for name in rewrite.defined(code) if name not in variables] if failed else []
-            if text := rewrite.gone(gone, set(self.known) - set(variables) - set(gone), self.count):
-                self.publish("stream", cell.parent, {"name": "stderr", "text": text})
+            gone = rewrite.defined(code) - variables.keys() if failed else set()
+            lost = self.known.keys() - variables.keys() - gone
+            for names, name, say in [(gone, "stderr", rewrite.not_kept), (lost, "stdout", rewrite.moved)]:
+                if names:
+                    self.publish("stream", cell.parent, {"name": name, "text": say(names)})
             self.moved = {name: each for name, each in self.moved.items() if name not in variables}
             self.moved |= {name: self.count for name in self.known if name not in variables}
         self.known = variables

@@ -18,21 +18,24 @@ def variables(text: str) -> dict[str, str]:
     return {name: of for name, of in lines}
 
 
-def defined(code: str) -> list[str]:
+def defined(code: str) -> set[str]:
     """Returns the names that the statements of a cell define."""
-    return LET.findall(code)
+    return set(LET.findall(code))
 
 
-def gone(defined: list[str], moved: set[str], cell: int) -> str:
-    """Tells which variables a cell that failed did not keep, and which variables a cell moved."""
-    listed = lambda names: ", ".join(f"`{name}`" for name in names)
-    text = ""
-    if defined:
-        text += f"Not kept, because the cell failed: {listed(defined)}. Give what takes long its own cell.\n"
-    if moved:
-        one = sorted(moved)[0]
-        text += f"Moved by this cell and gone: {listed(sorted(moved))}. To keep it, pass `&{one}` or `{one}.clone()`.\n"
-    return text
+def listed(names) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names))
+
+
+def not_kept(names: set[str]) -> str:
+    """Tells which variables a cell that failed did not keep."""
+    return f"Not kept, because the cell failed: {listed(names)}. Give what takes long its own cell.\n"
+
+
+def moved(names: set[str]) -> str:
+    """Tells which variables a cell moved."""
+    one = sorted(names)[0]
+    return f"Moved by this cell and gone: {listed(names)}. To keep it, pass `&{one}` or `{one}.clone()`.\n"
 
 
 def error(content: dict, count: int, moved: dict[str, int]) -> dict:

@@ -68,7 +68,8 @@ class Page:
         self.kernel.client.shell_channel.send(message)
         messages = self.hear(message["header"]["msg_id"])
         self.kernel.reply(message["header"]["msg_id"])
-        bundle = next(m["content"]["data"] for m in messages if m["msg_type"] == "display_data")
+        shown = [m["content"]["data"] for m in messages if m["msg_type"] == "display_data"]
+        bundle = next(data for data in shown if VIEW in data and data["text/plain"])
         children = self.models[bundle[VIEW]["model_id"]]["children"]
         return bundle, [child.removeprefix("IPY_MODEL_") for child in children]
 

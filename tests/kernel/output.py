@@ -143,14 +143,14 @@ class Output(unittest.TestCase):
     def test_a_moved_variable_is_named(self):
         self.run_cell("let table = faces.records().clone();")
         messages, _ = self.run_cell("let height = table.lazy().collect()?.height();")
-        self.assertIn("Moved by this cell and gone: `table`", text(messages, "stderr"))
+        self.assertIn("Moved by this cell and gone: `table`", text(messages, "stdout"))
         messages, _ = self.run_cell("table.height()")
         self.assertRegex(str(messages), r"`table` was moved by cell \[\d+\]")
 
     def test_a_failing_cell_says_what_it_did_not_keep(self):
         messages, reply = self.run_cell('let one = 1;\nlet two = 2; Err::<(), &str>("no")?;\nlet three = 3;')
         self.assertEqual(reply["status"], "error")
-        self.assertIn("Not kept, because the cell failed: `one`, `two`, `three`", text(messages, "stderr"))
+        self.assertIn("Not kept, because the cell failed: `one`, `three`, `two`", text(messages, "stderr"))
 
     def test_cells_are_counted_from_one_without_gaps(self):
         first = self.run_cell("1")[1]["execution_count"]

@@ -6,24 +6,27 @@
 //! [`interact`] shows them below sliders.
 
 mod by_index;
+mod cell;
 mod control;
 mod display;
 mod front;
 mod interact;
+mod last;
 mod live;
-
 mod show;
 mod table;
 
 pub use by_index::{pred_gender_age_group, pred_gender_age_group_with};
+#[doc(hidden)]
+pub use cell::failed;
 pub use control::{Control, Number};
 pub use distributed;
 pub use interact::interact;
 pub use lab as report;
+#[doc(hidden)]
+pub use last::{ByDebug, ByShow, Last};
 pub use live::Moving;
 pub use ror::*;
-#[doc(hidden)]
-pub use show::{ByDebug, ByShow, Last, failed};
 pub use show::{Output, Show, show};
 pub use table::Table;
 
@@ -50,7 +53,7 @@ pub mod prelude {
 /// Prepares the process of cells: its connection to the kernel's front, short panic messages, and
 /// live training output. The kernel calls this when the process starts.
 pub fn start() {
-    show::short_panics();
+    cell::short_panics();
     utils::live::draw_with(live::draw);
     if let Err(error) = front::connect(interact::call) {
         eprintln!(

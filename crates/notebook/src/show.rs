@@ -3,8 +3,10 @@
 use std::fmt::{Debug, Display, Write};
 
 use serde_json::json;
+
+use super::cell::{block, failed};
 use utils::html::escape;
-use utils::live::{has_front, in_notebook, tell, tell_failed};
+use utils::live::{has_front, in_notebook, tell};
 
 /// Maximum number of values of a collection that are shown.
 const MOST: usize = 100;
@@ -128,93 +130,6 @@ pub fn show<T: Show + ?Sized>(value: &T) {
             }
         }
     }
-}
-
-/// Sends one block of content to evcxr.
-fn block(mime: &str, content: impl Display) {
-    println!("EVCXR_BEGIN_CONTENT {mime}\n{content}\nEVCXR_END_CONTENT");
-}
-
-/// Tells the front that the cell failed, so that Run All stops there.
-#[doc(hidden)]
-pub fn failed() {
-    tell_failed("the cell ended with an error");
-}
-
-/// `println!` for cells. When `?` ends a cell, evcxr's own code prints a marker and then reports
-/// success, so the front must be told before.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! println_in_cell {
-    ("{}", evcxr_internal_runtime::USER_ERROR_OCCURRED) => {{
-        $crate::failed();
-        ::std::println!("{}", evcxr_internal_runtime::USER_ERROR_OCCURRED)
-    }};
-    ($($anything:tt)*) => { ::std::println!($($anything)*) };
-}
-
-/// `format!` for cells. If evcxr can't call [`Show::evcxr_display`], it formats the last expression
-/// instead. It also does this by mistake, when the expression moves a variable of the same cell. The
-/// kernel's setting `:fmt {0:?}` tells its call from others.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! format_in_cell {
-    ("{0:?}", &($value:expr)) => {{
-        #[allow(unused_imports)]
-        use $crate::{ByDebug as _, ByShow as _};
-        (&$crate::Last(&$value)).in_cell()
-    }};
-    ($($anything:tt)*) => { ::std::format!($($anything)*) };
-}
-
-/// The last expression of a cell. Method calls prefer [`ByShow`], which needs one reference less.
-#[doc(hidden)]
-pub struct Last<'a, T: ?Sized>(pub &'a T);
-
-#[doc(hidden)]
-pub trait ByShow {
-    fn in_cell(&self) -> String;
-}
-
-impl<T: Show + ?Sized> ByShow for Last<'_, T> {
-    fn in_cell(&self) -> String {
-        match self.0.output() {
-            Ok(output) => {
-                if let Some(html) = output.html {
-                    block("text/html", html);
-                }
-                output.text
-            }
-            Err(error) => {
-                eprintln!("{error}");
-                failed();
-                String::new()
-            }
-        }
-    }
-}
-
-#[doc(hidden)]
-pub trait ByDebug {
-    fn in_cell(&self) -> String;
-}
-
-impl<T: Debug + ?Sized> ByDebug for &Last<'_, T> {
-    fn in_cell(&self) -> String {
-        format!("{:?}", self.0)
-    }
-}
-
-/// Reports a panic in one line, without the kernel's stack frames.
-pub(super) fn short_panics() {
-    std::panic::set_hook(Box::new(|info| {
-        let message = info.payload_as_str().unwrap_or("no message");
-        tell_failed(message);
-        // A cell is compiled as src/lib.rs, but its line numbers differ from the cell's.
-        let place = info.location().filter(|place| place.file() != "src/lib.rs");
-        let place = place.map_or("the cell".to_owned(), ToString::to_string);
-        eprintln!("panic in {place}: {message}");
-    }));
 }
 
 impl<T: Show, E: Debug> Show for Result<T, E> {

@@ -80,7 +80,9 @@ impl Shown {
 
 /// Sends a message to the front, in order with what the cell prints.
 pub fn tell(message: &serde_json::Value) {
-    println!("{MARK}{message}");
+    // In one piece: standard output would send a kilobyte at a time.
+    let line = format!("{MARK}{message}\n");
+    print!("{line}");
 }
 
 /// Sends what a [`Live`] still holds back. Called at the end of a cell, because a [`Live`] that a

@@ -1,0 +1,40 @@
+//! What a cell says to evcxr: blocks of content, and errors and panics.
+
+use std::fmt::Display;
+
+use utils::live::tell_failed;
+
+/// Sends one block of content to evcxr.
+pub(super) fn block(mime: &str, content: impl Display) {
+    println!("EVCXR_BEGIN_CONTENT {mime}\n{content}\nEVCXR_END_CONTENT");
+}
+
+/// Tells the front that the cell failed, so that Run All stops there.
+#[doc(hidden)]
+pub fn failed() {
+    tell_failed("the cell ended with an error");
+}
+
+/// `println!` for cells. When `?` ends a cell, evcxr's own code prints a marker and then reports
+/// success, so the front must be told before.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! println_in_cell {
+    ("{}", evcxr_internal_runtime::USER_ERROR_OCCURRED) => {{
+        $crate::failed();
+        ::std::println!("{}", evcxr_internal_runtime::USER_ERROR_OCCURRED)
+    }};
+    ($($anything:tt)*) => { ::std::println!($($anything)*) };
+}
+
+/// Reports a panic in one line, without the kernel's stack frames.
+pub(super) fn short_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let message = info.payload_as_str().unwrap_or("no message");
+        tell_failed(message);
+        // A cell is compiled as src/lib.rs, but its line numbers differ from the cell's.
+        let place = info.location().filter(|place| place.file() != "src/lib.rs");
+        let place = place.map_or("the cell".to_owned(), ToString::to_string);
+        eprintln!("panic in {place}: {message}");
+    }));
+}
