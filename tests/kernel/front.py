@@ -52,10 +52,11 @@ println!("hello {}", line.trim());
 class Kernel:
     """A kernel and a client of it. Its processes are told from others by their environment."""
 
-    def __init__(self):
+    def __init__(self, **environment: str):
         self.mark = uuid.uuid4().hex
         self.manager = KernelManager(kernel_name="ror")
-        self.manager.start_kernel(env=os.environ | {"EVCXR_FRONT_PATIENCE": str(PATIENCE), "FRONT_TEST": self.mark})
+        environment |= {"EVCXR_FRONT_PATIENCE": str(PATIENCE), "FRONT_TEST": self.mark}
+        self.manager.start_kernel(env=os.environ | environment)
         self.client = self.manager.blocking_client()
         self.client.start_channels()
         self.begin()

@@ -188,10 +188,14 @@ class Prediction(unittest.TestCase):
     """`pred_gender_age_group` prints as the original did."""
 
     def test_it_prints_wherever_it_is_called(self):
-        with tempfile.TemporaryDirectory() as home:
-            os.environ |= {"ROR_HOME": home, "ROR_CACHE": f"{home}/cache"}
-            kernel = Kernel()
+        with tempfile.TemporaryDirectory() as folder:
+            kernel = Kernel(ROR_DATA=folder, ROR_CACHE=f"{folder}/cache")
             try:
+                _, reply = kernel.run(
+                    f"""let drawn = Faces::synthetic(4, 0)?;
+for i in 0..4 {{ drawn.picture(i)?.save(format!("{folder}/{{}}_0_0_20170116000000000.jpg", 20 + i))?; }}"""
+                )
+                self.assertEqual(reply["status"], "ok")
                 for code in [
                     "pred_gender_age_group(3u8)?;",
                     "for i in [3usize] { pred_gender_age_group(i)?; }",
@@ -199,9 +203,8 @@ class Prediction(unittest.TestCase):
                     "pred_gender_age_group(3)",
                 ]:
                     messages, reply = kernel.run(code)
-                    self.assertEqual(reply["status"], "ok", code)
-                    lines = text(messages, "stdout").splitlines()[-4:]
-                    words = [line.split(":")[0] for line in lines]
+                    self.assertEqual(reply["status"], "ok", messages)
+                    words = [line.split(":")[0] for line in text(messages, "stdout").splitlines()]
                     self.assertEqual(words, ["True gender", "Predict gender", "True Age", "Predict age group"], code)
             finally:
                 kernel.end()
