@@ -6,8 +6,6 @@ from pathlib import Path
 
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
 LET = re.compile(r"^let\s+(?:mut\s+)?([a-z_]\w*)", re.MULTILINE)
-
-
 # What every value has; nobody looks for it.
 COMMON = "borrow borrow_mut clone clone_from clone_into from into into_drawing_area output output_of_all to_owned try_from try_into type_id"
 

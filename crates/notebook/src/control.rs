@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::ops::{Range, RangeInclusive};
 use std::slice::Iter;
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// A value that [`interact`](crate::interact) makes a control from.
@@ -42,7 +43,7 @@ pub trait Number: Copy + PartialOrd + Send + 'static {
 }
 
 macro_rules! numbers {
-    ($kind:literal, $read:expr; $($type:ty),+) => {$(
+    ($kind:literal, $($type:ty),+) => {$(
         impl Number for $type {
             const KIND: &'static str = $kind;
 
@@ -51,7 +52,7 @@ macro_rules! numbers {
             }
 
             fn parse(value: &Value) -> Option<Self> {
-                $read(value)
+                Self::deserialize(value).ok()
             }
         }
 
@@ -70,9 +71,8 @@ macro_rules! numbers {
     )+};
 }
 
-numbers!("Int", |value: &Value| value.as_i64()?.try_into().ok(); i8, i16, i32, i64, isize, u8, u16, u32, u64, usize);
-numbers!("Float", |value: &Value| value.as_f64(); f64);
-numbers!("Float", |value: &Value| Some(value.as_f64()? as f32); f32);
+numbers!("Int", i8, i16, i32, i64, isize, u8, u16, u32, u64, usize);
+numbers!("Float", f32, f64);
 
 impl<T: Number> Control for RangeInclusive<T> {
     type Value = T;
