@@ -115,9 +115,9 @@ async def run(path: Path, folder: Path) -> bool:
 
 
 async def start_kernel() -> None:
-    client = NotebookClient(nbformat.v4.new_notebook(), kernel_name="ror", startup_timeout=START)
-    async with client.async_setup_kernel():
-        pass
+    # The kernel answers before the crate is compiled, and runs a cell afterwards.
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("()")])
+    await NotebookClient(notebook, kernel_name="ror", startup_timeout=START).async_execute()
 
 
 def main() -> int:

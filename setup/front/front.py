@@ -172,7 +172,9 @@ class Front(Cells):
         cell = next((message for _, message in self.queue if message.kind == "execute_request"), None)
         if not cell or self.refusal:
             return
-        self.waits = self.waits or [cell.header, time.monotonic(), False]
+        if not self.waits:
+            self.waits = [cell.header, time.monotonic(), False]
+            self.publish("status", cell.header, {"execution_state": "busy"})
         parent, since, shown = self.waits
         if (seconds := time.monotonic() - since) > SILENT:
             text = f"The kernel is starting: {self.state or 'please wait'} ({seconds:.0f} s)"
