@@ -73,7 +73,7 @@ pub fn curves(title: &str, history: &History) -> Result<Chart> {
 /// use ror::prelude::*;
 ///
 /// # fn main() -> anyhow::Result<()> {
-/// let models = ModelStore::local();
+/// let models = ModelStore::default();
 /// let (small, large) = (models.open("both-32px")?.card, models.open("both-64px")?.card);
 /// let trainings = [("32 px", &small.history), ("64 px", &large.history)];
 /// plot::compare("By image size", &trainings)?.save("sizes.png")?;

@@ -305,7 +305,7 @@ pub(super) mod tests {
             gender: [Gender::Male, Gender::Female][usize::from(i % 5 > 0)],
             race: Some((i % 5) as u8),
         };
-        Metrics::of(&LabelledPredictions::new(predictions, (0..n).map(label).collect()))
+        Metrics::new(&LabelledPredictions::new(predictions, (0..n).map(label).collect()))
     }
 
     fn svg(chart: Result<Chart>) -> String {
@@ -370,7 +370,9 @@ pub(super) mod tests {
             assert!(intervals("Bad", "x", &[("a".to_string(), value, low, high)]).is_err());
         }
         let found = svg(reliability("Reliability", &metrics(600)));
-        assert!(found.contains("600 images") && found.contains(&Metric::Ece.format(metrics(600).ece)));
+        assert!(
+            found.contains("600 images") && found.contains(&Metric::Ece.format(metrics(600).ece))
+        );
         assert!(reliability("None", &metrics(0)).is_err());
     }
 
