@@ -17,6 +17,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 use image::{DynamicImage, RgbImage, imageops};
 use ror::data::{Faces, decode_photo};
+use ror::store::DEFAULT_MODEL;
 use table::{Measured, Row, close};
 
 /// Times each thing is done, in turn with its rivals.
@@ -248,7 +249,7 @@ impl Bench {
                 let some = files.map(|file| file.to_string_lossy().into_owned());
                 let own: Vec<String> = ["200".into()].into_iter().chain(some).collect();
                 let arguments: Vec<String> =
-                    [card("both-64px")].into_iter().chain(own.clone()).collect();
+                    [card(DEFAULT_MODEL)].into_iter().chain(own.clone()).collect();
                 let rows = in_turn(
                     "predict one picture, file to prediction",
                     || self.ours(None, "predict", &own),
@@ -259,7 +260,7 @@ impl Bench {
             }
             "folder" => {
                 let own = words(&[&self.folder()]);
-                let arguments = words(&[&card("both-64px"), &self.folder()]);
+                let arguments = words(&[&card(DEFAULT_MODEL), &self.folder()]);
                 let rows = in_turn(
                     "predict a folder of 23,708",
                     || self.ours(None, "folder", &own),
@@ -289,7 +290,7 @@ impl Bench {
             }
             "photo" => {
                 let own = words(&["200", &self.photos(200)?]);
-                let arguments = words(&[&card("both-64px"), &own[0], &own[1]]);
+                let arguments = words(&[&card(DEFAULT_MODEL), &own[0], &own[1]]);
                 let rows = in_turn(
                     "predict the faces of a photo of 640 x 480, on one core",
                     || measured(&mut on_one_core(&self.own_command("photo", &own))),
@@ -303,7 +304,7 @@ impl Bench {
             }
             "photos" => {
                 let own = words(&[&self.photos(1000)?]);
-                let arguments = words(&[&card("both-64px"), &own[0]]);
+                let arguments = words(&[&card(DEFAULT_MODEL), &own[0]]);
                 let rows = in_turn(
                     "predict the faces of a folder of 1,000 photos of 640 x 480",
                     || self.ours(None, "photos", &own),

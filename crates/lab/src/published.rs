@@ -11,7 +11,7 @@ use serde::Serialize;
 use ror::data::Protocol;
 use ror::metrics::{Interval, Metric};
 use ror::plot;
-use ror::store::{Card, Model, ModelStore};
+use ror::store::{Card, DEFAULT_MODEL, Model, ModelStore};
 use utils::files;
 use utils::progress::thousands;
 
@@ -207,8 +207,8 @@ impl PublishedResults {
         Ok(format!("{before}{BEGIN}\n{self}{END}{after}"))
     }
 
-    /// Draws the figures of the docs to a folder: learning curves, reliability diagrams, and
-    /// metrics by group of people.
+    /// Draws the figures of the docs to a folder: a learning curve for each model, and for the
+    /// default model reliability diagrams and metrics by group of people.
     ///
     /// # Errors
     /// The folder can't be written.
@@ -217,17 +217,15 @@ impl PublishedResults {
             let by = card.protocol.map_or("a custom split", Protocol::name);
             plot::curves(&format!("{name}: training on {by}"), &card.history)?
                 .save(folder.join(format!("{name}-curves.svg")))?;
-            for test in &card.tests {
-                for head in &test.heads {
-                    let title =
-                        |what: &str| format!("{name} on {}: {}, {what}", test.protocol, head.task);
-                    let path = |what: &str| {
-                        let task = head.task.name();
-                        folder.join(format!("{name}-{}-{task}-{what}.svg", test.protocol))
-                    };
-                    plot::reliability(&title("reliability"), head)?.save(path("reliability"))?;
-                    plot::breakdown(&title("by group"), head)?.save(path("by-group"))?;
-                }
+            if name != DEFAULT_MODEL {
+                continue;
+            }
+            for head in card.tests.iter().flat_map(|test| &test.heads) {
+                let task = head.task;
+                let title = |what: &str| format!("{name}: {task}, {what}");
+                let path = |what: &str| folder.join(format!("{name}-{task}-{what}.svg"));
+                plot::reliability(&title("reliability"), head)?.save(path("reliability"))?;
+                plot::breakdown(&title("by group"), head)?.save(path("by-group"))?;
             }
         }
         Ok(())
@@ -256,7 +254,7 @@ impl fmt::Display for PublishedResults {
         for trained_on in [ALONE, WITH_OTHERS] {
             let rows = self.table_of(trained_on);
             if !rows.is_empty() {
-                writeln!(
+                write!(
                     f,
                     "\n**Trained on {trained_on}**\n\n\
                      | protocol | model | images | gender | age group | at most one group off | MAE |\n\

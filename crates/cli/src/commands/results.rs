@@ -23,11 +23,7 @@ pub fn run(args: &Args) -> Result<()> {
         let docs = PathBuf::from("docs");
         results.write_csv(&store.folder().join("results.csv"))?;
         results.write_markdown(&docs.join("accuracy.md"))?;
-        // For models that others started from, draw only the learning curves.
-        let mut all = store.ancestors();
-        all.iter_mut().for_each(|model| model.card.tests.clear());
-        all.extend(models);
-        PublishedResults::write_figures(&all, &docs.join("figures"))?;
+        PublishedResults::write_figures(&models, &docs.join("figures"))?;
         out!("wrote models/results.csv, docs/accuracy.md and docs/figures/")?;
     }
     Ok(())
