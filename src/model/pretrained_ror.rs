@@ -265,6 +265,7 @@ impl Network for PretrainedRor {
                 x = sum.f_relu_()?;
                 tap(&name, &x)?;
             }
+            tap(&format!("groups.{g}"), &x)?;
             features.push(average_pool(&x)?);
         }
         features.push(x.f_to_kind(Kind::Float)?.f_flatten(1, 3)?);

@@ -74,11 +74,6 @@ impl Row {
     fn in_words(&self) -> String {
         self.metric.format_interval(&self.interval())
     }
-
-    fn constant_in_words(&self) -> String {
-        let format = |value| self.metric.format(value);
-        self.constant.map_or(String::new(), format)
-    }
 }
 
 /// All results of the shipped models, sorted by protocol. A notebook shows them as a table.
@@ -131,50 +126,47 @@ impl PublishedResults {
         &self.0
     }
 
-    /// The rows that the table shows: all except the loss.
-    fn readable(&self) -> impl Iterator<Item = &Row> {
-        self.0.iter().filter(|row| row.metric != Metric::Loss)
+    /// One entry for each model and protocol: its first row, and gender accuracy, age-group accuracy,
+    /// one-off accuracy and MAE in words, empty where it does not predict them.
+    fn by_model(&self) -> Vec<(&Row, [String; 4])> {
+        let groups = self.0.chunk_by(|a, b| (a.protocol, &a.model) == (b.protocol, &b.model));
+        groups
+            .map(|same| {
+                let cell = |is_gender: bool, metric: Metric| {
+                    let wanted = (is_gender, metric);
+                    let found = same.iter().find(|r| (r.task == "gender", r.metric) == wanted);
+                    found.map_or(String::new(), Row::in_words)
+                };
+                let cells = [
+                    cell(true, Metric::Accuracy),
+                    cell(false, Metric::Accuracy),
+                    cell(false, Metric::OneOff),
+                    cell(false, Metric::Mae),
+                ];
+                (&same[0], cells)
+            })
+            .collect()
     }
 
-    /// A Markdown table of the networks with the same training data, one row for each protocol.
-    fn table_of(&self, trained_on: &str) -> String {
-        let rows: Vec<&Row> = self.0.iter().filter(|row| row.trained_on == trained_on).collect();
-        let mut lines = String::new();
-        for same in rows.chunk_by(|a, b| (a.protocol, &a.model) == (b.protocol, &b.model)) {
-            let cell = |is_gender: bool, metric: Metric| {
-                let wanted =
-                    |row: &&&Row| (row.task == "gender", row.metric) == (is_gender, metric);
-                same.iter().find(wanted).map_or(String::new(), |row| row.in_words())
-            };
-            let Row { protocol, model, n, .. } = same[0];
-            lines += &format!(
-                "| {protocol} | {model} | {} | {} | {} | {} | {} |\n",
-                thousands(*n),
-                cell(true, Metric::Accuracy),
-                cell(false, Metric::Accuracy),
-                cell(false, Metric::OneOff),
-                cell(false, Metric::Mae),
-            );
-        }
-        lines
-    }
-
-    /// Returns the results as a table of formatted values.
+    /// Returns the results as a table of formatted values with their intervals, one row for each
+    /// model and protocol.
     ///
     /// # Errors
     /// polars fails, which is not expected.
     pub fn table(&self) -> Result<DataFrame> {
-        let column = |text: fn(&Row) -> String| self.readable().map(text).collect::<Vec<_>>();
+        let all = self.by_model();
+        let row =
+            |text: fn(&Row) -> String| all.iter().map(|(row, _)| text(row)).collect::<Vec<_>>();
+        let cell = |i: usize| all.iter().map(|(_, cells)| cells[i].clone()).collect::<Vec<_>>();
         Ok(df!(
-            "protocol" => column(|row| row.protocol.to_string()),
-            "model" => column(|row| row.model.clone()),
-            "trained on" => column(|row| row.trained_on.clone()),
-            "what" => column(Row::what),
-            "value (95 % interval)" => column(Row::in_words),
-            "a constant prediction" => column(Row::constant_in_words),
-            "pictures" => self.readable().map(|row| row.n as u32).collect::<Vec<_>>(),
-            "px" => self.readable().map(|row| row.size).collect::<Vec<_>>(),
-            "minutes" => self.readable().map(|row| row.minutes.round()).collect::<Vec<_>>(),
+            "protocol" => row(|row| row.protocol.to_string()),
+            "model" => row(|row| row.model.clone()),
+            "trained on" => row(|row| row.trained_on.clone()),
+            "images" => all.iter().map(|(row, _)| row.n as u32).collect::<Vec<_>>(),
+            "gender" => cell(0),
+            "age group" => cell(1),
+            "at most one off" => cell(2),
+            "MAE" => cell(3),
         )?)
     }
 
@@ -251,15 +243,21 @@ fn rounded(value: f64) -> f64 {
 impl fmt::Display for PublishedResults {
     /// Formats the results in Markdown: a table for each kind of training data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = self.by_model();
         for trained_on in [ALONE, WITH_OTHERS] {
-            let rows = self.table_of(trained_on);
-            if !rows.is_empty() {
-                write!(
-                    f,
-                    "\n**Trained on {trained_on}**\n\n\
-                     | protocol | model | images | gender | age group | at most one group off | MAE |\n\
-                     |---|---|---|---|---|---|---|\n{rows}"
-                )?;
+            let mut own = all.iter().filter(|(row, _)| row.trained_on == trained_on).peekable();
+            if own.peek().is_none() {
+                continue;
+            }
+            write!(
+                f,
+                "\n**Trained on {trained_on}**\n\n\
+                 | protocol | model | images | gender | age group | at most one group off | MAE |\n\
+                 |---|---|---|---|---|---|---|\n"
+            )?;
+            for (Row { protocol, model, n, .. }, cells) in own {
+                let (n, cells) = (thousands(*n), cells.join(" | "));
+                writeln!(f, "| {protocol} | {model} | {n} | {cells} |")?;
             }
         }
         Ok(())
