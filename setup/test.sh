@@ -50,7 +50,7 @@ step "lints (clippy), compiling the tests"
 cargo test --locked --lib --bins --tests --benches --no-run --quiet
 cargo build --locked --examples --quiet # tests/examples.rs runs them
 step "unit and integration tests"
-cargo test --locked --quiet --lib --bins --tests
+cargo test --locked --quiet --lib --bins --tests --no-fail-fast
 step "the C++ shim under AddressSanitizer"
 status=0
 crates/c10d/sanitize/run.sh "$root/.libtorch" target/shim-sanitized || status=$?

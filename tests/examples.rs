@@ -45,7 +45,7 @@ fn own_net_and_own_loss_train_on_synthetic_faces() {
     assert!(card.contains("\"architecture\": \"two convolutions\""), "{card}");
 
     let output = example("own_loss", place.path(), &[]);
-    check(&output, &["age, on ", "MAE"]);
+    check(&output, &["years, on ", "MAE"]);
     let cards = fs::read_dir(&runs).unwrap().flatten();
     let cards: Vec<String> =
         cards.map(|run| fs::read_to_string(run.path().join("card.json")).unwrap()).collect();
