@@ -21,7 +21,7 @@ def refused(error: type, words: str, call) -> None:
 
 
 place, models = Path(sys.argv[1]), Path(ror.__file__).parents[1] / "models"
-refused(FileNotFoundError, "choose from both-32px", lambda: Ror.from_pretrained("nobody"))
+refused(FileNotFoundError, "choose from age-32px", lambda: Ror.from_pretrained("nobody"))
 for name in ("gender-32px.json", "gender-32px.safetensors"):
     shutil.copy(models / name, place / name)
 weights = place / "gender-32px.safetensors"
