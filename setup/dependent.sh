@@ -3,7 +3,7 @@
 # default features: outside the workspace, as anybody's would be. The compiled crates of the project
 # are shared where their features are the same.
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
-crates=(ror ror-archive ror-frames ror-imaging ror-mtcnn ror-synthetic ror-utils)
+crates=(ror ror-archive ror-charts ror-frames ror-imaging ror-layers ror-mtcnn ror-synthetic ror-utils)
 project=$root/target/dependent
 rm -rf "$project"
 mkdir -p "$project/src" "$project/crates"

@@ -33,7 +33,7 @@ SLOTS = ROOT / "target" / "kernel"
 
 # The crates that rust-analyzer reads, because a `let` in a cell can have their types.
 READ = ["anyhow", "image", "plotters", "tch"]
-READ_OWN = ["ror", "ror-distributed", "ror-frames", "ror-lab", "ror-mtcnn", "ror-notebook", "ror-shards", "ror-utils"]
+READ_OWN = ["ror", "ror-charts", "ror-distributed", "ror-frames", "ror-lab", "ror-layers", "ror-mtcnn", "ror-notebook", "ror-shards", "ror-utils"]
 READ_FAMILY = "polars"  # its types are spread over several crates
 # Crates that compute or read files; cells can't name anything in them.
 UNREAD = ["arrow-format", "expr", "mem-engine", "ooc", "parquet", "parquet-format", "sql", "stream"]

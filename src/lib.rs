@@ -41,12 +41,11 @@ pub mod model;
 #[cfg(feature = "plots")]
 pub mod plot;
 pub mod predict;
-mod ranks;
 pub mod store;
 mod task;
 pub mod train;
 
-pub use ranks::{ProcessGroup, Ranks};
+pub use layers::{ProcessGroup, Ranks};
 pub use task::{Gender, Label, MAX_AGE, OLDEST, RACES, Task};
 pub use utils::device::{Precision, device, device_named, hardware};
 pub use utils::live::keep_going;

@@ -173,6 +173,14 @@ impl NetConfig {
         Self::from_json(value)
     }
 
+    /// The shape with another number of logits, if the architecture is built in.
+    pub(crate) fn with_outputs(self, outputs: i64) -> Self {
+        match self.is_built_in() && self.outputs() != outputs {
+            true => self.with(serde_json::json!({ "outputs": outputs })).unwrap_or(self),
+            false => self,
+        }
+    }
+
     fn from_json(mut value: Value) -> Result<Self> {
         let name = value
             .as_object_mut()

@@ -1,6 +1,6 @@
 //! Networks for inference only: folded, and in the fastest precision.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use tch::{Device, Kind, Tensor, no_grad};
 
 use super::net::normalise;
@@ -47,6 +47,22 @@ impl Inference {
         })
     }
 
+    /// See [`embeddings_of`].
+    fn embeddings(&self, pictures: &Tensor) -> Result<Tensor> {
+        let mut last = None;
+        let x = normalise(pictures, self.kind, self.device)?;
+        let mut keep = |name: &str, output: &Tensor| {
+            if name != "head" && output.dim() == 2 {
+                last = Some(output.shallow_clone());
+            }
+            Ok(())
+        };
+        let _logits = no_grad(|| self.network.forward(&x, false, &mut keep))?;
+        let last = last.context("this architecture names no layer of features before its head")?;
+        let length = last.f_norm_scalaropt_dim(2, [1i64].as_slice(), true)?.f_clamp_min(1e-12)?;
+        Ok(last.f_div(&length)?.f_to_device(Device::Cpu)?)
+    }
+
     /// Logits of images and of their mirror images, f32 `[2, n, outputs]` on the CPU: the two are
     /// averaged as probabilities.
     pub(crate) fn mirrored_logits(&self, pictures: &Tensor) -> Result<Tensor> {
@@ -78,28 +94,51 @@ pub(crate) fn logits_of(
     indices: &[usize],
     size: u32,
 ) -> Result<Tensor> {
+    each_batch(net, kind, faces, indices, size, 1, Inference::mirrored_logits)
+}
+
+/// What the last layer before the head computes of the images at `indices`, f32 `[n, features]`, each
+/// row of length 1: similar faces have a product near 1.
+///
+/// # Errors
+/// No images, an index outside the set, images that can't be decoded, or the network failing.
+pub(crate) fn embeddings_of(net: &Net, faces: &Faces, indices: &[usize]) -> Result<Tensor> {
+    let size = net.config().input();
+    each_batch(net, Kind::Float, faces, indices, size, 0, Inference::embeddings)
+}
+
+/// Computes batches of the images at `indices` on every core, and joins the results along `dim`.
+fn each_batch(
+    net: &Net,
+    kind: Kind,
+    faces: &Faces,
+    indices: &[usize],
+    size: u32,
+    dim: i64,
+    compute: impl Fn(&Inference, &Tensor) -> Result<Tensor> + Sync,
+) -> Result<Tensor> {
     ensure!(!indices.is_empty(), "there are no images to evaluate on");
     for index in indices {
         faces.record(*index)?;
     }
-    let pictures = faces.pictures(size)?.tensor;
+    let pictures = faces.pictures(size)?;
     let rows: Vec<i64> = indices.iter().map(|i| *i as i64).collect();
     let some = batch(net.device());
     let jobs = rows.len().div_ceil(some);
     let progress = Progress::after(10, &format!("evaluating (batches of {some})"), jobs);
-    let logits = on_every_core(
+    let computed = on_every_core(
         net.device(),
         || Ok((net.inference(kind)?, pictures.shallow_clone())),
         jobs,
         |(net, pictures), job| {
             let rows = &rows[job * some..rows.len().min((job + 1) * some)];
             let chosen = pictures.f_index_select(0, &Tensor::f_from_slice(rows)?)?;
-            let logits = net.mirrored_logits(&chosen)?;
+            let computed = compute(net, &chosen)?;
             progress.step()?;
-            Ok(logits)
+            Ok(computed)
         },
     )?;
-    Ok(Tensor::f_cat(&logits, 1)?)
+    Ok(Tensor::f_cat(&computed, dim)?)
 }
 
 #[cfg(test)]

@@ -11,9 +11,9 @@ use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::layers::average_pool;
 use super::ror::check_input;
 use super::{Architecture, Conv, Linear, Network, Norm, Params, Tap};
+use layers::average_pool;
 
 /// The shape of the original network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -4,23 +4,20 @@
 mod config;
 mod inference;
 mod keras_baseline;
-mod layers;
 mod net;
 mod network;
-mod params;
 mod pretrained_ror;
 mod ror;
 mod summary;
 
 pub use config::{NetConfig, register};
 pub use inference::batch;
-pub(crate) use inference::{Inference, logits_of};
+pub(crate) use inference::{Inference, embeddings_of, logits_of};
 pub use keras_baseline::KerasBaselineConfig;
-pub use layers::{Conv, Linear, Norm};
+pub use layers::{Conv, Linear, Norm, Params};
 pub use net::Net;
 pub use net::{LEVEL_MEAN, LEVEL_SCALE};
 pub use network::{Architecture, Network, Pretrained, Tap};
-pub use params::Params;
 pub use pretrained_ror::PretrainedRorConfig;
 pub use ror::RorConfig;
-pub use summary::{Layer, Summary};
+pub use summary::Summary;

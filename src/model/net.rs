@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use tch::{Device, Kind, Tensor, nn, no_grad};
 
-use super::params::First;
 use super::{NetConfig, Network, Params, Tap};
+use layers::First;
 use utils::files;
 
 /// A network with its parameters, on one device.

@@ -22,8 +22,8 @@ use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-use super::layers::{add, average_pool};
 use super::{Architecture, Conv, Linear, Network, Norm, Params, Pretrained, Tap};
+use layers::{add, average_pool};
 
 /// The shape of a RoR network that starts from a face-recognition network.
 ///

@@ -16,8 +16,8 @@ use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::layers::{add, average_pool, drop_path};
 use super::{Architecture, Conv, Linear, Network, Norm, Params, Tap};
+use layers::{add, average_pool, drop_path};
 
 /// The shape of a RoR network.
 ///

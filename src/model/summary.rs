@@ -8,22 +8,20 @@ use tch::{Device, Kind, Tensor};
 use super::Net;
 use utils::progress::thousands;
 
-/// One layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Layer {
+struct Layer {
     /// Name, as in the weights file.
-    pub name: String,
+    name: String,
     /// Shape of its output without the batch: channels, height, width; or features.
-    pub output: Vec<i64>,
+    output: Vec<i64>,
     /// Number of trained parameters and running statistics.
-    pub parameters: usize,
+    parameters: usize,
 }
 
 /// The layers of a network in order of the forward pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
-    /// The layers.
-    pub layers: Vec<Layer>,
+    layers: Vec<Layer>,
     /// Number of trained parameters.
     pub trainable: usize,
     /// Number of running statistics.
@@ -79,6 +77,12 @@ impl Summary {
         let all: usize = variables.values().map(Tensor::numel).sum();
         let trainable = net.parameters();
         Ok(Self { layers, trainable, statistics: all - trainable })
+    }
+
+    /// Each layer: its name, as in the weights file; the shape of its output without the batch
+    /// (channels, height, width; or features); and the number of its parameters.
+    pub fn layers(&self) -> impl DoubleEndedIterator<Item = (&str, &[i64], usize)> {
+        self.layers.iter().map(|layer| (&layer.name[..], &layer.output[..], layer.parameters))
     }
 
     fn shape(output: &[i64]) -> String {

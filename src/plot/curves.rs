@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use charts::format::{counted, number};
+use charts::{Chart, chart};
 use indicatif::HumanDuration;
 use polars::prelude::df;
 
-use super::chart::{Chart, chart};
-use super::style::{counted, number};
 use crate::train::{Epoch, History};
 
 type Value = fn(&Epoch) -> f64;

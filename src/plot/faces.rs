@@ -1,11 +1,10 @@
 //! Faces of the data set with their labels, or with their predictions.
 
 use anyhow::Result;
+use charts::format::counted;
+use charts::{Captioned, Figure, captioned, picture_grid};
 use polars::prelude::DataFrame;
 
-use super::figure::Figure;
-use super::pictures::{captioned, picture_grid};
-use super::style::counted;
 use crate::data::Faces;
 use crate::predict::LabelledPrediction;
 use crate::task::Gender;
@@ -85,10 +84,11 @@ pub fn predictions(predictions: &[LabelledPrediction]) -> Result<Figure> {
     let shown = predictions.iter().zip(&captions).map(|(one, caption)| {
         let (face, label) = (&one.face, one.label);
         let off = (face.age - f64::from(label.age)).abs() > 10.0;
-        (&caption[..], &one.picture[..], face.gender != label.gender || off)
+        let wrong = face.gender != label.gender || off;
+        Captioned { caption, file: &one.picture, wrong }
     });
     let shown: Vec<_> = shown.collect();
-    let wrong = shown.iter().filter(|one| one.2).count();
+    let wrong = shown.iter().filter(|one| one.wrong).count();
     let note = format!(
         "{}; red: {wrong} with a wrong gender or an age more than 10 years off",
         counted(shown.len(), "image")

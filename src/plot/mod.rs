@@ -15,35 +15,17 @@
 //! # }
 //! ```
 
-mod axis;
-mod chart;
-mod column;
 mod curves;
-mod encoded;
 mod faces;
-mod figure;
-mod layout;
-mod maps;
-mod marks;
 mod photo;
-mod pictures;
 mod presets;
-mod render;
 mod results;
-mod shapes;
-mod stats;
-mod style;
 
-pub use chart::{Chart, chart};
+pub use charts::{
+    Chart, Figure, chart, confusion, draw, grid, intervals, picture, picture_grid, probabilities,
+    score_map,
+};
 pub use curves::{compare, curves};
 pub use faces::{faces, predictions};
-pub use figure::{Figure, draw, grid};
-pub use maps::{confusion, score_map};
 pub use photo::photo;
-#[doc(hidden)]
-pub use pictures::{enlarged, small_jpeg};
-pub use pictures::{picture, picture_grid};
-pub use presets::{
-    ages, ages_before_after, ages_by_gender, bars, breakdown, genders, histogram, intervals,
-    probabilities, reliability, scatter,
-};
+pub use presets::{ages, ages_before_after, ages_by_gender, breakdown, genders, reliability};

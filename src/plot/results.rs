@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 
-use crate::experiment::{Search, SearchSoFar, SearchTrial};
+use crate::experiment::{Search, SearchTrial};
 use crate::metrics::{Evaluation, HeadEvaluation};
 use crate::plot::{self, Chart};
 use crate::store::{Card, Model, Trained};
@@ -84,40 +84,31 @@ impl Search {
     /// # Errors
     /// A plot that can't be drawn.
     pub fn plot(&self) -> Result<Chart> {
-        score_map(
-            self.trials.iter().map(|t| t.batch).collect(),
-            self.trials.iter().map(|t| t.learning_rate).collect(),
-            &self.trials,
-        )
+        SearchTrial::plot(&self.trials)
     }
 }
 
-impl SearchSoFar {
-    /// [`Search::plot`] with empty cells for the settings still to be tried.
-    pub fn plot(&self) -> Result<Chart> {
-        score_map(self.batches.clone(), self.learning_rates.clone(), &self.trials)
+impl SearchTrial {
+    /// [`Search::plot`] of some trials, gray where they were not tried yet.
+    ///
+    /// # Errors
+    /// No setting that was tried.
+    pub fn plot(trials: &[Self]) -> Result<Chart> {
+        let mut batches: Vec<usize> = trials.iter().map(|t| t.batch).collect();
+        let mut rates: Vec<f64> = trials.iter().map(|t| t.learning_rate).collect();
+        batches.sort_unstable();
+        batches.dedup();
+        rates.sort_by(f64::total_cmp);
+        rates.dedup();
+        let accuracy = |batch: usize, rate: f64| {
+            let found = trials.iter().find(|t| t.batch == batch && t.learning_rate == rate);
+            found.map(|trial| trial.accuracy)
+        };
+        let row = |batch: &usize| rates.iter().map(|rate| accuracy(*batch, *rate)).collect();
+        let values: Vec<Vec<Option<f64>>> = batches.iter().map(row).collect();
+        let rates: Vec<String> = rates.iter().map(|rate| format!("{rate:e}")).collect();
+        let batches: Vec<String> = batches.iter().map(usize::to_string).collect();
+        let (x, y) = (("Learning rate", &rates[..]), ("Batch size", &batches[..]));
+        plot::score_map("Validation accuracy", x, y, &values)
     }
-}
-
-fn score_map(
-    mut batches: Vec<usize>,
-    mut rates: Vec<f64>,
-    trials: &[SearchTrial],
-) -> Result<Chart> {
-    batches.sort_unstable();
-    batches.dedup();
-    rates.sort_by(f64::total_cmp);
-    rates.dedup();
-    let accuracy = |batch: usize, rate: f64| {
-        let found = trials.iter().find(|t| t.batch == batch && t.learning_rate == rate);
-        found.map(|trial| trial.accuracy)
-    };
-    let values: Vec<Vec<Option<f64>>> = batches
-        .iter()
-        .map(|batch| rates.iter().map(|rate| accuracy(*batch, *rate)).collect())
-        .collect();
-    let rates: Vec<String> = rates.iter().map(|rate| format!("{rate:e}")).collect();
-    let batches: Vec<String> = batches.iter().map(usize::to_string).collect();
-    let (x, y) = (("Learning rate", &rates[..]), ("Batch size", &batches[..]));
-    plot::score_map("Validation accuracy", x, y, &values)
 }

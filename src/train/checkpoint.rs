@@ -10,7 +10,7 @@ use tch::{Device, Tensor, no_grad};
 
 use super::History;
 use super::state::State;
-use crate::ranks::Ranks;
+use layers::Ranks;
 use utils::files;
 use utils::hash::{checksum, checksum_of_file};
 use utils::progress::say;

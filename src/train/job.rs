@@ -10,7 +10,7 @@ use crate::Task;
 use crate::data::Faces;
 use crate::metrics::{LabelledPredictions, Predictions, is_finite};
 use crate::model::{Net, logits_of};
-use crate::ranks::Ranks;
+use layers::Ranks;
 
 /// Everything a training is made of, besides the network.
 #[derive(Debug, Clone, Copy)]

@@ -6,7 +6,7 @@ use tch::Tensor;
 use super::adamw::AdamW;
 use super::weights::{FlatNet, Weights};
 use crate::model::Net;
-use crate::ranks::Ranks;
+use layers::Ranks;
 
 /// The state of a training: what a checkpoint holds.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use ror::plot::small_jpeg;
+use charts::small_jpeg;
 use ror::predict::Photo;
 use utils::files;
 use utils::html::{data_url, escape};

@@ -14,6 +14,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use utils::random::Random;
+
 /// Default number of mutations per target; `$ROR_FUZZ_RUNS` overrides it.
 const RUNS: u64 = 10_000;
 const SEED: u64 = 1;
@@ -24,32 +26,19 @@ const MOST_MEMORY: u64 = 2 << 30;
 /// Values that mutations write over numbers.
 const NUMBERS: [u64; 8] = [0, 1, 0x7F, 0xFF, 0x7FFF_FFFF, 0xFFFF_FFFF, 1 << 40, u64::MAX];
 
-/// A seeded random generator (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
-    }
+fn below(random: &mut Random, n: usize) -> usize {
+    random.below(n as u64) as usize
 }
 
 /// Returns a random input of the corpus with a few changes.
 fn mutated(corpus: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
-    let mut bytes = corpus[random.below(corpus.len())].clone();
-    for _ in 0..=random.below(4) {
-        let at = random.below(bytes.len());
-        let end = (at + 1 + random.below(16)).min(bytes.len());
-        match random.below(8) {
-            0 if !bytes.is_empty() => bytes[at] ^= 1 << random.below(8),
-            1 if !bytes.is_empty() => bytes[at] = random.next() as u8,
+    let mut bytes = corpus[below(random, corpus.len())].clone();
+    for _ in 0..=below(random, 4) {
+        let at = below(random, bytes.len());
+        let end = (at + 1 + below(random, 16)).min(bytes.len());
+        match below(random, 8) {
+            0 if !bytes.is_empty() => bytes[at] ^= 1 << below(random, 8),
+            1 if !bytes.is_empty() => bytes[at] = random.next_u64() as u8,
             2 => drop(bytes.drain(at..end)),
             3 => bytes.truncate(at),
             4 => {
@@ -57,19 +46,19 @@ fn mutated(corpus: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
                 bytes.splice(at..at, copy);
             }
             5 => {
-                let number = NUMBERS[random.below(NUMBERS.len())].to_le_bytes();
-                let width = [1, 2, 4, 8][random.below(4)].min(bytes.len() - at);
+                let number = NUMBERS[below(random, NUMBERS.len())].to_le_bytes();
+                let width = [1, 2, 4, 8][below(random, 4)].min(bytes.len() - at);
                 bytes[at..at + width].copy_from_slice(&number[..width]);
             }
             6 => {
                 // Values that often break parsers of text.
                 let words: [&[u8]; 6] =
                     [b"-1", b"1e999", b"99999999999999999999", b"null", b"\"", b"[["];
-                bytes.splice(at..end.max(at), words[random.below(words.len())].iter().copied());
+                bytes.splice(at..end.max(at), words[below(random, words.len())].iter().copied());
             }
             _ => {
-                let other = &corpus[random.below(corpus.len())];
-                let from = random.below(other.len());
+                let other = &corpus[below(random, corpus.len())];
+                let from = below(random, other.len());
                 bytes.truncate(at);
                 bytes.extend_from_slice(&other[from.min(other.len())..]);
             }
@@ -124,7 +113,7 @@ fn fuzz(target: &'static str, run: fn(&[u8]), runs: u64, now: &Now) {
     files.sort();
     let corpus: Vec<Vec<u8>> = files.iter().map(|path| fs::read(path).unwrap()).collect();
     assert!(!corpus.is_empty(), "{} is empty", folder.display());
-    let mut random = Random(SEED);
+    let mut random = Random::new(SEED);
     let mutations = (0..runs).map(|_| mutated(&corpus, &mut random));
     let start = Instant::now();
     for input in corpus.iter().cloned().chain(mutations) {

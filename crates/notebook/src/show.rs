@@ -112,9 +112,9 @@ pub trait Show {
 /// use notebook::prelude::*;
 ///
 /// # fn main() -> Result<()> {
-/// let ages = Faces::synthetic(100, 0)?.records()["age"].numbers()?;
-/// for half in ages.chunks(50) {
-///     show(&plot::histogram("Half of the ages", "Age (years)", half)?);
+/// let faces = Faces::synthetic(100, 0)?;
+/// for n in [50, 100] {
+///     show(&plot::ages(&faces.records().head(Some(n)))?);
 /// }
 /// # Ok(())
 /// # }

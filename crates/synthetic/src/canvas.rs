@@ -6,7 +6,8 @@ use tiny_skia::{
     Color, FillRule, LineCap, Paint, Path, PathBuilder, Pixmap, Rect, Stroke, Transform,
 };
 
-use crate::random::Random;
+use crate::random::Draw;
+use utils::random::Random;
 
 /// Red, green and blue, 0 to 255.
 pub(crate) type Rgb = [f32; 3];
@@ -48,9 +49,9 @@ impl Canvas {
         let mut pixmap = Pixmap::new(size, size).context("not enough memory for an image")?;
         let [r, g, b] = random.colour().map(|part| part as u8);
         pixmap.fill(Color::from_rgba8(r, g, b, 255));
-        let zoom = 1.02 + 0.03 * random.normal();
-        let turn = 0.04 * random.normal(); // radians, so small that the sine is not needed
-        let (x, y) = (2.5 * random.normal(), 2.5 * random.normal());
+        let zoom = 1.02 + 0.03 * random.normal32();
+        let turn = 0.04 * random.normal32(); // radians, so small that the sine is not needed
+        let (x, y) = (2.5 * random.normal32(), 2.5 * random.normal32());
         let (x, y) = (x + 100.0 + 110.0 * turn, y + 110.0 * (1.0 - zoom));
         let scale = size as f32 / 200.0;
         let pose = Transform::from_row(zoom, turn, -turn, zoom, x, y).post_scale(scale, scale);
@@ -103,8 +104,8 @@ impl Canvas {
 
     /// Renders the image with random lighting and noise.
     pub(crate) fn photograph(&self, random: &mut Random) -> RgbImage {
-        let (exposure, warmth) = (1.0 + 0.08 * random.normal(), 0.03 * random.normal());
-        let (across, down) = (0.15 * random.normal(), 0.08 * random.normal());
+        let (exposure, warmth) = (1.0 + 0.08 * random.normal32(), 0.03 * random.normal32());
+        let (across, down) = (0.15 * random.normal32(), 0.08 * random.normal32());
         let noise = random.between(0.01, 0.05);
         let size = self.pixmap.width();
         let mut pixels = self.pixmap.data().chunks_exact(4);
@@ -112,7 +113,7 @@ impl Canvas {
         for (x, y, to) in picture.enumerate_pixels_mut() {
             let from = pixels.next().unwrap_or_default();
             let [x, y] = [x, y].map(|place| place as f32 / size as f32 - 0.5);
-            let (light, bits) = (exposure + across * x + down * y, random.next());
+            let (light, bits) = (exposure + across * x + down * y, random.next_u64());
             for (i, (to, from)) in to.0.iter_mut().zip(from).enumerate() {
                 let gain = light + warmth * (1.0 - i as f32);
                 let grain = (bits >> (8 * i) & 0xff) as f32 - 127.5;

@@ -6,7 +6,8 @@ use image::RgbImage;
 
 use crate::canvas::{Canvas, Rgb, blend, mix, shade};
 use crate::face::Face;
-use crate::random::Random;
+use crate::random::Draw;
+use utils::random::Random;
 
 /// Skin color by race label.
 const SKIN: [Rgb; 5] = [
@@ -43,7 +44,7 @@ struct Sitter {
 impl Sitter {
     /// Returns approximately normal noise with standard deviation 1.
     fn noise(&mut self) -> f32 {
-        self.random.normal()
+        self.random.normal32()
     }
 
     /// Returns true with a probability that depends on the gender.
@@ -64,11 +65,11 @@ impl Sitter {
 }
 
 pub(crate) fn draw(face: &Face, size: u32) -> Result<RgbImage> {
-    let mut random = Random(face.seed);
+    let mut random = Random::new(face.seed);
     let mut canvas = Canvas::new(size, &mut random)?;
     // Some people look older or younger than they are.
     let years = face.age as f32;
-    let age = (years + random.normal() * (0.4 + 0.06 * years)).max(0.5);
+    let age = (years + random.normal32() * (0.4 + 0.06 * years)).max(0.5);
     let child = 1.0 - (age / 21.0).min(1.0);
     let growth = 1.0 - child * child;
     let old = ((age - 20.0) / 50.0).clamp(0.0, 1.3);

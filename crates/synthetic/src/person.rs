@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 
 use crate::draw;
 use crate::face::Face;
-use crate::random::Random;
+use crate::random::Draw;
+use utils::random::Random;
 
 /// Width and height in pixels of UTKFace's aligned crops and of [`Person::jpeg`].
 pub const SIZE: u32 = 200;
@@ -53,7 +54,7 @@ pub struct Person {
 /// have a different age label and a tenth the other gender label. Of the other entries, 1 % have a
 /// wrong gender label.
 pub fn population(n: usize, seed: u64) -> Vec<Person> {
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     // One timestamp from each of `n` equal parts of January, so that they are unique.
     let part = (31 * 24 * 3_600_000 / n.max(1) as u64).max(1);
     let mut people: Vec<Person> = Vec::with_capacity(n);
@@ -80,7 +81,7 @@ pub fn population(n: usize, seed: u64) -> Vec<Person> {
             age,
             gender: gender ^ u8::from(random.below(100) == 0),
             race: random.weighted(&RACES) as u8,
-            seed: random.next(),
+            seed: random.next_u64(),
         };
         people.push(Person { age, gender, race: face.race, timestamp, face });
     }

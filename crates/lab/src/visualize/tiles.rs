@@ -4,7 +4,7 @@ use anyhow::Result;
 use image::{Rgb, RgbImage};
 use tch::{Kind, Tensor};
 
-use ror::plot::{self, Figure};
+use charts::{Figure, enlarged};
 
 /// Width of a figure in pixels.
 const PAGE: i64 = 720;
@@ -41,5 +41,5 @@ pub(super) fn tiles(title: &str, pictures: &Tensor) -> Result<Figure> {
     }
     // Enlarge by an integer factor, so that pixels stay square.
     let zoom = (PAGE / i64::from(grid.width().max(grid.height()))).clamp(1, 32) as u32;
-    plot::enlarged(title, &grid, zoom)
+    enlarged(title, &grid, zoom)
 }

@@ -8,13 +8,14 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
-use super::stats::ticks;
-use super::style::{FAINT, GRID, INK, MARGIN, SOFT_INK, TEXT, lines, text, text_width, tick_texts};
+use crate::format::tick_texts;
+use crate::stats::ticks;
+use crate::style::{FAINT, GRID, INK, MARGIN, SOFT_INK, TEXT, lines, text, text_width};
 
 /// An area of the page, in pixels from its own upper left corner.
-pub(super) type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(crate) type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 /// An area of the page with a pair of axes.
-pub(super) type Plot<'a> =
+pub(crate) type Plot<'a> =
     ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
 /// Labels of names wider than this many pixels are broken into lines.
@@ -23,34 +24,34 @@ const LABEL: f64 = 270.0;
 const UPRIGHT: i32 = 150;
 
 #[derive(Clone)]
-pub(super) struct Axis {
-    pub(super) title: String,
-    pub(super) range: Range<f64>,
+pub(crate) struct Axis {
+    pub(crate) title: String,
+    pub(crate) range: Range<f64>,
     /// Names at 0, 1, 2 ...
-    pub(super) names: Option<Vec<String>>,
+    pub(crate) names: Option<Vec<String>>,
     /// Maximum number of ticks.
-    pub(super) count: usize,
+    pub(crate) count: usize,
     /// Whether another panel's axis says the same.
-    pub(super) bare: bool,
+    pub(crate) bare: bool,
     /// Pixels for labels, if more than these take.
-    pub(super) room: i32,
+    pub(crate) room: i32,
 }
 
 impl Axis {
     /// An axis of numbers, if `whole` with ticks at whole ones only.
-    pub(super) fn numbers(title: String, range: Range<f64>, count: usize, whole: bool) -> Self {
+    pub(crate) fn numbers(title: String, range: Range<f64>, count: usize, whole: bool) -> Self {
         let most = 1 + (range.end - range.start).abs().min(1e6) as usize;
         let count = if whole { count.min(most) } else { count };
         Self { title, range, names: None, count, bare: false, room: 0 }
     }
 
-    pub(super) fn names(title: String, names: Vec<String>) -> Self {
+    pub(crate) fn names(title: String, names: Vec<String>) -> Self {
         let (count, range) = (names.len(), -0.5..names.len() as f64 - 0.5);
         Self { title, range, names: Some(names), count, bare: false, room: 0 }
     }
 
     /// Places and texts of the ticks.
-    pub(super) fn ticks(&self) -> (Vec<f64>, Vec<String>) {
+    pub(crate) fn ticks(&self) -> (Vec<f64>, Vec<String>) {
         let places = ticks(&self.range, self.count);
         let texts = match &self.names {
             _ if self.bare => vec![String::new(); places.len()],
@@ -61,13 +62,13 @@ impl Axis {
     }
 
     /// The names, each in lines.
-    pub(super) fn label_lines(&self) -> Vec<Vec<String>> {
+    pub(crate) fn label_lines(&self) -> Vec<Vec<String>> {
         let names = self.names.iter().flatten().filter(|_| !self.bare);
         names.map(|name| lines(name, TEXT, LABEL)).collect()
     }
 
     /// Width of the widest label in pixels.
-    pub(super) fn widest(&self) -> i32 {
+    pub(crate) fn widest(&self) -> i32 {
         let (names, ticks) = (self.label_lines(), self.ticks().1);
         let texts = names.iter().flatten().chain(&ticks);
         let widths = texts.map(|text| text_width(text, TEXT));
@@ -75,12 +76,12 @@ impl Axis {
     }
 
     /// Pixels on the left of a plot, margin included.
-    pub(super) fn left(&self) -> i32 {
+    pub(crate) fn left(&self) -> i32 {
         MARGIN + self.widest() + if self.title.is_empty() { 12 } else { 32 }
     }
 
     /// Pixels below a plot whose names have `slot` pixels each, and whether they stand upright.
-    pub(super) fn below(&self, slot: f64) -> (i32, bool) {
+    pub(crate) fn below(&self, slot: f64) -> (i32, bool) {
         let upright = self.names.is_some() && f64::from(self.widest()) + 6.0 > slot;
         let labels = if upright { self.widest().min(UPRIGHT) + 14 } else { 26 };
         (labels + if self.title.is_empty() { 4 } else { 24 }, upright)
@@ -88,7 +89,7 @@ impl Axis {
 }
 
 /// Draws a pair of axes that fills `area`; `right` pixels on the right stay free.
-pub(super) fn frame<'a>(area: &Canvas<'a>, x: &Axis, y: &Axis, right: i32) -> Result<Plot<'a>> {
+pub(crate) fn frame<'a>(area: &Canvas<'a>, x: &Axis, y: &Axis, right: i32) -> Result<Plot<'a>> {
     let width = area.dim_in_pixel().0 as i32 - y.left() - right;
     let slot = f64::from(width) / x.count.max(1) as f64;
     let (below, upright) = x.below(slot);
@@ -151,7 +152,7 @@ pub(super) fn frame<'a>(area: &Canvas<'a>, x: &Axis, y: &Axis, right: i32) -> Re
 }
 
 /// Writes text on a plot, at a value's position plus an offset in pixels.
-pub(super) fn write_at(
+pub(crate) fn write_at(
     plot: &Plot<'_>,
     at: (f64, f64),
     offset: (i32, i32),

@@ -8,18 +8,18 @@ use anyhow::Result;
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
-use super::axis::{Plot, write_at};
-use super::style::{MARGIN, TEXT, blend, shrunk, text};
+use crate::axis::{Plot, write_at};
+use crate::style::{MARGIN, TEXT, blend, shrunk, text};
 
-pub(super) type Points = Vec<(f64, f64)>;
+pub(crate) type Points = Vec<(f64, f64)>;
 
-pub(super) struct Shape {
-    pub(super) kind: Kind,
-    pub(super) color: RGBColor,
-    pub(super) points: Points,
+pub(crate) struct Shape {
+    pub(crate) kind: Kind,
+    pub(crate) color: RGBColor,
+    pub(crate) points: Points,
 }
 
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Two corners, filled with an opacity.
     Rect(f64),
     /// An outline, filled with an opacity.
@@ -36,7 +36,7 @@ pub(super) enum Kind {
 /// Where text is: in a cell or above a bar of a width, beside the end of a bar, or in a row on the
 /// right of the plot.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     Cell(f64),
     Above(f64),
     Beside,
@@ -44,7 +44,7 @@ pub(super) enum Place {
 }
 
 /// The smallest range around shapes on an axis, with some air except where bars start at 0.
-pub(super) fn extent(shapes: &[Shape], y: bool) -> Option<Range<f64>> {
+pub(crate) fn extent(shapes: &[Shape], y: bool) -> Option<Range<f64>> {
     let shapes = shapes.iter().filter(|shape| !matches!(shape.kind, Kind::Text(..)));
     let points = shapes.flat_map(|shape| shape.points.iter().map(|p| (p, &shape.kind)));
     let (mut low, mut high, mut from_zero) = (f64::INFINITY, f64::NEG_INFINITY, false);
@@ -66,7 +66,7 @@ pub(super) fn extent(shapes: &[Shape], y: bool) -> Option<Range<f64>> {
 
 /// Draws a shape; what plotters would write at length goes into `more` as SVG.
 /// Text has `font` pixels, and a cloud at most so many `dots`.
-pub(super) fn draw(
+pub(crate) fn draw(
     plot: &Plot<'_>,
     shape: &Shape,
     font: f64,
@@ -145,7 +145,7 @@ pub(super) fn draw(
 }
 
 /// A dashed line for comparison, over everything else.
-pub(super) fn rule(plot: &Plot<'_>, from: (f64, f64), to: (f64, f64)) -> String {
+pub(crate) fn rule(plot: &Plot<'_>, from: (f64, f64), to: (f64, f64)) -> String {
     let [(x1, y1), (x2, y2)] = [from, to].map(|at| plot.backend_coord(&at));
     format!(
         "<path d=\"M{x1} {y1}L{x2} {y2}\" stroke=\"#5C6772\" stroke-width=\"1.5\" stroke-dasharray=\"5 4\"/>\n"
@@ -153,7 +153,7 @@ pub(super) fn rule(plot: &Plot<'_>, from: (f64, f64), to: (f64, f64)) -> String 
 }
 
 /// The font size at which the texts of all cells and bars fit, on a plot `wide` pixels wide.
-pub(super) fn font_size(shapes: &[Shape], span: f64, wide: f64) -> f64 {
+pub(crate) fn font_size(shapes: &[Shape], span: f64, wide: f64) -> f64 {
     let fit = |shape: &Shape| match shape {
         Shape { kind: Kind::Text(words, Place::Cell(room) | Place::Above(room)), .. } => {
             let room = room / span * wide - 3.0;

@@ -4,12 +4,12 @@ use anyhow::Result;
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
-use super::axis::{Axis, Canvas, Plot, frame, write_at};
-use super::chart::{Chart, Mark};
-use super::encoded::Encoded;
-use super::figure::{Figure, page};
-use super::shapes::{Kind, Place, Shape, draw, extent, font_size, rule};
-use super::style::{HEIGHT, INK, MARGIN, SOFT_INK, TEXT, WIDTH, bold, text, text_width};
+use crate::axis::{Axis, Canvas, Plot, frame, write_at};
+use crate::chart::{Chart, Mark};
+use crate::encoded::Encoded;
+use crate::figure::{Figure, page};
+use crate::shapes::{Kind, Place, Shape, draw, extent, font_size, rule};
+use crate::style::{HEIGHT, INK, MARGIN, SOFT_INK, TEXT, WIDTH, bold, text, text_width};
 
 /// Height of a panel's heading in pixels.
 const HEADING: i32 = 24;
@@ -18,9 +18,9 @@ const DOTS: usize = 5_000;
 const OUTLINE: RGBColor = RGBColor(226, 120, 30);
 
 /// A part of the figure with its own axes.
-pub(super) struct Panel {
-    pub(super) heading: String,
-    pub(super) shapes: Vec<Shape>,
+pub(crate) struct Panel {
+    pub(crate) heading: String,
+    pub(crate) shapes: Vec<Shape>,
 }
 
 impl Panel {
@@ -67,7 +67,7 @@ impl Panel {
 }
 
 /// Where everything goes.
-pub(super) struct Layout {
+pub(crate) struct Layout {
     /// Axes of each panel.
     axes: Vec<(Axis, Axis)>,
     columns: usize,
@@ -81,7 +81,7 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    pub(super) fn new(
+    pub(crate) fn new(
         look: &Chart,
         encoded: &[Encoded],
         names: &[Vec<String>; 3],
@@ -187,7 +187,7 @@ impl Layout {
         self.heading + 8 + self.plot.1 + x.below(slot).0
     }
 
-    pub(super) fn draw(&self, look: &Chart, note: &str, panels: &[Panel]) -> Result<Figure> {
+    pub(crate) fn draw(&self, look: &Chart, note: &str, panels: &[Panel]) -> Result<Figure> {
         let lefts: Vec<i32> = self.axes[..self.columns].iter().map(|axes| axes.1.left()).collect();
         let rows = panels.len().div_ceil(self.columns);
         let wide = lefts.iter().sum::<i32>() + (self.plot.0 + self.right) * self.columns as i32;

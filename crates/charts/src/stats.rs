@@ -8,14 +8,14 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::Ranged;
 
 /// At most `count` round values within a range.
-pub(super) fn ticks(range: &Range<f64>, count: usize) -> Vec<f64> {
+pub(crate) fn ticks(range: &Range<f64>, count: usize) -> Vec<f64> {
     RangedCoordf64::from(range.clone()).key_points(BoldPoints(count))
 }
 
 /// Bins of one width. Those of single whole numbers have the number in their middle.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) struct Bins {
-    pub(super) width: f64,
+pub(crate) struct Bins {
+    pub(crate) width: f64,
     start: f64,
 }
 
@@ -23,7 +23,7 @@ impl Bins {
     /// Bins of the `wanted` width or number (about, for whole numbers), or as many as suit the finite
     /// `values`: a round width near that of Freedman and Diaconis (1981), twice the interquartile
     /// range over the cube root of the count, or of Sturges (1926) if that is finer.
-    pub(super) fn new(values: &[f64], whole: bool, wanted: Option<(f64, usize)>) -> Self {
+    pub(crate) fn new(values: &[f64], whole: bool, wanted: Option<(f64, usize)>) -> Self {
         let mut sorted: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
         sorted.sort_by(f64::total_cmp);
         let (low, n) = (sorted.first().copied().unwrap_or(0.0), (sorted.len() as f64).max(1.0));
@@ -51,12 +51,12 @@ impl Bins {
     }
 
     /// A bin per name of an axis.
-    pub(super) fn of_names() -> Self {
+    pub(crate) fn of_names() -> Self {
         Self { width: 1.0, start: -0.5 }
     }
 
     /// The number of values in each bin that has any, by the bin's lower edge.
-    pub(super) fn counts(self, values: impl Iterator<Item = f64>) -> Vec<(f64, usize)> {
+    pub(crate) fn counts(self, values: impl Iterator<Item = f64>) -> Vec<(f64, usize)> {
         let mut counts = BTreeMap::new();
         for value in values.filter(|value| value.is_finite()) {
             *counts.entry(self.index(value)).or_default() += 1;
@@ -64,18 +64,18 @@ impl Bins {
         counts.into_iter().map(|(bin, count)| (self.edge(bin), count)).collect()
     }
 
-    pub(super) fn index(self, value: f64) -> i64 {
+    pub(crate) fn index(self, value: f64) -> i64 {
         // 0.3 / 0.1 is a little less than 3.
         ((value - self.start) / self.width + 1e-9).floor() as i64
     }
 
-    pub(super) fn edge(self, bin: i64) -> f64 {
+    pub(crate) fn edge(self, bin: i64) -> f64 {
         self.start + bin as f64 * self.width
     }
 }
 
 /// The value below which a `share` of the sorted values lie, by linear interpolation.
-pub(super) fn quantile(sorted: &[f64], share: f64) -> f64 {
+pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
     let at = share * sorted.len().saturating_sub(1) as f64;
     let value = |i: usize| sorted.get(i).copied().unwrap_or(f64::NAN);
     let (low, high) = (value(at.floor() as usize), value(at.ceil() as usize));
@@ -84,7 +84,7 @@ pub(super) fn quantile(sorted: &[f64], share: f64) -> f64 {
 
 /// Lower whisker, quartiles and upper whisker of sorted values. Whiskers reach to the last value
 /// within 1.5 box lengths.
-pub(super) fn box_of(sorted: &[f64]) -> [f64; 5] {
+pub(crate) fn box_of(sorted: &[f64]) -> [f64; 5] {
     let [lower, median, upper] = [0.25, 0.5, 0.75].map(|share| quantile(sorted, share));
     let reach = 1.5 * (upper - lower);
     let inside = || sorted.iter().filter(|v| **v >= lower - reach && **v <= upper + reach);
@@ -94,7 +94,7 @@ pub(super) fn box_of(sorted: &[f64]) -> [f64; 5] {
 
 /// Density of sorted values at `points` places from the lowest to the highest: Gaussian kernels of
 /// Silverman's width.
-pub(super) fn density(sorted: &[f64], points: usize) -> Vec<(f64, f64)> {
+pub(crate) fn density(sorted: &[f64], points: usize) -> Vec<(f64, f64)> {
     let n = sorted.len() as f64;
     let (Some(low), Some(high)) = (sorted.first(), sorted.last()) else { return vec![] };
     let mean = sorted.iter().sum::<f64>() / n;

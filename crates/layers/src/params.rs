@@ -14,7 +14,7 @@ pub struct Params<'a> {
 
 /// Initial values of parameters.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum First<'a> {
+pub enum First<'a> {
     /// Drawn from libtorch's generator.
     Random,
     /// 0, to be overwritten; the generator is not used.
@@ -25,7 +25,8 @@ pub(super) enum First<'a> {
 }
 
 impl<'a> Params<'a> {
-    pub(super) fn new(variables: &'a nn::VarStore, first: First<'a>) -> Self {
+    /// Parameters below the root of a store.
+    pub fn new(variables: &'a nn::VarStore, first: First<'a>) -> Self {
         Self { path: variables.root(), first }
     }
 

@@ -6,8 +6,9 @@ use image::{DynamicImage, GenericImageView, ImageFormat, RgbImage, imageops};
 use imaging::{encode_jpeg, encode_png};
 use plotters::style::text_anchor::HPos;
 
-use super::figure::{Figure, header, page};
-use super::style::{INK, MARGIN, TEXT, WRONG, counted, lines, shrunk, text};
+use crate::figure::{Figure, header, page};
+use crate::format::counted;
+use crate::style::{INK, MARGIN, TEXT, WRONG, lines, shrunk, text};
 use utils::html::data_url;
 
 /// Side of the square that an image is fitted into, in pixels.
@@ -48,16 +49,29 @@ pub fn enlarged(title: &str, picture: &RgbImage, zoom: u32) -> Result<Figure> {
 /// # Errors
 /// No images, `columns` of 0, or a file that is damaged or neither JPEG nor PNG.
 pub fn picture_grid(title: &str, pictures: &[(String, Vec<u8>)], columns: usize) -> Result<Figure> {
-    let pictures: Vec<_> =
-        pictures.iter().map(|(text, file)| (&text[..], &file[..], false)).collect();
+    let pictures = pictures.iter().map(|(caption, file)| Captioned { caption, file, wrong: false });
+    let pictures: Vec<Captioned<'_>> = pictures.collect();
     captioned(title, &counted(pictures.len(), "image"), &pictures, columns)
 }
 
-/// The same with a note, and the captions of wrong predictions in red.
-pub(super) fn captioned(
+/// An image of [`captioned`].
+pub struct Captioned<'a> {
+    /// What stands below the image.
+    pub caption: &'a str,
+    /// A JPEG or PNG file.
+    pub file: &'a [u8],
+    /// Whether the caption is red.
+    pub wrong: bool,
+}
+
+/// A [`picture_grid`] with a note, and the captions of some images in red.
+///
+/// # Errors
+/// Those of [`picture_grid`].
+pub fn captioned(
     title: &str,
     note: &str,
-    pictures: &[(&str, &[u8], bool)],
+    pictures: &[Captioned<'_>],
     columns: usize,
 ) -> Result<Figure> {
     ensure!(!pictures.is_empty(), "there are no images to show");
@@ -65,7 +79,7 @@ pub(super) fn captioned(
     let columns = columns.min(pictures.len());
     let rows = pictures.len().div_ceil(columns) as i32;
     let width = 2 * MARGIN + columns as i32 * (EDGE + GAP) - GAP;
-    let captions = pictures.iter().map(|(caption, ..)| lines(caption, TEXT, f64::from(EDGE)));
+    let captions = pictures.iter().map(|one| lines(one.caption, TEXT, f64::from(EDGE)));
     let captions: Vec<Vec<String>> = captions.collect();
     let most = captions.iter().map(Vec::len).max().unwrap_or(1) as i32;
     let row_height = EDGE + 4 + LINE * most + GAP;
@@ -74,9 +88,9 @@ pub(super) fn captioned(
         (MARGIN + column * (EDGE + GAP), 4 + row * row_height)
     };
     let mut images = String::new();
-    for (i, (caption, bytes, _)) in pictures.iter().enumerate() {
+    for (i, Captioned { caption, file, .. }) in pictures.iter().enumerate() {
         let (format, picture) =
-            inspect(bytes).with_context(|| format!("image {} ({caption:?})", i + 1))?;
+            inspect(file).with_context(|| format!("image {} ({caption:?})", i + 1))?;
         // Fit into the square, centered, without distortion.
         let (wide, high) = picture.dimensions();
         let scale = f64::from(EDGE) / f64::from(wide.max(high));
@@ -90,16 +104,16 @@ pub(super) fn captioned(
                 let jpeg = small_jpeg(&picture.into_rgb8(), size, 85)?;
                 element(place, ImageFormat::Jpeg, &jpeg)
             }
-            false => element(place, format, bytes),
+            false => element(place, format, file),
         };
     }
     let figure = page((width, rows * row_height + 4), title, note, |body| {
-        for (i, (lines, (.., wrong))) in captions.iter().zip(pictures).enumerate() {
+        for (i, (lines, one)) in captions.iter().zip(pictures).enumerate() {
             let (left, top) = corner(i);
             for (n, line) in lines.iter().enumerate() {
                 // Only a word of its own is ever too long.
                 let size = shrunk(line, TEXT, f64::from(EDGE + GAP - 2));
-                let style = text(size, if *wrong { WRONG } else { INK }, HPos::Center);
+                let style = text(size, if one.wrong { WRONG } else { INK }, HPos::Center);
                 let below = top + EDGE + 13 + LINE * n as i32;
                 body.draw_text(line, &style, (left + EDGE / 2, below))?;
             }
@@ -127,7 +141,7 @@ fn inspect(bytes: &[u8]) -> Result<(ImageFormat, DynamicImage)> {
 }
 
 /// An SVG element that embeds a file; the pixels of a PNG stay squares.
-pub(super) fn element([x, y, wide, high]: [i32; 4], format: ImageFormat, bytes: &[u8]) -> String {
+pub(crate) fn element([x, y, wide, high]: [i32; 4], format: ImageFormat, bytes: &[u8]) -> String {
     let how = if format == ImageFormat::Png { "pixelated" } else { "auto" };
     format!(
         "<image x=\"{x}\" y=\"{y}\" width=\"{wide}\" height=\"{high}\" style=\"image-rendering:{how}\" href=\"{}\"/>\n",

@@ -3,8 +3,8 @@
 use anyhow::{Context, Result, ensure};
 use polars::prelude::df;
 
-use super::chart::{Chart, chart};
-use super::style::{counted, decimals, number, percent};
+use crate::chart::{Chart, chart};
+use crate::format::{counted, decimals, number, percent};
 
 /// Confusion matrix: rows are true classes, columns predicted ones.
 ///
@@ -17,7 +17,7 @@ use super::style::{counted, decimals, number, percent};
 /// ```
 /// # fn main() -> anyhow::Result<()> {
 /// let labels = ["male".to_string(), "female".to_string()];
-/// let chart = ror::plot::confusion("Gender", &labels, &[vec![90, 10], vec![20, 180]])?;
+/// let chart = charts::confusion("Gender", &labels, &[vec![90, 10], vec![20, 180]])?;
 /// assert!(chart.figure()?.svg().contains("90.0 %"));
 /// # Ok(())
 /// # }

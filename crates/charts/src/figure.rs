@@ -11,7 +11,7 @@ use plotters::style::text_anchor::HPos;
 use resvg::tiny_skia::{Color, Pixmap, Transform};
 use resvg::usvg::{Options, Tree, fontdb};
 
-use super::style::{
+use crate::style::{
     DARK, INK, MARGIN, SOFT_INK, TEXT, TITLE, WIDTH, bold, shrunk, text, text_width,
 };
 use utils::files;
@@ -58,10 +58,10 @@ pub struct Figure {
 /// An error of `paint` or of plotters.
 ///
 /// ```
-/// use ror::plotters::prelude::*;
+/// use plotters::prelude::*;
 ///
 /// # fn main() -> anyhow::Result<()> {
-/// let figure = ror::plot::draw("A curve", (640, 240), |area| {
+/// let figure = charts::draw("A curve", (640, 240), |area| {
 ///     let mut chart = ChartBuilder::on(area).margin(10).build_cartesian_2d(0.0..1.0, 0.0..1.0)?;
 ///     let points = (0..=100).map(|i| f64::from(i) / 100.0).map(|x| (x, x * x));
 ///     chart.draw_series(LineSeries::new(points, &BLUE))?;
@@ -85,13 +85,11 @@ pub fn draw(
 /// Nothing to place, or a chart that can't be drawn.
 ///
 /// ```
-/// use ror::prelude::*;
-///
 /// # fn main() -> anyhow::Result<()> {
-/// let faces = Faces::synthetic(100, 0)?;
-/// let ages = plot::ages(faces.records())?;
+/// let table = polars::df!["age" => [31u32, 8, 42]]?;
+/// let ages = charts::chart(&table).x("age").histogram();
 /// let both = [ages.clone().size(400, 300), ages.cumulative().size(400, 300)];
-/// assert_eq!(plot::grid(both, 2)?.width(), 800);
+/// assert_eq!(charts::grid(both, 2)?.width(), 800);
 /// # Ok(())
 /// # }
 /// ```
@@ -123,14 +121,14 @@ where
 }
 
 /// Height of the page's title and note in pixels.
-pub(super) fn header(title: &str, note: &str) -> i32 {
+pub(crate) fn header(title: &str, note: &str) -> i32 {
     let title = if title.is_empty() { 10 } else { 44 };
     title + 18 * note.lines().count() as i32
 }
 
 /// Draws a page with a title, a note of any number of lines, and below them what `paint` draws on
 /// `size` pixels.
-pub(super) fn page(
+pub(crate) fn page(
     size: (i32, i32),
     title: &str,
     note: &str,
@@ -184,7 +182,7 @@ pub(super) fn page(
 
 impl Figure {
     /// Adds SVG elements on top of the drawing.
-    pub(super) fn with_elements(mut self, elements: &str) -> Self {
+    pub(crate) fn with_elements(mut self, elements: &str) -> Self {
         if let Some(end) = self.svg.rfind("</svg>") {
             self.svg.insert_str(end, elements);
         }
@@ -216,7 +214,8 @@ impl Figure {
     ///
     /// ```
     /// # fn main() -> anyhow::Result<()> {
-    /// let figure = ror::plot::bars("One", "Images", &[("male".to_string(), 9.0)])?.figure()?;
+    /// let table = polars::df!["gender" => ["male", "female"]]?;
+    /// let figure = charts::chart(&table).x("gender").bars().figure()?;
     /// let folder = tempfile::tempdir()?;
     /// figure.save(folder.path().join("gender.png"))?;
     /// assert!(figure.save(folder.path().join("gender.pdf")).is_err());
@@ -296,11 +295,12 @@ impl fmt::Debug for Figure {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{bars, confusion};
     use super::*;
+    use crate::{chart, confusion};
 
     fn figure() -> Figure {
-        bars("Title", "x", &[("a".to_string(), 0.25)]).unwrap().figure().unwrap()
+        let table = polars::df!["n" => ["a"], "v" => [0.25]].unwrap();
+        chart(&table).x("v").y("n").bars().title("Title").figure().unwrap()
     }
 
     #[test]

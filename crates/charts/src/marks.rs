@@ -4,23 +4,24 @@ use std::collections::BTreeMap;
 
 use plotters::prelude::RGBColor;
 
-use super::chart::Mark;
-use super::column::Values;
-use super::encoded::Encoded;
-use super::shapes::{Kind, Place, Points, Shape};
-use super::stats::{Bins, box_of, density};
-use super::style::{FAINT, INK, SOFT_INK, decimals, ink_on, number, percent, short};
+use crate::chart::Mark;
+use crate::column::Values;
+use crate::encoded::Encoded;
+use crate::format::{decimals, number, percent, short};
+use crate::shapes::{Kind, Place, Points, Shape};
+use crate::stats::{Bins, box_of, density};
+use crate::style::{FAINT, INK, SOFT_INK, ink_on};
 
 /// A cell of a heat map: its edges, the mean of its colors or the number of its rows, and a row.
-pub(super) struct Cell {
+pub(crate) struct Cell {
     x: [f64; 2],
     y: [f64; 2],
-    pub(super) value: f64,
+    pub(crate) value: f64,
     row: usize,
 }
 
 /// The shapes of a layer for some of its rows.
-pub(super) fn shapes(layer: &Encoded, rows: &[usize]) -> Vec<Shape> {
+pub(crate) fn shapes(layer: &Encoded, rows: &[usize]) -> Vec<Shape> {
     let mut shapes = match layer.mark {
         Mark::Histogram | Mark::Density | Mark::Cumulative => distribution(layer, rows),
         Mark::Bars | Mark::Boxes | Mark::Violins => by_category(layer, rows),
@@ -258,7 +259,7 @@ fn points(layer: &Encoded, rows: &[usize]) -> Vec<Shape> {
 }
 
 /// The cells of a heat map that have rows.
-pub(super) fn cells(layer: &Encoded, rows: &[usize]) -> Vec<Cell> {
+pub(crate) fn cells(layer: &Encoded, rows: &[usize]) -> Vec<Cell> {
     let [Some(x), Some(y)] = &layer.axes else { return vec![] };
     let names = Bins::of_names();
     let (x_bins, y_bins) = (layer.bins[0].unwrap_or(names), layer.bins[1].unwrap_or(names));

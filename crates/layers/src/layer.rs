@@ -4,7 +4,7 @@
 use anyhow::Result;
 use tch::{Kind, Tensor, no_grad};
 
-use super::Params;
+use crate::params::Params;
 use crate::ranks::{Ranks, synchronised};
 
 /// A square convolution, padded to keep the size at stride 1.
@@ -71,7 +71,10 @@ impl Conv {
 
     /// Prepares the convolution for inference in `kind` and folds the following normalization into
     /// it: with fixed statistics that only scales and shifts each channel.
-    pub(super) fn fold(&mut self, norm: Option<&mut Norm>, kind: Kind) -> Result<()> {
+    ///
+    /// # Errors
+    /// No memory for the folded weights.
+    pub fn fold(&mut self, norm: Option<&mut Norm>, kind: Kind) -> Result<()> {
         let mut weight = self.weight.f_detach()?;
         let mut bias = self.bias.as_ref().map(Tensor::f_detach).transpose()?;
         if let Some(norm) = norm
@@ -223,14 +226,21 @@ impl Linear {
     }
 }
 
-/// The mean over height and width, in f32: the layers that follow are small and need precision.
-pub(super) fn average_pool(x: &Tensor) -> Result<Tensor> {
+/// The mean over height and width of `[n, channels, h, w]`, in f32: the layers that follow are small
+/// and need precision.
+///
+/// # Errors
+/// An input of another shape.
+pub fn average_pool(x: &Tensor) -> Result<Tensor> {
     Ok(x.f_mean_dim([2i64, 3].as_slice(), false, Kind::Float)?)
 }
 
 /// Stochastic depth (Huang et al., arXiv 1603.09382): each image's residual is kept with
 /// probability `survival` and scaled so that its expectation is unchanged.
-pub(super) fn drop_path(x: Tensor, survival: f64, train: bool) -> Result<Tensor> {
+///
+/// # Errors
+/// No memory for the choice.
+pub fn drop_path(x: Tensor, survival: f64, train: bool) -> Result<Tensor> {
     if !train || survival >= 1.0 {
         return Ok(x);
     }
@@ -240,6 +250,9 @@ pub(super) fn drop_path(x: Tensor, survival: f64, train: bool) -> Result<Tensor>
 }
 
 /// Adds `x` to `y`: in place in training; otherwise a tap may still hold `y`.
-pub(super) fn add(mut y: Tensor, x: &Tensor, train: bool) -> Result<Tensor> {
+///
+/// # Errors
+/// Shapes that differ.
+pub fn add(mut y: Tensor, x: &Tensor, train: bool) -> Result<Tensor> {
     Ok(if train { y.f_add_(x)? } else { y.f_add(x)? })
 }

@@ -6,21 +6,21 @@ use std::collections::HashMap;
 use anyhow::{Context, Result};
 use polars::prelude::{DataFrame, DataType};
 
-use super::style::short;
+use crate::format::short;
 
 /// What a missing category is called.
-pub(super) const MISSING: &str = "missing";
+pub(crate) const MISSING: &str = "missing";
 
 /// A column: numbers, NaN where missing, or indices into names.
 #[derive(Clone)]
-pub(super) enum Values {
+pub(crate) enum Values {
     Numbers { values: Vec<f64>, whole: bool },
     Names { codes: Vec<usize>, names: Vec<String> },
 }
 
 /// Reads a column. Names are in natural order ("5 - 9" before "10 - 14", male before female), or in
 /// the table's if `in_order` or if each is there once, as in a table of counts.
-pub(super) fn read(data: &DataFrame, name: &str, in_order: bool) -> Result<Values> {
+pub(crate) fn read(data: &DataFrame, name: &str, in_order: bool) -> Result<Values> {
     let column = data.column(name).with_context(|| {
         let names = data.get_column_names().iter().map(|n| n.as_str()).collect::<Vec<_>>();
         format!("there is no column `{name}` to plot; the table has {}", names.join(", "))
@@ -74,14 +74,14 @@ fn natural(a: &str, b: &str) -> Ordering {
 }
 
 impl Values {
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::Numbers { values, .. } => values.len(),
             Self::Names { codes, .. } => codes.len(),
         }
     }
 
-    pub(super) fn numbers(&self, name: &str) -> Result<&[f64]> {
+    pub(crate) fn numbers(&self, name: &str) -> Result<&[f64]> {
         match self {
             Self::Numbers { values, .. } => Ok(values),
             Self::Names { .. } => Err(anyhow::anyhow!("column `{name}` holds names, not numbers")),
@@ -89,14 +89,14 @@ impl Values {
     }
 
     /// Numbers as names, in their order.
-    pub(super) fn into_names(self) -> Self {
+    pub(crate) fn into_names(self) -> Self {
         let Self::Numbers { values, .. } = self else { return self };
         let text = |value: &f64| if value.is_nan() { MISSING.into() } else { short(*value) };
         named(values.iter().map(text), false)
     }
 
     /// Makes names indices into `all`, which gets those that it lacks.
-    pub(super) fn share(&mut self, all: &mut Vec<String>) {
+    pub(crate) fn share(&mut self, all: &mut Vec<String>) {
         let Self::Names { codes, names } = self else { return };
         for name in names.iter() {
             if !all.contains(name) {
@@ -108,7 +108,7 @@ impl Values {
     }
 
     /// The place of a row on the axis: a number, or the index of its name.
-    pub(super) fn at(&self, row: usize) -> f64 {
+    pub(crate) fn at(&self, row: usize) -> f64 {
         match self {
             Self::Numbers { values, .. } => values[row],
             Self::Names { codes, .. } => codes[row] as f64,

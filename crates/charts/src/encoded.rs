@@ -5,31 +5,32 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, bail, ensure};
 use plotters::prelude::RGBColor;
 
-use super::chart::{Chart, Mark};
-use super::column::{Values, read};
-use super::stats::Bins;
-use super::style::{GRID, blend, short};
+use crate::chart::{Chart, Mark};
+use crate::column::{Values, read};
+use crate::format::short;
+use crate::stats::Bins;
+use crate::style::{GRID, blend};
 
-pub(super) struct Encoded {
-    pub(super) mark: Mark,
+pub(crate) struct Encoded {
+    pub(crate) mark: Mark,
     /// What is on the horizontal and the vertical axis.
-    pub(super) axes: [Option<Values>; 2],
+    pub(crate) axes: [Option<Values>; 2],
     /// Names of these columns, and bins of their numbers.
     titles: [Option<String>; 2],
-    pub(super) bins: [Option<Bins>; 2],
-    pub(super) color: Option<Values>,
+    pub(crate) bins: [Option<Bins>; 2],
+    pub(crate) color: Option<Values>,
     /// Of the color's names, or of the scale of its numbers.
-    pub(super) colors: Vec<RGBColor>,
+    pub(crate) colors: Vec<RGBColor>,
     /// The numbers at the ends of that scale.
-    pub(super) scale: (f64, f64),
-    pub(super) text: Option<Vec<String>>,
-    pub(super) area: Option<Vec<f64>>,
-    pub(super) interval: Option<[Vec<f64>; 2]>,
+    pub(crate) scale: (f64, f64),
+    pub(crate) text: Option<Vec<String>>,
+    pub(crate) area: Option<Vec<f64>>,
+    pub(crate) interval: Option<[Vec<f64>; 2]>,
     /// Whether color and category are the same column.
-    pub(super) same: bool,
-    pub(super) shares: bool,
+    pub(crate) same: bool,
+    pub(crate) shares: bool,
     /// Width of the bins of a histogram that a density lies over.
-    pub(super) per_bin: Option<f64>,
+    pub(crate) per_bin: Option<f64>,
 }
 
 fn are_numbers(values: &Option<Values>) -> bool {
@@ -37,7 +38,7 @@ fn are_numbers(values: &Option<Values>) -> bool {
 }
 
 impl Encoded {
-    pub(super) fn new(layer: &Chart, look: &Chart) -> Result<Self> {
+    pub(crate) fn new(layer: &Chart, look: &Chart) -> Result<Self> {
         let mut mark =
             layer.mark.context("the chart has no mark: add .histogram(), .points(), ...")?;
         let find = |name: &Option<String>| {
@@ -99,7 +100,7 @@ impl Encoded {
     }
 
     /// Whether the marks lie on their side: what they count or measure is on the horizontal axis.
-    pub(super) fn lies(&self) -> bool {
+    pub(crate) fn lies(&self) -> bool {
         match self.mark {
             Mark::Histogram | Mark::Density | Mark::Cumulative => !are_numbers(&self.axes[0]),
             Mark::Bars | Mark::Boxes | Mark::Violins => {
@@ -110,7 +111,7 @@ impl Encoded {
     }
 
     /// The title of an axis: its column, or what is counted.
-    pub(super) fn title(&self, axis: usize) -> String {
+    pub(crate) fn title(&self, axis: usize) -> String {
         let counted = match self.mark {
             Mark::Boxes | Mark::Violins => "",
             Mark::Cumulative => "Share of rows (%)",
@@ -122,7 +123,7 @@ impl Encoded {
     }
 
     /// Whether an axis has whole numbers only.
-    pub(super) fn is_whole(&self, axis: usize) -> bool {
+    pub(crate) fn is_whole(&self, axis: usize) -> bool {
         match &self.axes[axis] {
             Some(Values::Numbers { whole, .. }) => *whole && self.mark != Mark::Bars,
             _ => self.title(axis) == "Count",
@@ -130,7 +131,7 @@ impl Encoded {
     }
 
     /// The number of rows that have no place on an axis.
-    pub(super) fn left_out(&self) -> usize {
+    pub(crate) fn left_out(&self) -> usize {
         let columns = || self.axes.iter().flatten();
         let rows = columns().map(Values::len).max().unwrap_or(0);
         let out = |row: &usize| columns().any(|values| values.at(*row).is_nan());
@@ -138,7 +139,7 @@ impl Encoded {
     }
 
     /// Whether a legend must say what the colors of numbers mean.
-    pub(super) fn shows_scale(&self) -> bool {
+    pub(crate) fn shows_scale(&self) -> bool {
         match self.mark {
             Mark::HeatMap => self.bins != [None, None] && self.text.is_none(),
             _ => are_numbers(&self.color),
@@ -146,7 +147,7 @@ impl Encoded {
     }
 
     /// The rows of each color.
-    pub(super) fn groups(&self, rows: &[usize]) -> Vec<(usize, Vec<usize>)> {
+    pub(crate) fn groups(&self, rows: &[usize]) -> Vec<(usize, Vec<usize>)> {
         let mut groups = BTreeMap::<usize, Vec<usize>>::new();
         for row in rows {
             let code = match &self.color {
@@ -159,12 +160,12 @@ impl Encoded {
     }
 
     /// The color of a name.
-    pub(super) fn color(&self, code: usize) -> RGBColor {
+    pub(crate) fn color(&self, code: usize) -> RGBColor {
         self.colors[code % self.colors.len()]
     }
 
     /// The color of a number.
-    pub(super) fn scaled(&self, value: f64) -> RGBColor {
+    pub(crate) fn scaled(&self, value: f64) -> RGBColor {
         let (low, high) = self.scale;
         let level = if high > low { (value - low) / (high - low) } else { 0.5 };
         if value.is_nan() { GRID } else { blend(&self.colors, level) }

@@ -7,7 +7,7 @@ use polars::prelude::DataFrame;
 
 /// How rows become shapes.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Mark {
+pub(crate) enum Mark {
     Histogram,
     Density,
     Cumulative,
@@ -21,40 +21,40 @@ pub(super) enum Mark {
 
 /// A chart of the rows of a table: see [`chart`].
 ///
-/// Every method returns the chart, so a finished one, such as [`ages`](super::ages), can be changed
+/// Every method returns the chart, so a finished one, can be changed
 /// further. A cell that ends in a chart displays it, [`Chart::save`] writes it, and
 /// [`Chart::figure`] draws it. A wrong column is an error only there.
 #[derive(Clone, Default)]
 pub struct Chart {
-    pub(super) data: DataFrame,
-    pub(super) mark: Option<Mark>,
-    pub(super) x: Option<String>,
-    pub(super) y: Option<String>,
-    pub(super) color: Option<String>,
-    pub(super) text: Option<String>,
-    pub(super) area: Option<String>,
-    pub(super) interval: Option<[String; 2]>,
-    pub(super) in_order: bool,
+    pub(crate) data: DataFrame,
+    pub(crate) mark: Option<Mark>,
+    pub(crate) x: Option<String>,
+    pub(crate) y: Option<String>,
+    pub(crate) color: Option<String>,
+    pub(crate) text: Option<String>,
+    pub(crate) area: Option<String>,
+    pub(crate) interval: Option<[String; 2]>,
+    pub(crate) in_order: bool,
     /// Charts that are drawn over this one; what follows is asked of this one only.
-    pub(super) over: Vec<Chart>,
-    pub(super) facet: Option<String>,
-    pub(super) columns: Option<usize>,
-    pub(super) free_y: bool,
-    pub(super) title: String,
-    pub(super) note: String,
-    pub(super) labels: [Option<String>; 2],
-    pub(super) ranges: [Option<Range<f64>>; 2],
-    pub(super) size: Option<(u32, u32)>,
+    pub(crate) over: Vec<Chart>,
+    pub(crate) facet: Option<String>,
+    pub(crate) columns: Option<usize>,
+    pub(crate) free_y: bool,
+    pub(crate) title: String,
+    pub(crate) note: String,
+    pub(crate) labels: [Option<String>; 2],
+    pub(crate) ranges: [Option<Range<f64>>; 2],
+    pub(crate) size: Option<(u32, u32)>,
     /// Width of the bins, or their number if that is not 0.
-    pub(super) bins: Option<(f64, usize)>,
-    pub(super) shares: bool,
-    pub(super) palette: Option<String>,
-    pub(super) color_range: Option<Range<f64>>,
-    pub(super) no_legend: bool,
-    pub(super) diagonal: bool,
-    pub(super) vertical: Option<f64>,
-    pub(super) outlined: Option<(usize, usize)>,
-    pub(super) tall_cells: bool,
+    pub(crate) bins: Option<(f64, usize)>,
+    pub(crate) shares: bool,
+    pub(crate) palette: Option<String>,
+    pub(crate) color_range: Option<Range<f64>>,
+    pub(crate) no_legend: bool,
+    pub(crate) diagonal: bool,
+    pub(crate) vertical: Option<f64>,
+    pub(crate) outlined: Option<(usize, usize)>,
+    pub(crate) tall_cells: bool,
 }
 
 /// Starts a chart of a table: say what goes on the axes, then how rows become marks.
@@ -63,20 +63,23 @@ pub struct Chart {
 /// without a number are left out, and the chart says how many.
 ///
 /// ```
-/// use ror::prelude::*;
+/// use charts::chart;
 ///
 /// # fn main() -> anyhow::Result<()> {
-/// let faces = Faces::synthetic(300, 0)?;
-/// let records = faces.records();
-/// let ages = plot::chart(records).x("age").color("gender").histogram().bins(40).title("Ages");
+/// let records = polars::df![
+///     "age" => [31u32, 8, 42, 26],
+///     "gender" => ["male", "female", "male", "female"],
+///     "race" => ["White", "Asian", "White", "Asian"],
+/// ]?;
+/// let ages = chart(&records).x("age").color("gender").histogram().bins(40).title("Ages");
 /// assert!(ages.figure()?.svg().contains("Ages"));
-/// plot::chart(records).x("age").facet("race").boxes().figure()?;
-/// plot::chart(records).x("race").bars().y_label("Images").figure()?;
-/// plot::chart(records).x("race").y("age").color("gender").violins().figure()?;
+/// chart(&records).x("age").facet("race").boxes().figure()?;
+/// chart(&records).x("race").bars().y_label("Images").figure()?;
+/// chart(&records).x("race").y("age").color("gender").violins().figure()?;
 ///
-/// let both = plot::chart(records).x("age");
+/// let both = chart(&records).x("age");
 /// both.clone().histogram().layer(both.density()).figure()?; // one over the other
-/// assert!(plot::chart(records).x("years").histogram().figure().is_err());
+/// assert!(chart(&records).x("years").histogram().figure().is_err());
 /// # Ok(())
 /// # }
 /// ```

@@ -6,13 +6,14 @@ use std::path::Path;
 use anyhow::{Error, Result, ensure};
 use plotters::prelude::RGBColor;
 
-use super::chart::{Chart, Mark};
-use super::column::{MISSING, Values, read};
-use super::encoded::Encoded;
-use super::figure::Figure;
-use super::layout::{Layout, Panel};
-use super::marks::{cells, shapes};
-use super::style::{FAINT, FEMALE, MALE, blend, counted, palette, short};
+use crate::chart::{Chart, Mark};
+use crate::column::{MISSING, Values, read};
+use crate::encoded::Encoded;
+use crate::figure::Figure;
+use crate::format::{counted, short};
+use crate::layout::{Layout, Panel};
+use crate::marks::{cells, shapes};
+use crate::style::{FAINT, FEMALE, MALE, blend, palette};
 
 /// The rows of each panel.
 type Rows = Vec<Vec<usize>>;
@@ -173,8 +174,8 @@ fn scale(layer: &Encoded) -> Vec<(String, RGBColor)> {
 mod tests {
     use polars::prelude::{DataFrame, df};
 
-    use super::super::chart::chart;
     use super::*;
+    use crate::chart::chart;
 
     fn records() -> DataFrame {
         df![
