@@ -138,7 +138,7 @@ fn card(bytes: &[u8]) {
 }
 
 fn experiment(bytes: &[u8]) {
-    let _ = Experiment::parse(&String::from_utf8_lossy(bytes));
+    let _ = String::from_utf8_lossy(bytes).parse::<Experiment>();
 }
 
 /// A folder of two small pictures under UTKFace's names, opened.
@@ -189,12 +189,12 @@ fn cache(bytes: &[u8]) {
     static READY: OnceLock<(PathBuf, PathBuf)> = OnceLock::new();
     let (folder, file) = READY.get_or_init(|| {
         let (folder, faces) = two_faces("cache");
-        faces.pictures(8).expect("pictures");
+        let _ = faces.pictures(8).expect("pictures");
         (folder, cached("pictures-8px-").pop().expect("pictures"))
     });
     fs::write(file, bytes).expect("a file");
     let faces = Faces::open_at(folder).expect("a folder of faces");
-    assert_eq!(faces.pictures(8).expect("pictures").len(), 2);
+    assert_eq!(faces.pictures(8).expect("pictures").size()[0], 2);
 }
 
 /// The note of a checkpoint, beside no state.

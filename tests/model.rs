@@ -27,14 +27,13 @@ fn summaries_account_for_every_number() {
     for config in configs {
         let net = net(config.clone());
         let summary = net.summary().unwrap();
-        let in_layers: usize = summary.layers.iter().map(|layer| layer.parameters).sum();
+        let in_layers: usize = summary.layers().map(|layer| layer.2).sum();
         assert_eq!(in_layers, summary.trainable + summary.statistics);
         assert_eq!(summary.trainable, net.parameters());
-        assert_eq!(summary.layers.last().unwrap().output, [config.outputs()]);
+        assert_eq!(summary.layers().next_back().unwrap().1, [config.outputs()]);
     }
     let summary = net(RorConfig::new(1)).summary().unwrap();
-    let output =
-        |name: &str| summary.layers.iter().find(|l| l.name == name).unwrap().output.clone();
+    let output = |name: &str| summary.layers().find(|layer| layer.0 == name).unwrap().1.to_vec();
     assert_eq!(output("stem"), [64, 32, 32]);
     assert_eq!(output("pool"), [64, 16, 16]);
     assert_eq!(output("groups.3"), [512, 2, 2]);

@@ -31,8 +31,8 @@ pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
             let pictures = Faces::open_at(folder)?.pictures(size)?;
             let seconds = start.elapsed().as_secs_f64();
             peak = peak_mb(); // before the check
-            check.insert("pictures", pictures.len() as f64);
-            check.insert("level", mean_level(&pictures.tensor)?);
+            check.insert("pictures", pictures.size()[0] as f64);
+            check.insert("level", mean_level(&pictures)?);
             seconds
         }
         "load" => {
@@ -44,7 +44,7 @@ pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
             let pictures = faces.pictures(number(1)? as u32)?;
             let seconds = start.elapsed().as_secs_f64();
             check.insert("resident_mb", resident_mb() - before);
-            check.insert("pictures", pictures.len() as f64);
+            check.insert("pictures", pictures.size()[0] as f64);
             seconds
         }
         "sum" => all_reduce(number(0)?)?,
@@ -130,7 +130,7 @@ pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
             let (split, pictures) = (Protocol::OriginalGender.split(&faces)?, faces.pictures(32)?);
             for (name, part) in [("train", &split.train), ("validation", &split.validation)] {
                 let rows: Vec<i64> = part.iter().map(|index| *index as i64).collect();
-                let chosen = pictures.tensor.index_select(0, &Tensor::from_slice(&rows));
+                let chosen = pictures.index_select(0, &Tensor::from_slice(&rows));
                 let bytes = Vec::<u8>::try_from(chosen.flatten(0, -1))?;
                 std::fs::write(to.join(format!("{name}.pictures")), bytes)?;
                 let labels = faces.labels(part)?;
@@ -142,7 +142,7 @@ pub fn measure(name: &str, arguments: &[String]) -> Result<Measured> {
         "fast" => {
             let (faces, accuracy) = (Faces::open_at(argument(0)?)?, argument(1)?.parse::<f64>()?);
             let split = Protocol::OriginalGender.split(&faces)?;
-            faces.pictures(32)?;
+            let _cached = faces.pictures(32)?;
             let training = Training::new(&faces, &split, Task::Gender).fast();
             let epochs = training.train()?.card.history.epochs;
             let until = |accuracy: f64| {

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result, bail};
 use image::RgbImage;
+use tch::Tensor;
 
-use super::{Pictures, Record, Source, parse_name};
+use super::{Record, Source, parse_name};
 use crate::task::Label;
 use utils::hash::Lines;
 use utils::progress::thousands;
@@ -40,7 +41,7 @@ struct Inner {
     left_out: LeftOut,
     fingerprint: String,
     /// The images requested last: training requests them again after every epoch.
-    last: Mutex<Option<Pictures>>,
+    last: Mutex<Option<Tensor>>,
 }
 
 /// Files of a folder that are not in the set.
@@ -225,7 +226,7 @@ impl Faces {
     }
 
     /// The images resized last, in any size.
-    pub(super) fn last(&self) -> &Mutex<Option<Pictures>> {
+    pub(super) fn last(&self) -> &Mutex<Option<Tensor>> {
         &self.0.last
     }
 
@@ -287,7 +288,7 @@ mod tests {
         let content = "0".repeat(64);
         let faces = of(vec![record(30, None, &content), record(31, Some(4), &content)]).unwrap();
         assert_eq!((faces.len(), faces.contents()), (2, 1));
-        assert_eq!(faces.pictures(16).unwrap().tensor.size(), [2, 16, 16, 3]);
+        assert_eq!(faces.pictures(16).unwrap().size(), [2, 16, 16, 3]);
         assert_eq!(faces.to_string(), "2 images (1 distinct) from memory");
         assert!(faces.folder().is_none() && !faces.is_synthetic());
         let older = of(vec![record(30, None, &content), record(31, Some(3), &content)]).unwrap();

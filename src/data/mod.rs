@@ -12,7 +12,6 @@ mod folder;
 mod labels;
 mod open;
 mod part;
-mod pictures;
 mod protocol;
 #[cfg(feature = "tables")]
 mod protocol_split;
@@ -33,8 +32,8 @@ pub use duplicates::Duplicates;
 pub use faces::Faces;
 #[cfg(feature = "tables")]
 pub use frames::{Frame, Values};
+pub use imaging::{decode, decode_photo, resize};
 pub use part::Part;
-pub use pictures::{Pictures, decode, decode_photo, resize};
 pub use protocol::Protocol;
 pub use records::Record;
 pub use source::Source;

@@ -191,7 +191,8 @@ mod tests {
     fn parts_share_no_content_and_keep_proportions() {
         let faces = Faces::synthetic(3_000, 1).unwrap();
         let sizes = SplitSizes { train: 1_500, validation: 500, test: None, seed: 4 };
-        let split = Split::new(&faces, faces.records(), &sizes).unwrap();
+        let all: Vec<usize> = (0..faces.len()).collect();
+        let split = Split::from_indices(&faces, &all, &sizes).unwrap();
         assert_eq!((split.train.len(), split.validation.len()), (1_500, 500));
         assert_eq!((split.protocol, split.seed), (None, Some(4)));
         let contents = split.contents(&faces).unwrap();
@@ -212,11 +213,11 @@ mod tests {
             assert!((share(Part::Train) - share(Part::Test)).abs() < 0.01);
         }
         assert_eq!(Split::from_contents(&faces, &contents).unwrap().train, split.train);
-        let again = |seed| Split::new(&faces, faces.records(), &SplitSizes { seed, ..sizes });
+        let again = |seed| Split::from_indices(&faces, &all, &SplitSizes { seed, ..sizes });
         assert_eq!(again(4).unwrap(), split, "the same seed divides alike");
         assert_ne!(again(5).unwrap().train, split.train);
         let greedy = SplitSizes { train: usize::MAX, ..sizes };
-        let refused = Split::new(&faces, faces.records(), &greedy).unwrap_err();
+        let refused = Split::from_indices(&faces, &all, &greedy).unwrap_err();
         assert!(refused.to_string().contains("smaller sizes"));
         let other = Faces::synthetic(3_000, 2).unwrap();
         let missing = Split::from_contents(&other, &contents).unwrap_err();

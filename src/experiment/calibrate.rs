@@ -3,7 +3,7 @@
 use anyhow::Result;
 use tch::Kind;
 
-use crate::metrics::{Evaluation, LabelledPredictions, Predictions};
+use crate::metrics::{Evaluation, Predictions};
 use crate::model::Net;
 use crate::train::job::Job;
 
@@ -12,9 +12,6 @@ pub(super) fn calibrate(net: &Net, job: Job) -> Result<(Vec<f64>, Evaluation)> {
     let labels = job.faces.labels(job.validation)?;
     let logits = job.logits(net, Kind::Float, job.validation, net.config().input())?;
     let temperatures = crate::metrics::fit_temperatures(job.task, &logits, &labels)?;
-    let labelled = Predictions::from_logits(job.task, &temperatures, &logits)?
-        .into_iter()
-        .map(|head| LabelledPredictions::new(head, labels.clone()))
-        .collect();
-    Ok((temperatures, Evaluation::new(labelled)))
+    let predicted = Predictions::from_logits(job.task, &temperatures, &logits)?;
+    Ok((temperatures, Evaluation::new(predicted, &labels)))
 }

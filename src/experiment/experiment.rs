@@ -1,8 +1,9 @@
 //! A training as a file: what `train --config` reads.
 
 use std::path::Path;
+use std::str::FromStr;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -23,8 +24,7 @@ use utils::files;
 /// use ror::experiment::Experiment;
 ///
 /// # fn main() -> anyhow::Result<()> {
-/// let experiment = Experiment::parse(
-///     r#"
+/// let experiment: Experiment = r#"
 ///     protocol = "random-80-10-10"
 ///     task = "both"
 ///
@@ -35,8 +35,8 @@ use utils::files;
 ///     epochs = 30
 ///     progressive = [{ size = 32, epochs = 10 }]
 ///     augment = { rotation = 0.3 }
-///     "#,
-/// )?;
+///     "#
+/// .parse()?;
 /// assert_eq!((experiment.net.input(), experiment.recipe.epochs), (64, 30));
 /// # Ok(())
 /// # }
@@ -71,21 +71,22 @@ struct Written {
     recipe: toml::Table,
 }
 
+impl FromStr for Experiment {
+    type Err = Error;
+
+    /// Reads an experiment; the errors are those of [`Experiment::open`].
+    fn from_str(text: &str) -> Result<Self> {
+        Self::from_table(toml::from_str(text)?)
+    }
+}
+
 impl Experiment {
     /// Reads an experiment's file.
     ///
     /// # Errors
     /// A file that is missing or not TOML, a key that does not exist, or a value outside its range.
     pub fn open(path: &Path) -> Result<Self> {
-        Self::parse(&files::read_text(path)?).with_context(|| format!("in {}", path.display()))
-    }
-
-    /// Reads an experiment.
-    ///
-    /// # Errors
-    /// Text that is not TOML, a key that does not exist, or a value outside its range.
-    pub fn parse(text: &str) -> Result<Self> {
-        Self::from_table(toml::from_str(text)?)
+        files::read_text(path)?.parse::<Self>().with_context(|| format!("in {}", path.display()))
     }
 
     fn from_table(table: toml::Table) -> Result<Self> {
@@ -179,7 +180,7 @@ mod tests {
     fn what_a_file_leaves_out_is_the_default() {
         let text =
             "protocol = 'original-age'\ntask = 'age'\n[recipe]\nseed = 3\naugment.scale = 0.3\n";
-        let experiment = Experiment::parse(text).unwrap();
+        let experiment = text.parse::<Experiment>().unwrap();
         assert_eq!(experiment.net, RorConfig::new(12).into());
         let expected = Recipe {
             seed: 3,
@@ -189,7 +190,7 @@ mod tests {
         assert_eq!(experiment.recipe, expected);
         let baseline =
             "protocol = 'original-gender'\ntask = 'gender'\nnet.architecture = 'keras_baseline'\n";
-        let baseline = Experiment::parse(baseline).unwrap();
+        let baseline = baseline.parse::<Experiment>().unwrap();
         assert_eq!((baseline.net.architecture(), baseline.net.outputs()), ("keras_baseline", 1));
     }
 
@@ -206,7 +207,7 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        let wrong = |text: &str| format!("{:#}", Experiment::parse(text).unwrap_err());
+        let wrong = |text: &str| format!("{:#}", text.parse::<Experiment>().unwrap_err());
         let start = "protocol = 'original-age'\ntask = 'age'\n";
         assert!(wrong(&format!("{start}[recipe]\nepoch = 3")).contains("epoch"));
         assert!(wrong(&format!("{start}[recipe]\naugment.turn = 3")).contains("turn"));

@@ -10,7 +10,5 @@ mod training;
 
 #[cfg(feature = "tables")]
 pub use experiment::Experiment;
-#[doc(hidden)]
-pub use search::SearchSoFar;
 pub use search::{Search, SearchTrial};
 pub use training::Training;

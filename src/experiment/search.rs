@@ -9,7 +9,7 @@ use crate::store::Trained;
 use utils::live::{self, Live};
 use utils::progress::say;
 
-/// One setting and how it did on the validation set.
+/// One setting and how it did on the validation set; NaN where it was not tried yet.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SearchTrial {
     /// Batch size.
@@ -24,14 +24,6 @@ pub struct SearchTrial {
     pub accuracy: f64,
     /// Minutes of training.
     pub minutes: f64,
-}
-
-/// A search as far as it is: the batch sizes and learning rates to try, and what was tried.
-#[doc(hidden)]
-pub struct SearchSoFar {
-    pub batches: Vec<usize>,
-    pub learning_rates: Vec<f64>,
-    pub trials: Vec<SearchTrial>,
 }
 
 /// What [`Training::search`] found.
@@ -55,47 +47,46 @@ impl Training {
             !batches.is_empty() && !learning_rates.is_empty(),
             "name at least one batch size and one learning rate"
         );
-        let all = batches.len() * learning_rates.len();
-        let mut so_far = SearchSoFar {
-            batches: batches.to_vec(),
-            learning_rates: learning_rates.to_vec(),
-            trials: vec![],
+        let setting = |&batch: &usize| {
+            learning_rates.iter().map(move |&learning_rate| SearchTrial::new(batch, learning_rate))
         };
+        let mut trials: Vec<SearchTrial> = batches.iter().flat_map(setting).collect();
+        let all = trials.len();
         let mut best: Option<Trained> = None;
         let mut highest = f64::NEG_INFINITY;
         let live = Live::open();
-        for &batch in batches {
-            for &learning_rate in learning_rates {
-                if live.is_none() {
-                    say(&format!("batch {batch}, learning rate {learning_rate}"));
-                }
-                let training = self.clone().batch(batch).learning_rate(learning_rate);
-                let trained = training.train_or_load()?;
-                let card = &trained.card;
-                let first = card.validation.first().context("no head was validated")?;
-                let accuracy = first.accuracy.value;
-                so_far.trials.push(SearchTrial {
-                    batch,
-                    learning_rate,
-                    epochs: card.history.epochs.len(),
-                    loss: first.loss.value,
-                    accuracy,
-                    minutes: card.minutes,
-                });
-                if accuracy > highest {
-                    highest = accuracy;
-                    best = Some(trained);
-                }
-                if let Some(live) = &live {
-                    let done = so_far.trials.len();
-                    let words = format!("{done} of {all} settings tried");
-                    // At the end, what was found shows itself.
-                    let map = if done < all { live::drawn(&so_far) } else { String::new() };
-                    live.show(live::bar(done, all, &words) + &map, words);
-                }
+        for i in 0..all {
+            let SearchTrial { batch, learning_rate, .. } = trials[i];
+            if live.is_none() {
+                say(&format!("batch {batch}, learning rate {learning_rate}"));
+            }
+            let training = self.clone().batch(batch).learning_rate(learning_rate);
+            let trained = training.train_or_load()?;
+            let card = &trained.card;
+            let first = card.validation.first().context("no head was validated")?;
+            trials[i].epochs = card.history.epochs.len();
+            trials[i].minutes = card.minutes;
+            trials[i].loss = first.loss.value;
+            trials[i].accuracy = first.accuracy.value;
+            if first.accuracy.value > highest {
+                highest = first.accuracy.value;
+                best = Some(trained);
+            }
+            if let Some(live) = &live {
+                let words = format!("{} of {all} settings tried", i + 1);
+                // At the end, what was found shows itself.
+                let map = if i + 1 < all { live::drawn(&trials) } else { String::new() };
+                live.show(live::bar(i + 1, all, &words) + &map, words);
             }
         }
-        Ok(Search { trials: so_far.trials, best: best.context("no setting was tried")? })
+        Ok(Search { trials, best: best.context("no setting was tried")? })
+    }
+}
+
+impl SearchTrial {
+    fn new(batch: usize, learning_rate: f64) -> Self {
+        let (loss, accuracy) = (f64::NAN, f64::NAN);
+        Self { batch, learning_rate, epochs: 0, loss, accuracy, minutes: 0.0 }
     }
 }
 
@@ -107,27 +98,28 @@ impl Search {
     /// # Errors
     /// Only internal errors of polars.
     pub fn table(&self) -> Result<DataFrame> {
-        trials_table(&self.trials)
+        SearchTrial::table(&self.trials)
     }
 }
 
 #[cfg(feature = "tables")]
-impl SearchSoFar {
-    /// [`Search::table`] of the settings tried so far.
-    pub fn table(&self) -> Result<DataFrame> {
-        trials_table(&self.trials)
+impl SearchTrial {
+    /// [`Search::table`] of the settings that were tried.
+    ///
+    /// # Errors
+    /// Only internal errors of polars.
+    pub fn table(trials: &[Self]) -> Result<DataFrame> {
+        let tried = || trials.iter().filter(|trial| trial.epochs > 0);
+        let column = |value: fn(&Self) -> f64| tried().map(value).collect::<Vec<_>>();
+        let whole =
+            |value: fn(&Self) -> usize| tried().map(|t| value(t) as u32).collect::<Vec<_>>();
+        Ok(df!(
+            "batch" => whole(|t| t.batch),
+            "learning rate" => column(|t| t.learning_rate),
+            "epochs" => whole(|t| t.epochs),
+            "validation loss" => column(|t| t.loss),
+            "validation accuracy" => column(|t| t.accuracy),
+            "minutes" => column(|t| (100.0 * t.minutes).round() / 100.0),
+        )?)
     }
-}
-
-#[cfg(feature = "tables")]
-fn trials_table(trials: &[SearchTrial]) -> Result<DataFrame> {
-    let column = |value: fn(&SearchTrial) -> f64| trials.iter().map(value).collect::<Vec<_>>();
-    Ok(df!(
-        "batch" => trials.iter().map(|t| t.batch as u32).collect::<Vec<_>>(),
-        "learning rate" => column(|t| t.learning_rate),
-        "epochs" => trials.iter().map(|t| t.epochs as u32).collect::<Vec<_>>(),
-        "validation loss" => column(|t| t.loss),
-        "validation accuracy" => column(|t| t.accuracy),
-        "minutes" => column(|t| (100.0 * t.minutes).round() / 100.0),
-    )?)
 }

@@ -6,7 +6,7 @@ use crate::task::{Label, Task};
 
 /// Predictions of one head, with the labels of the images.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LabelledPredictions {
+pub(crate) struct LabelledPredictions {
     /// Predictions.
     pub predictions: Predictions,
     /// Label of each image.
@@ -30,11 +30,6 @@ impl LabelledPredictions {
     /// Number of images.
     pub fn len(&self) -> usize {
         self.truth.len()
-    }
-
-    /// Whether there are no images.
-    pub fn is_empty(&self) -> bool {
-        self.truth.is_empty()
     }
 
     /// The most likely class of each image.
@@ -87,7 +82,24 @@ impl LabelledPredictions {
         self.task().has_age().then(|| mean(&self.errors()))
     }
 
+    /// Precision, recall, F1 score (each 0 to 1, NaN where undefined) and number of images of each
+    /// class.
+    #[cfg(feature = "tables")]
+    pub fn by_class(&self) -> Vec<([f64; 3], u64)> {
+        let confusion = self.confusion();
+        let of = |class: usize| {
+            let right = confusion[class][class] as f64;
+            let support: u64 = confusion[class].iter().sum();
+            let predicted: u64 = confusion.iter().map(|row| row[class]).sum();
+            let (precision, recall) = (right / predicted as f64, right / support as f64);
+            let f1 = 2.0 * right / (predicted + support) as f64;
+            ([precision, recall, f1], support)
+        };
+        (0..confusion.len()).map(of).collect()
+    }
+
     /// Confusion matrix: how often each true class (row) was predicted as each class (column).
+    #[cfg(feature = "tables")]
     pub fn confusion(&self) -> Vec<Vec<u64>> {
         let n = self.task().classes().len();
         let mut counts = vec![vec![0; n]; n];
@@ -100,4 +112,26 @@ impl LabelledPredictions {
 
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
+}
+
+#[cfg(all(test, feature = "tables"))]
+mod tests {
+    use super::*;
+    use crate::task::Gender;
+
+    #[test]
+    fn precision_and_recall_are_shares_of_columns_and_rows() {
+        let sure = |female: bool| vec![f64::from(!female), f64::from(female)];
+        // Of three men one is taken for a woman; of one woman none is found.
+        let probabilities = [true, false, false, false].map(sure).to_vec();
+        let predictions = Predictions { task: Task::Gender, probabilities, years: vec![] };
+        let labels = [Gender::Male, Gender::Male, Gender::Male, Gender::Female];
+        let labels = labels.map(|gender| Label::new(30, gender)).to_vec();
+        let labelled = LabelledPredictions::new(predictions, labels);
+        assert_eq!(labelled.confusion(), [[2, 1], [1, 0]]);
+        let [male, female] = labelled.by_class()[..] else { panic!("two classes") };
+        let two_thirds = 2.0 / 3.0;
+        assert_eq!(male, ([two_thirds, two_thirds, two_thirds], 3));
+        assert_eq!(female, ([0.0, 0.0, 0.0], 1));
+    }
 }

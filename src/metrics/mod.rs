@@ -12,9 +12,9 @@ mod temperature;
 
 pub use bootstrap::Interval;
 pub use evaluation::{Evaluation, HeadEvaluation};
-pub use labelled::LabelledPredictions;
+pub(crate) use labelled::LabelledPredictions;
 pub use metrics::{Metric, Metrics};
 pub use predictions::Predictions;
 pub(crate) use predictions::{check_temperature, distributions, is_finite};
-pub use slices::{By, Slice};
+pub use slices::Slice;
 pub(crate) use temperature::fit_temperatures;

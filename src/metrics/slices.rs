@@ -12,7 +12,7 @@ const LAST_BAND: u32 = 70;
 /// How people are grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum By {
+pub(crate) enum By {
     /// Bands of ten years.
     Age,
     /// Male, female.
@@ -25,13 +25,23 @@ pub enum By {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Slice {
     /// The grouping, from the labels.
-    pub by: By,
+    pub(crate) by: By,
     /// The group.
     pub of: String,
     /// Number of images.
     pub pictures: usize,
     /// Accuracy (0 to 1) for gender, mean absolute error in years for age.
     pub value: Interval,
+}
+
+impl Slice {
+    /// Who this is: "aged 10 to 19", "female", "Asian".
+    pub fn people(&self) -> String {
+        match self.by {
+            By::Age => format!("aged {}", self.of),
+            By::Gender | By::Race => self.of.clone(),
+        }
+    }
 }
 
 fn band(label: &Label) -> String {

@@ -38,8 +38,8 @@ impl Trained {
     /// A test set of which this network, or one it started or learned from, has seen an image.
     pub fn evaluate(&self, faces: &Faces, split: &Split) -> Result<Evaluation> {
         self.check_unseen(faces, split, &[Part::Test])?;
-        let labelled = self.predict(faces, &split.test).context("on the test set")?;
-        Ok(Evaluation::new(labelled))
+        let predicted = self.predict(faces, &split.test).context("on the test set")?;
+        Ok(Evaluation::new(predicted, &faces.labels(&split.test)?))
     }
 
     /// Writes the network's results on a protocol's test set to its card, replacing an earlier

@@ -285,13 +285,13 @@ fn shapes_are_compared_before_memory_is_taken() {
 fn weights_that_are_no_numbers_predict_nothing() {
     place();
     let (folder, path) = changed_card(|_| {});
-    let mut net = Trained::open(&path, Device::Cpu).unwrap();
+    let net = Trained::open(&path, Device::Cpu).unwrap();
     for (name, mut variable) in net.net.variables() {
         if name == "head.bias" {
             let _ = no_grad(|| variable.fill_(f64::NAN));
         }
     }
-    net.save(&path, false).unwrap();
+    net.save(&path).unwrap();
     let faces = Faces::synthetic(1, 0).unwrap();
     let predictor = Predictor::new(vec![net]).unwrap();
     let error = message(predictor.predict(&faces.picture(0).unwrap()));
@@ -312,7 +312,7 @@ fn weights_that_are_no_numbers_predict_nothing() {
 fn a_net_is_found_under_the_name_that_it_was_saved_by() {
     place();
     let (_folder, shipped) = changed_card(|_| {});
-    let mut net = Trained::open(&shipped, Device::Cpu).unwrap();
+    let net = Trained::open(&shipped, Device::Cpu).unwrap();
     let store = TempDir::new().unwrap();
     for (given, name) in [
         ("plain", "plain"),
@@ -321,13 +321,13 @@ fn a_net_is_found_under_the_name_that_it_was_saved_by() {
         ("v1.2", "v1.2"),
         ("v1.3", "v1.3"),
     ] {
-        net.save(&store.path().join(given), true).unwrap();
+        let saved = net.save_half(store.path().join(given)).unwrap();
         let path = store.path().join(format!("{name}.json"));
-        assert_eq!(net.path(), path);
+        assert_eq!(saved, path);
         let found = ModelStore::new(store.path()).open_on(name, Device::Cpu).unwrap();
         assert_eq!((found.path(), &found.card.weights), (&*path, &format!("{name}.safetensors")));
     }
-    let nameless = message(net.save(&store.path().join(".."), true));
+    let nameless = message(net.save(store.path().join("..")));
     assert_says(&nameless, &["does not name a card", "models/NAME.json"]);
 }
 

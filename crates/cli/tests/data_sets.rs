@@ -77,7 +77,7 @@ fn cached_pictures_with_other_bytes_are_made_anew() {
 fn cached_pictures_of_another_set_are_not_taken() {
     let place = place();
     let [a, b] = [0, 1].map(|seed| Faces::synthetic(20, seed).unwrap());
-    let tensor = |faces: &Faces| faces.pictures(16).unwrap().tensor;
+    let tensor = |faces: &Faces| faces.pictures(16).unwrap();
     let (right, other) = (tensor(&a), tensor(&b));
     let file = |faces: &Faces| {
         place.join("cache").join(format!("pictures-16px-{}.bin", faces.fingerprint()))

@@ -254,7 +254,7 @@ fn on_workers(training: Training, workers: usize) -> Result<Trained> {
     // Decode here instead of in each worker. The images of the first epoch stay in memory.
     let stages = training.recipe_used().progressive.iter().map(|stage| stage.size);
     for size in stages.chain([training.net_config().input()]).rev() {
-        training.faces().pictures(size)?;
+        let _cached = training.faces().pictures(size)?;
     }
     let mut running = Workers::start(workers)?;
     running.tell(&training)?;

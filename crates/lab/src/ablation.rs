@@ -1,8 +1,9 @@
 //! Ablations: variants of one experiment, trained with several seeds.
 
 use std::path::Path;
+use std::str::FromStr;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Error, Result, ensure};
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
@@ -22,8 +23,7 @@ use utils::progress::say;
 /// use lab::Ablation;
 ///
 /// # fn main() -> anyhow::Result<()> {
-/// let ablation = Ablation::parse(
-///     r#"
+/// let ablation: Ablation = r#"
 ///     protocol = "original-age"
 ///     task = "age-group"
 ///     seeds = [0, 1, 2]
@@ -34,8 +34,8 @@ use utils::progress::say;
 ///     [[variant]]
 ///     name = "no root shortcut"
 ///     net.root_shortcut = false
-///     "#,
-/// )?;
+///     "#
+/// .parse()?;
 /// assert_eq!(ablation.variants.len(), 2); // the experiment itself, and one more
 /// # Ok(())
 /// # }
@@ -73,21 +73,11 @@ pub struct Trial {
     pub date: String,
 }
 
-impl Ablation {
-    /// Reads an ablation from a file.
-    ///
-    /// # Errors
-    /// The file is missing or not TOML, a key is unknown, a value is out of range, or there are no
-    /// seeds.
-    pub fn open(path: &Path) -> Result<Self> {
-        Self::parse(&files::read_text(path)?).with_context(|| format!("in {}", path.display()))
-    }
+impl FromStr for Ablation {
+    type Err = Error;
 
-    /// Parses an ablation.
-    ///
-    /// # Errors
-    /// The text is not TOML, a key is unknown, a value is out of range, or there are no seeds.
-    pub fn parse(text: &str) -> Result<Self> {
+    /// Reads an ablation; the errors are those of [`Ablation::open`].
+    fn from_str(text: &str) -> Result<Self> {
         let mut whole: toml::Table = toml::from_str(text)?;
         let seeds: Vec<u64> = match whole.remove("seeds") {
             Some(seeds) => seeds.try_into().context("seeds must be a list of integers")?,
@@ -100,8 +90,7 @@ impl Ablation {
             }
             None => vec![],
         };
-        let mut variants =
-            vec![("as it is".to_owned(), Experiment::parse(&toml::to_string(&whole)?)?)];
+        let mut variants = vec![("as it is".to_owned(), toml::to_string(&whole)?.parse()?)];
         for mut change in changes {
             let name: String =
                 change.remove("name").context("a [[variant]] has no name")?.try_into()?;
@@ -117,10 +106,21 @@ impl Ablation {
                 }
             }
             let experiment =
-                Experiment::parse(&toml::to_string(&varied)?).with_context(|| name.clone())?;
+                toml::to_string(&varied)?.parse::<Experiment>().with_context(|| name.clone())?;
             variants.push((name, experiment));
         }
         Ok(Self { seeds, variants })
+    }
+}
+
+impl Ablation {
+    /// Reads an ablation from a file.
+    ///
+    /// # Errors
+    /// The file is missing or not TOML, a key is unknown, a value is out of range, or there are no
+    /// seeds.
+    pub fn open(path: &Path) -> Result<Self> {
+        files::read_text(path)?.parse::<Self>().with_context(|| format!("in {}", path.display()))
     }
 
     /// Trains every variant with every seed, seed by seed. Loads models that were trained before.
@@ -350,12 +350,12 @@ mod tests {
     fn a_variant_changes_what_it_names_and_nothing_else() {
         let text = "protocol = 'original-age'\ntask = 'age'\nseeds = [4]\n[net]\nwidths = [16, 32, 64, 128]\n\
                     [[variant]]\nname = 'deep'\nnet.blocks = [3, 3, 3, 3]\nrecipe.epochs = 2\n";
-        let ablation = Ablation::parse(text).unwrap();
+        let ablation = text.parse::<Ablation>().unwrap();
         assert_eq!(ablation.seeds, [4]);
         let (base, deep) = (&ablation.variants[0].1, &ablation.variants[1].1);
         assert_eq!(deep.net, base.net.with(serde_json::json!({ "blocks": [3, 3, 3, 3] })).unwrap());
         assert_eq!(deep.recipe.epochs, 2);
         let nameless = "protocol = 'original-age'\ntask = 'age'\n[[variant]]\nnet.pool = 1\n";
-        assert!(format!("{:#}", Ablation::parse(nameless).unwrap_err()).contains("name"));
+        assert!(format!("{:#}", nameless.parse::<Ablation>().unwrap_err()).contains("name"));
     }
 }

@@ -285,7 +285,7 @@ mod tests {
         assert_eq!(decode(&set.bytes(0).unwrap()).unwrap(), set.picture(0).unwrap());
         let mild = Corruption::Dark.applied_to(&faces, &[1], 1).unwrap();
         let mean = |set: &Faces| {
-            set.pictures(16).unwrap().tensor.to_kind(tch::Kind::Float).mean(tch::Kind::Float)
+            set.pictures(16).unwrap().to_kind(tch::Kind::Float).mean(tch::Kind::Float)
         };
         assert!(mean(&set).double_value(&[]) < 0.8 * mean(&mild).double_value(&[]));
     }

@@ -8,11 +8,11 @@ use ror::model::Net;
 /// Returns the number of channels of a layer.
 pub(super) fn channels_of(net: &Net, layer: &str) -> Result<i64> {
     let summary = net.summary()?;
-    let known = || summary.layers.iter().map(|l| l.name.as_str()).collect::<Vec<_>>().join(", ");
-    let found = summary.layers.iter().find(|l| l.name == layer);
-    let found =
+    let known = || summary.layers().map(|layer| layer.0).collect::<Vec<_>>().join(", ");
+    let found = summary.layers().find(|(name, ..)| *name == layer);
+    let (_, output, _) =
         found.with_context(|| format!("unknown layer {layer}: the network has {}", known()))?;
-    Ok(found.output[0])
+    Ok(output[0])
 }
 
 /// Returns a layer's output and the logits for normalized images.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::corruption::Corruption;
 use ror::data::Faces;
-use ror::metrics::Metric;
+use ror::metrics::{Evaluation, Metric};
 use ror::plot::{self, Chart};
 use ror::store::{Trained, ensemble};
 use utils::files;
@@ -206,16 +206,17 @@ fn row(
     faces: &Faces,
     indices: &[usize],
 ) -> Result<Corrupted> {
-    let heads = ensemble(nets, faces, indices)?;
+    let predicted = ensemble(nets, faces, indices)?;
+    let metrics = Evaluation::new(predicted, &faces.labels(indices)?).metrics();
     let rounded = |value: f64| (1e4 * value).round() / 1e4;
-    let gender = heads.iter().find(|head| !head.task().has_age());
+    let gender = metrics.iter().find(|head| !head.task.has_age());
     Ok(Corrupted {
         model: model.to_owned(),
         corruption: corruption.to_owned(),
         severity,
         n: indices.len(),
-        gender: gender.map(|head| rounded(head.accuracy())),
-        mae: heads.iter().find_map(|head| head.mae()).map(rounded),
+        gender: gender.map(|head| rounded(head.accuracy.value)),
+        mae: metrics.iter().find_map(|head| head.mae).map(|mae| rounded(mae.value)),
     })
 }
 

@@ -13,7 +13,7 @@ fn visualize_draws_every_layer_and_every_filter() {
     let net = Net::new(RorConfig::small(1), Device::Cpu, 0).unwrap();
     let seen = lab::activations(&net, &faces.picture(3).unwrap()).unwrap();
     let layers: Vec<String> =
-        net.summary().unwrap().layers.into_iter().map(|layer| layer.name).collect();
+        net.summary().unwrap().layers().map(|layer| layer.0.to_owned()).collect();
     assert_eq!(seen.iter().map(|a| a.layer.clone()).collect::<Vec<_>>(), layers);
     assert_eq!(seen[0].channels.size(), [32, 32, 32]);
 

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use super::Table;
 use super::display::{row, table};
 use super::show::{Output, Show};
-use ror::experiment::SearchSoFar;
+use ror::experiment::SearchTrial;
 use ror::plot;
 use ror::train::{Epoch, History};
 use utils::html::escape;
@@ -24,10 +24,11 @@ use utils::live::Live;
 /// use notebook::prelude::*;
 ///
 /// # fn main() -> anyhow::Result<()> {
-/// let ages = Faces::synthetic(300, 0)?.records()["age"].numbers()?;
+/// let faces = Faces::synthetic(300, 0)?;
 /// let moving = Moving::new();
 /// for n in (100..=300).step_by(100) {
-///     moving.show(&plot::histogram(&format!("The first {n}"), "Age (years)", &ages[..n])?);
+///     let first = faces.records().head(Some(n));
+///     moving.show(&plot::ages(&first)?.title(&format!("The first {n}")));
 ///     ror::keep_going()?; // Stop ends the loop
 /// }
 /// # Ok(())
@@ -79,8 +80,9 @@ pub(super) fn draw(what: &dyn Any) -> Result<String> {
     if let Some(history) = what.downcast_ref::<History>() {
         return epochs(history);
     }
-    if let Some(search) = what.downcast_ref::<SearchSoFar>() {
-        return Ok(search.table()?.to_html(search.trials.len())? + &search.plot()?.figure()?.html());
+    if let Some(trials) = what.downcast_ref::<Vec<SearchTrial>>() {
+        let (table, map) = (SearchTrial::table(trials)?, SearchTrial::plot(trials)?);
+        return Ok(table.to_html(trials.len())? + &map.figure()?.html());
     }
     bail!("this type can't be drawn")
 }
@@ -124,22 +126,19 @@ fn epochs(history: &History) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ror::experiment::SearchTrial;
 
     #[test]
     fn a_search_shows_what_was_tried_and_what_is_still_to_come() -> Result<()> {
-        let tried = |batch: usize| SearchTrial {
-            batch,
+        let trial = |n: usize| SearchTrial {
+            batch: 8 * n,
             learning_rate: 1e-3,
-            epochs: 7,
+            epochs: if n <= 15 { 7 } else { 0 },
             loss: 0.5,
-            accuracy: 0.625,
+            accuracy: if n <= 15 { 0.625 } else { f64::NAN },
             minutes: 0.25,
         };
-        let batches: Vec<usize> = (1..=20).map(|n| 8 * n).collect();
-        let trials: Vec<_> = batches.iter().take(15).map(|batch| tried(*batch)).collect();
-        let search = SearchSoFar { batches, learning_rates: vec![1e-3], trials };
-        let html = draw(&search)?;
+        let trials: Vec<_> = (1..=20).map(trial).collect();
+        let html = draw(&trials)?;
         let (rows, map) = html.split_once("</table>").unwrap();
         // The header, and every setting that was tried.
         assert_eq!(rows.matches("<tr").count(), 1 + 15, "{rows}");

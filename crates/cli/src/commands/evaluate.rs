@@ -114,7 +114,7 @@ pub fn run(args: &Args) -> Result<()> {
     if args.corrupted {
         return corrupted(&models.join(" + "), &nets, &faces, &indices, args.publish);
     }
-    let evaluation = Evaluation::new(ensemble(&nets, &faces, &indices)?);
+    let evaluation = Evaluation::new(ensemble(&nets, &faces, &indices)?, &faces.labels(&indices)?);
     if args.json {
         let report = Report {
             models: &models,

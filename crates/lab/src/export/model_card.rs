@@ -6,7 +6,7 @@ use std::fmt::{self, Display, Formatter};
 use super::format::Format;
 use crate::PublishedResults;
 use ror::Task;
-use ror::metrics::{By, Metric};
+use ror::metrics::Metric;
 use ror::model::Pretrained;
 use ror::store::{Card, Model, Trained};
 use utils::progress::thousands;
@@ -217,10 +217,7 @@ impl ModelCard<'_> {
             for head in &test.heads {
                 let metric = if head.task.has_age() { Metric::Mae } else { Metric::Accuracy };
                 for slice in &head.slices {
-                    let people = match slice.by {
-                        By::Age => format!("aged {}", slice.of),
-                        By::Gender | By::Race => slice.of.clone(),
-                    };
+                    let people = slice.people();
                     let value = metric.format_interval(&slice.value);
                     let (protocol, task) = (test.protocol, head.task);
                     let pictures = thousands(slice.pictures);

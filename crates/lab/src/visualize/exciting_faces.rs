@@ -41,7 +41,7 @@ pub fn exciting_faces(
         "{} rows are too few: use {EXCITING} or more",
         indices.len()
     );
-    let pictures = faces.pictures(net.config().input())?.tensor;
+    let pictures = faces.pictures(net.config().input())?;
     let chosen = Tensor::f_from_slice(channels)?.f_to_device(net.device())?;
     let progress = Progress::new("measuring activations", indices.len());
     let mut scores = vec![];
