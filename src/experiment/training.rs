@@ -12,7 +12,6 @@ use super::key;
 use crate::Task;
 use crate::data::{Faces, Part, Split};
 use crate::model::{Net, NetConfig, Pretrained, RorConfig};
-use crate::ranks::Ranks;
 use crate::store::{Card, DataCard, ModelStore, Trained, today};
 use crate::train::fit::fit;
 use crate::train::job::Job;
@@ -20,6 +19,7 @@ use crate::train::step::time_steps;
 use crate::train::{
     Augmentation, Loss, Recipe, RecipeLoss, TAUGHT, Teacher, VERSION, Watch, checkpoint, show,
 };
+use layers::Ranks;
 use utils::device::{Precision, device, hardware};
 use utils::files::remove_half_written;
 use utils::hash::sha256;
@@ -50,6 +50,8 @@ pub struct Training {
     net: NetConfig,
     recipe: Recipe,
     loss: Option<Rc<dyn Loss>>,
+    /// One per class of the first head; none if all weigh the same.
+    class_weights: Vec<f64>,
     augmentation: Option<Rc<dyn Augmentation>>,
     start: Option<Known>,
     teachers: Vec<Known>,
@@ -87,6 +89,7 @@ impl Training {
             net: suited(task, faces).into(),
             recipe: Recipe::suited(task, faces),
             loss: None,
+            class_weights: vec![],
             augmentation: None,
             start: None,
             teachers: vec![],
@@ -109,9 +112,10 @@ impl Training {
         }
     }
 
-    /// Another shape, or a custom [`crate::model::Architecture`].
+    /// Another shape, or a custom [`crate::model::Architecture`]. A built-in one gets the task's
+    /// number of outputs.
     pub fn net(self, net: impl Into<NetConfig>) -> Self {
-        Self { net: net.into(), ..self }
+        Self { net: net.into().with_outputs(self.task.outputs()), ..self }
     }
 
     /// Another recipe.
@@ -151,6 +155,12 @@ impl Training {
         Self { loss: Some(Rc::new(loss)), ..self }
     }
 
+    /// Multiplies the loss of an image by the weight of its class, such as 2 for a class that is
+    /// half as frequent: gender's two classes, or the age groups. A custom loss ignores them.
+    pub fn class_weights(self, weights: &[f64]) -> Self {
+        Self { class_weights: weights.to_vec(), ..self }
+    }
+
     /// A custom augmentation after the recipe's.
     pub fn augmentation(self, augmentation: impl Augmentation + 'static) -> Self {
         Self { augmentation: Some(Rc::new(augmentation)), ..self }
@@ -163,8 +173,8 @@ impl Training {
     }
 
     /// Learns from the predictions of trained networks of the same task for each augmented image, in
-    /// addition to the labels ([`Recipe::distillation`] says how much). Their input size may be smaller
-    /// than this network's: the image is resized for them.
+    /// addition to the labels ([`Recipe::distillation`] says how much). Their input may have another
+    /// size than this network's: the image is resized for them.
     pub fn teachers(self, teachers: &[Trained]) -> Self {
         let teachers = teachers.iter().map(|teacher| Rc::new(teacher.copied())).collect();
         Self { teachers, ..self }
@@ -250,7 +260,14 @@ impl Training {
     }
 
     fn loss_id(&self) -> String {
-        self.loss.as_ref().map_or_else(|| "recipe".to_owned(), |loss| loss.id())
+        match &self.loss {
+            Some(loss) => loss.id(),
+            None => self.standard_loss().id(),
+        }
+    }
+
+    fn standard_loss(&self) -> RecipeLoss {
+        RecipeLoss::new(self.task, &self.recipe, &self.class_weights)
     }
 
     /// The images to train on.
@@ -292,6 +309,7 @@ impl Training {
     /// crate's own networks, losses and augmentations.
     pub fn is_plain(&self) -> bool {
         self.loss.is_none()
+            && self.class_weights.is_empty()
             && self.augmentation.is_none()
             && self.teachers.is_empty()
             && self.net.is_built_in()
@@ -311,6 +329,14 @@ impl Training {
                 self.task
             );
         }
+        let (weights, classes) = (&self.class_weights, self.task.heads()[0].classes().len());
+        ensure!(
+            weights.is_empty() || weights.len() == classes,
+            "there are {} class weights for {classes} classes",
+            weights.len()
+        );
+        let wrong = weights.iter().find(|weight| !weight.is_finite() || **weight < 0.0);
+        ensure!(wrong.is_none(), "a class weight is {}: choose 0 or more", wrong.unwrap_or(&0.0));
         ensure!(
             self.teachers.is_empty() == (self.recipe.distillation == 0.0),
             "distillation is {} with {} teachers: set both or neither",
@@ -419,7 +445,7 @@ impl Training {
                 thousands(self.split.validation.len()),
             ));
         }
-        let standard = RecipeLoss::new(task, &self.recipe);
+        let standard = self.standard_loss();
         let teachers = self.ready_teachers()?;
         let job = self.job(&standard, &teachers, &ranks);
         let mut watch = Watch::new(task, &self.recipe);
@@ -471,7 +497,7 @@ impl Training {
             Some(_) => None,
             None => Some(self.split.contents(&self.faces)?),
         };
-        trained.save_with(&path, false, contents.as_ref())?;
+        trained.save_with(&path, contents.as_ref())?;
         checkpoint::remove(&folder)?;
         Ok(trained)
     }
@@ -546,8 +572,7 @@ impl Training {
     pub fn time_steps(&self, steps: usize) -> Result<Vec<f64>> {
         self.check()?;
         let net = Net::new(self.net.clone(), self.device, self.recipe.seed as i64)?;
-        let (standard, teachers) =
-            (RecipeLoss::new(self.task, &self.recipe), self.ready_teachers()?);
+        let (standard, teachers) = (self.standard_loss(), self.ready_teachers()?);
         let ranks = self.own_ranks();
         time_steps(&net, self.job(&standard, &teachers, &ranks), steps)
     }

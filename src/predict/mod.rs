@@ -2,6 +2,7 @@
 
 #[cfg(feature = "tables")]
 mod by_index;
+mod embeddings;
 mod face;
 mod photo;
 mod predictor;
@@ -10,6 +11,7 @@ mod tables;
 
 #[cfg(feature = "tables")]
 pub use by_index::{LabelledPrediction, pred_gender_age_group, pred_gender_age_group_with};
+pub use embeddings::nearest;
 pub use face::FacePrediction;
 pub use mtcnn::{Bounds, CHIP, Chip, Detector, Found};
 pub use photo::{Photo, PhotoFace, Seen, detector};

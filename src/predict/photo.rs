@@ -112,6 +112,20 @@ impl Photo {
     /// A file that can't be read or is not an image, missing weights (the message says how to get
     /// them), or the device failing.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let read = read_picture(path).and_then(|bytes| Self::predicted(path, bytes));
+        read.with_context(|| path.display().to_string())
+    }
+
+    /// [`Photo::open`] for the bytes of a file, such as one from the network. Its path is empty.
+    ///
+    /// # Errors
+    /// As [`Photo::open`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        Self::predicted(Path::new(""), bytes.to_vec())
+    }
+
+    fn predicted(path: &Path, bytes: Vec<u8>) -> Result<Self> {
         static READY: Mutex<Option<(Detector, Predictor)>> = Mutex::new(None);
         let mut ready = READY
             .lock()
@@ -120,7 +134,7 @@ impl Photo {
             Some(ready) => ready,
             None => (detector()?, Predictor::pretrained()?),
         };
-        let photo = predictor.predict_photo(&detector, path);
+        let photo = photo(&detector, path, bytes, |chips| predictor.predict_all(chips));
         *ready = Some((detector, predictor));
         photo
     }

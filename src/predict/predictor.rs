@@ -72,8 +72,16 @@ impl Predictor {
     /// Predicts for an image of a cropped and aligned face.
     ///
     /// # Errors
-    /// An image without pixels, or the device failing.
+    /// An image that is far from square, and so not such a crop; one without pixels; or the device
+    /// failing.
     pub fn predict(&self, picture: &RgbImage) -> Result<FacePrediction> {
+        let (wide, high) = picture.dimensions();
+        let (short, long) = (f64::from(wide.min(high)), f64::from(wide.max(high)));
+        ensure!(
+            long <= LONGEST_SIDE * short.max(1.0),
+            "this image of {wide} x {high} pixels is no crop of a face, which is square: \
+             Photo::open finds the faces in a photograph"
+        );
         self.predict_all(std::slice::from_ref(picture))?
             .pop()
             .context("no prediction for the image")
@@ -137,6 +145,9 @@ impl Predictor {
         Worker::new(&self.nets)
     }
 }
+
+/// Longer side of a crop of a face, in shorter sides.
+const LONGEST_SIDE: f64 = 1.3;
 
 fn inference(nets: &[Trained]) -> Result<Vec<Inference>> {
     let kind = inference_kind(device());

@@ -8,7 +8,7 @@ use tch::{Device, Kind, Tensor};
 use super::Card;
 use super::card::{contents_path, name_of, stem};
 use crate::data::{ContentList, Faces};
-use crate::metrics::{LabelledPredictions, Predictions};
+use crate::metrics::Predictions;
 use crate::model::{Net, Summary, logits_of};
 use utils::files;
 use utils::hash::{sha256, sha256_of_file};
@@ -49,27 +49,45 @@ impl Trained {
         Ok(Self { net: Net::open(card.net.clone(), &weights, device)?, card, loaded: true, path })
     }
 
-    /// Saves the weights as `NAME.safetensors` and the card as `NAME.json`; `card` may be either
-    /// path, or one without an extension. The card is written last, so an existing model is
-    /// replaced atomically. `half` saves parameters as f16.
+    /// Saves the weights as `NAME.safetensors` and the card as `NAME.json`, and returns the card's
+    /// path; `path` may be either, or one without an extension. The card is written last, so an
+    /// existing model is replaced atomically.
     ///
     /// # Errors
     /// A path without a name, or one that can't be written.
-    pub fn save(&mut self, card: &Path, half: bool) -> Result<()> {
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<PathBuf> {
+        self.save_as(path.as_ref(), false)
+    }
+
+    /// [`Trained::save`] with parameters as f16, in half of the space.
+    ///
+    /// # Errors
+    /// As [`Trained::save`].
+    pub fn save_half(&self, path: impl AsRef<Path>) -> Result<PathBuf> {
+        self.save_as(path.as_ref(), true)
+    }
+
+    fn save_as(&self, path: &Path, half: bool) -> Result<PathBuf> {
         let contents = match self.card.protocol {
             Some(_) => None,
             None => Some(ContentList::open(&contents_path(&self.path))?),
         };
-        self.save_with(card, half, contents.as_ref())
+        Ok(self.written(path, half, contents.as_ref())?.1)
     }
 
-    /// Saves as [`Trained::save`] does, with the image hashes of a custom split.
-    pub(crate) fn save_with(
-        &mut self,
+    /// Saves as [`Trained::save`] does, with the image hashes of a custom split, and belongs to what
+    /// was saved from then on.
+    pub(crate) fn save_with(&mut self, path: &Path, contents: Option<&ContentList>) -> Result<()> {
+        (self.card, self.path) = self.written(path, false, contents)?;
+        Ok(())
+    }
+
+    fn written(
+        &self,
         card: &Path,
         half: bool,
         contents: Option<&ContentList>,
-    ) -> Result<()> {
+    ) -> Result<(Card, PathBuf)> {
         let name = stem(card);
         let name = name.strip_suffix(".safetensors").unwrap_or(&name);
         ensure!(
@@ -89,18 +107,17 @@ impl Trained {
         }
         let path = card.with_file_name(&weights);
         self.net.save(&path, half)?;
-        self.card.weights_sha256 = sha256_of_file(&path)?;
-        self.card.weights = weights;
+        let weights_sha256 = sha256_of_file(&path)?;
+        let own = Card { weights, weights_sha256, ..self.card.clone() };
         if let Some(contents) = contents {
             contents.write(&contents_path(&card), &format!("The split of {name}."))?;
         }
-        files::write_json(&card, &self.card)?;
-        self.path = card;
-        if let Some(before) = before.filter(|before| before.weights != self.card.weights) {
+        files::write_json(&card, &own)?;
+        if let Some(before) = before.filter(|before| before.weights != own.weights) {
             // If this fails, only disk space is lost.
-            let _ = std::fs::remove_file(self.path.with_file_name(before.weights));
+            let _ = std::fs::remove_file(card.with_file_name(before.weights));
         }
-        Ok(())
+        Ok((own, card))
     }
 
     /// Copies the network and its parameters.
@@ -138,16 +155,11 @@ impl Trained {
         self.net.summary()
     }
 
-    /// Predicts for the images at `indices`, and returns the predictions with the labels: one entry
-    /// per head.
+    /// Predicts for the images at `indices`: one entry per head.
     ///
     /// # Errors
     /// No images, an index outside the set, images that can't be decoded, or the network failing.
-    pub fn predict(&self, faces: &Faces, indices: &[usize]) -> Result<Vec<LabelledPredictions>> {
-        ensemble(std::slice::from_ref(self), faces, indices)
-    }
-
-    fn predictions(&self, faces: &Faces, indices: &[usize]) -> Result<Vec<Predictions>> {
+    pub fn predict(&self, faces: &Faces, indices: &[usize]) -> Result<Vec<Predictions>> {
         let side = self.net.config().input();
         let logits = logits_of(&self.net, Kind::Float, faces, indices, side)?;
         self.card.read(&logits)
@@ -161,28 +173,18 @@ impl Card {
     }
 }
 
-/// Predicts for the images at `indices` with several networks, and returns the averaged predictions
-/// with the labels: one entry per head.
+/// Predicts for the images at `indices` with several networks, and returns the averaged predictions:
+/// one entry per head.
 ///
 /// # Errors
 /// Networks of different tasks, an index outside the set, or an image that can't be decoded.
-pub fn ensemble(
-    nets: &[Trained],
-    faces: &Faces,
-    indices: &[usize],
-) -> Result<Vec<LabelledPredictions>> {
-    let each =
-        nets.iter().map(|net| net.predictions(faces, indices)).collect::<Result<Vec<_>>>()?;
+pub fn ensemble(nets: &[Trained], faces: &Faces, indices: &[usize]) -> Result<Vec<Predictions>> {
+    let each = nets.iter().map(|net| net.predict(faces, indices)).collect::<Result<Vec<_>>>()?;
     let heads = each.first().map_or(0, Vec::len);
     ensure!(
         each.iter().all(|predictions| predictions.len() == heads),
         "the networks of an ensemble must have the same heads"
     );
-    let labels = faces.labels(indices)?;
-    (0..heads)
-        .map(|head| {
-            let own: Vec<Predictions> = each.iter().map(|heads| heads[head].clone()).collect();
-            Ok(LabelledPredictions::new(Predictions::mean(&own)?, labels.clone()))
-        })
-        .collect()
+    let of_head = |head: usize| each.iter().map(|heads| heads[head].clone()).collect::<Vec<_>>();
+    (0..heads).map(|head| Predictions::mean(&of_head(head))).collect()
 }

@@ -34,7 +34,7 @@ impl Batches {
         keep_memory();
         let rows: Vec<i64> = indices.iter().map(|i| *i as i64).collect();
         let rows = Tensor::f_from_slice(&rows)?;
-        let all = faces.pictures(size)?.tensor;
+        let all = faces.pictures(size)?;
         let (pictures, rows) = match device.is_cuda() {
             true => (
                 all.f_index_select(0, &rows)?.f_to_device(device)?,
@@ -89,7 +89,7 @@ mod tests {
         let new = || Batches::new(&faces, &indices, Task::Years, &recipe, 16, Device::Cpu);
         let batches = new().unwrap();
         assert_eq!((batches.len(), batches.batch()), (3, 6));
-        let all = faces.pictures(16).unwrap().tensor;
+        let all = faces.pictures(16).unwrap();
         let mut seen = BTreeSet::new();
         for chosen in batches.shuffled().unwrap() {
             let (pictures, targets) = batches.get(&chosen).unwrap();

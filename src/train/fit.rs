@@ -113,9 +113,9 @@ mod tests {
     use crate::Task;
     use crate::data::{Faces, Split, SplitSizes};
     use crate::model::RorConfig;
-    use crate::ranks::Ranks;
     use crate::train::RecipeLoss;
     use crate::train::monitor::Silent;
+    use layers::Ranks;
     use tch::Device;
     use tempfile::TempDir;
     use utils::device::Precision;
@@ -159,7 +159,7 @@ mod tests {
             ..RorConfig::small(TASK.outputs())
         };
         let net = Net::new(config, Device::Cpu, recipe.seed as i64).unwrap();
-        let loss = RecipeLoss::new(TASK, recipe);
+        let loss = RecipeLoss::new(TASK, recipe, &[]);
         let alone = Ranks::alone(Device::Cpu);
         let history =
             fit(&net, given(&faces, &split, recipe, &loss, &alone), folder, &mut Silent).unwrap();
@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(history.best().map(|best| best.epoch), Some(3), "{history:?}");
         // What was validated, too: the kept net has the very loss of that epoch.
         let (faces, split) = pictures();
-        let (recipe, loss) = (recipe(3), RecipeLoss::new(TASK, &recipe(3)));
+        let (recipe, loss) = (recipe(3), RecipeLoss::new(TASK, &recipe(3), &[]));
         let alone = Ranks::alone(Device::Cpu);
         let all = given(&faces, &split, &recipe, &loss, &alone);
         let mut again = Epoch { size: 32, ..Epoch::default() };

@@ -29,45 +29,85 @@ pub(crate) struct RecipeLoss {
     task: Task,
     expectation: f64,
     gender_weight: f64,
+    /// One per class of the first head; none if all weigh the same.
+    class_weights: Vec<f64>,
 }
 
 impl RecipeLoss {
-    pub(crate) fn new(task: Task, recipe: &Recipe) -> Self {
-        Self { task, expectation: recipe.expectation, gender_weight: recipe.gender_weight }
+    pub(crate) fn new(task: Task, recipe: &Recipe, class_weights: &[f64]) -> Self {
+        Self {
+            task,
+            expectation: recipe.expectation,
+            gender_weight: recipe.gender_weight,
+            class_weights: class_weights.to_vec(),
+        }
     }
 
-    fn age(&self, logits: &Tensor, target: &Tensor, ages: &Tensor) -> Result<Tensor> {
+    /// f32 `[n, 1]`: the weight of each image; `None` if all weigh the same.
+    fn weights(&self, targets: &Targets) -> Result<Option<Tensor>> {
+        if self.class_weights.is_empty() {
+            return Ok(None);
+        }
+        let classes = targets.classes();
+        let weights = Tensor::f_from_slice(&self.class_weights)?.f_to_kind(Kind::Float)?;
+        let each = weights.f_to_device(classes.device())?.f_index_select(0, classes)?;
+        Ok(Some(each.f_view([-1, 1])?))
+    }
+
+    fn age(
+        &self,
+        logits: &Tensor,
+        target: &Tensor,
+        ages: &Tensor,
+        weights: Option<&Tensor>,
+    ) -> Result<Tensor> {
         let log = logits.f_log_softmax(1, Kind::Float)?;
         let n = logits.size()[0];
-        let cross_entropy = log.f_mul(target)?.f_sum(Kind::Float)?.f_div_scalar(n)?.f_neg()?;
+        let mut each = log.f_mul(target)?;
+        if let Some(weights) = weights {
+            each = each.f_mul(weights)?;
+        }
+        let cross_entropy = each.f_sum(Kind::Float)?.f_div_scalar(n)?.f_neg()?;
         if self.expectation == 0.0 {
             return Ok(cross_entropy);
         }
         let years = years(self.task)?.f_to_device(logits.device())?;
-        let error = log.f_exp()?.f_mv(&years)?.f_sub(ages)?.f_abs()?.f_mean(Kind::Float)?;
+        let mut error = log.f_exp()?.f_mv(&years)?.f_sub(ages)?.f_abs()?;
+        if let Some(weights) = weights {
+            error = error.f_mul(&weights.f_view([-1])?)?;
+        }
+        let error = error.f_mean(Kind::Float)?;
         Ok(cross_entropy.f_add(&error.f_mul_scalar(self.expectation)?)?)
     }
 }
 
-fn gender(logits: &Tensor, target: &Tensor) -> Result<Tensor> {
-    Ok(logits.f_binary_cross_entropy_with_logits::<Tensor>(target, None, None, Reduction::Mean)?)
+fn gender(logits: &Tensor, target: &Tensor, weights: Option<&Tensor>) -> Result<Tensor> {
+    Ok(logits.f_binary_cross_entropy_with_logits(target, weights, None, Reduction::Mean)?)
 }
 
 impl Loss for RecipeLoss {
     fn id(&self) -> String {
-        "recipe".to_owned() // its settings are part of the recipe, which is in the key
+        // Its settings are part of the recipe, which is in the key.
+        match &self.class_weights[..] {
+            [] => "recipe".to_owned(),
+            weights => format!("recipe, class weights {weights:?}"),
+        }
     }
 
     fn of(&self, logits: &Tensor, targets: &Targets) -> Result<Tensor> {
-        let outputs = targets.outputs();
+        let (outputs, weights) = (targets.outputs(), self.weights(targets)?);
+        let weights = weights.as_ref();
         match self.task {
-            Task::Gender => gender(logits, outputs),
-            Task::AgeGroup { .. } | Task::Years => self.age(logits, outputs, targets.ages()),
+            Task::Gender => gender(logits, outputs, weights),
+            Task::AgeGroup { .. } | Task::Years => {
+                self.age(logits, outputs, targets.ages(), weights)
+            }
             Task::Both => {
                 let n = Task::Years.outputs();
-                let female = gender(&logits.f_narrow(1, 0, 1)?, &outputs.f_narrow(1, 0, 1)?)?;
+                let (one, target) = (logits.f_narrow(1, 0, 1)?, outputs.f_narrow(1, 0, 1)?);
+                let female = gender(&one, &target, weights)?;
                 let (logits, outputs) = (logits.f_narrow(1, 1, n)?, outputs.f_narrow(1, 1, n)?);
-                let age = self.age(&logits, &outputs, targets.ages())?;
+                let age = self.age(&logits, &outputs, targets.ages(), None)?;
                 Ok(female.f_mul_scalar(self.gender_weight)?.f_add(&age)?)
             }
         }
@@ -82,7 +122,7 @@ mod tests {
 
     fn loss(task: Task, labels: &[Label], recipe: &Recipe, logits: &Tensor) -> f64 {
         let targets = Targets::new(task, labels, recipe, Device::Cpu).unwrap();
-        f64::try_from(RecipeLoss::new(task, recipe).of(logits, &targets).unwrap()).unwrap()
+        f64::try_from(RecipeLoss::new(task, recipe, &[]).of(logits, &targets).unwrap()).unwrap()
     }
 
     #[test]
@@ -101,6 +141,28 @@ mod tests {
         let expected = 12f64.ln() + 0.1 * (27.5 + 29.5) / 2.0;
         let found = loss(Task::age_group(), &labels, &with_error, &logits);
         assert!((found - expected).abs() < 1e-4, "{found}, not {expected}");
+    }
+
+    #[test]
+    fn a_class_of_weight_0_does_not_count_and_one_of_2_counts_twice() {
+        let labels = [Label::new(3, Gender::Female), Label::new(60, Gender::Male)];
+        let recipe = Recipe { expectation: 0.1, ..Recipe::report(Task::Gender) };
+        for task in [Task::Gender, Task::age_group()] {
+            let _turn = utils::random::turn();
+            let logits = Tensor::randn([2, task.outputs()], (Kind::Float, Device::Cpu));
+            let weighted = |female: f64, male: f64| {
+                let mut weights = vec![0.0; task.classes().len()];
+                (weights[task.class_of(&labels[0])], weights[task.class_of(&labels[1])]) =
+                    (female, male);
+                let targets = Targets::new(task, &labels, &recipe, Device::Cpu).unwrap();
+                let loss = RecipeLoss::new(task, &recipe, &weights);
+                f64::try_from(loss.of(&logits, &targets).unwrap()).unwrap()
+            };
+            let all = loss(task, &labels, &recipe, &logits);
+            assert!((weighted(1.0, 1.0) - all).abs() < 1e-6);
+            assert!((weighted(1.0, 0.0) + weighted(0.0, 1.0) - all).abs() < 1e-6);
+            assert!((weighted(2.0, 0.0) - 2.0 * weighted(1.0, 0.0)).abs() < 1e-6);
+        }
     }
 
     #[test]

@@ -80,7 +80,7 @@ mod tests {
     fn pictures_are_reduced_as_they_are_when_they_are_read() -> Result<()> {
         let faces = Faces::synthetic(8, 3)?;
         let read = |size| -> Result<Tensor> {
-            let pictures = faces.pictures(size)?.tensor.f_to_kind(Kind::Float)?;
+            let pictures = faces.pictures(size)?.f_to_kind(Kind::Float)?;
             Ok(pictures.f_permute([0, 3, 1, 2])?)
         };
         let apart =

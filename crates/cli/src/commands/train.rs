@@ -116,8 +116,8 @@ pub fn run(args: Args) -> Result<()> {
     }
     if let Some(card) = args.save {
         trained.card.command = command(); // a network that was loaded has an older command
-        trained.save(&card, args.half)?;
-        out!("saved as {}", trained.path().display())?;
+        let saved = if args.half { trained.save_half(&card) } else { trained.save(&card) }?;
+        out!("saved as {}", saved.display())?;
     }
     Ok(())
 }
