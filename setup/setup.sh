@@ -49,12 +49,23 @@ if [ ! -x "$python" ]; then
     "$base" -m venv .venv || { rm -rf .venv; fail "the Python environment .venv could not be created."; }
 fi
 
+# --- the kernel: compiled while the Python packages are downloaded ---
+compiling=
+trap '[ -z "$compiling" ] || kill "$compiling" 2>/dev/null || true' EXIT
+if ! grep -qs "\"evcxr_jupyter $evcxr " "$env/.crates.toml" || [ ! -x "$env/bin/evcxr_jupyter" ]; then
+    # With less optimization it compiles in two thirds of the time and starts 0.7 s later.
+    say "compiling the Rust kernel evcxr_jupyter $evcxr, about 5 minutes on 2 cores ..."
+    # In another folder, because this project's .cargo/config.toml must not apply.
+    (cd / && CARGO_PROFILE_RELEASE_OPT_LEVEL=1 exec cargo install "evcxr_jupyter@$evcxr" --locked --root "$env" --quiet) &
+    compiling=$!
+fi
+
 # --- Python packages: the list in environment.yml ---
 missing=$("$python" setup/packages.py)
 if [ -n "$missing" ]; then
     [ "$env" = "$root/.venv" ] || fail "the conda environment $env lacks packages of environment.yml: ${missing//$'\n'/ }" \
         "Run: conda env update -f environment.yml" "or: conda deactivate, then make setup, which creates .venv"
-    say "installing PyTorch and Jupyter into .venv, 1 to 5 minutes ..."
+    say "installing PyTorch and Jupyter into .venv meanwhile, 1 to 5 minutes ..."
     # shellcheck disable=SC2086  # one word per package
     "$python" -m pip install --quiet --no-cache-dir $missing ||
         fail "pip could not install the packages of environment.yml." "See above; then run make setup again."
@@ -69,14 +80,11 @@ if [ ! -e "$detector" ] || [ setup/detector.py -nt "$detector" ]; then
         fail "the face detector's weights could not be written to $detector." "See above; then run make setup again."
 fi
 
-# --- the kernel ---
-if ! grep -qs "\"evcxr_jupyter $evcxr " "$env/.crates.toml" || [ ! -x "$env/bin/evcxr_jupyter" ]; then
-    # With less optimization it compiles in two thirds of the time and starts 0.7 s later.
-    say "compiling the Rust kernel evcxr_jupyter $evcxr, about 5 minutes on 2 cores ..."
-    # In another folder, because this project's .cargo/config.toml must not apply.
-    (cd / && CARGO_PROFILE_RELEASE_OPT_LEVEL=1 cargo install "evcxr_jupyter@$evcxr" --locked --root "$env" --quiet) ||
-        fail "evcxr_jupyter could not be compiled." "See above; then run make setup again."
+# --- the kernel, continued ---
+if [ -n "$compiling" ]; then
+    wait "$compiling" || fail "evcxr_jupyter could not be compiled." "See above; then run make setup again."
 fi
+compiling=
 "$python" setup/kernel.py --install
 
 # --- dependencies, the library that cells link, and the program that ./ror runs ---

@@ -26,7 +26,7 @@ if [ -n "${ONLY:-}" ]; then
     case $ONLY in
     *.ipynb) synthetic "$ONLY" ;;
     tests/*.rs)
-        cargo build --locked --examples --quiet
+        cargo build --locked --profile test --examples --quiet
         cargo test --locked --test "$(basename "$ONLY" .rs)"
         ;;
     crates/*/tests/*.rs)
@@ -48,7 +48,7 @@ step "format"
 cargo fmt --all --check
 step "lints (clippy), compiling the tests"
 cargo test --locked --lib --bins --tests --benches --no-run --quiet
-cargo build --locked --examples --quiet # tests/examples.rs runs them
+cargo build --locked --profile test --examples --quiet # tests/examples.rs runs them
 step "unit and integration tests"
 cargo test --locked --quiet --lib --bins --tests --no-fail-fast
 step "the C++ shim under AddressSanitizer"
