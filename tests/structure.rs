@@ -21,7 +21,10 @@ struct Names {
 
 fn is_test(attributes: &[Attribute]) -> bool {
     let is_cfg_test = |attribute: &Attribute| match &attribute.meta {
-        Meta::List(list) => list.path.is_ident("cfg") && list.tokens.to_string() == "test",
+        Meta::List(list) => {
+            let tokens = list.tokens.to_string();
+            list.path.is_ident("cfg") && (tokens == "test" || tokens.starts_with("all (test ,"))
+        }
         _ => false,
     };
     attributes.iter().any(is_cfg_test)
@@ -174,7 +177,8 @@ fn target(
         if names.contains_key(&below) {
             at = below;
         } else if let Some(other) = names[&at].exported.get(name).filter(|_| hops < 8) {
-            return target(&at, other, names, hops + 1).or(Some(at));
+            // What another crate has is nobody's here.
+            return target(&at, other, names, hops + 1);
         } else {
             break;
         }
