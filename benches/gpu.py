@@ -11,7 +11,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 STEPS = sys.argv[1] if len(sys.argv) > 1 else "50"
 RUNS = 3
-CARD = {"32": "gender-32px.json", "64": "both-64px.json", "128": "both-64px.json"}
+CARD = {"32": "both-32px.json", "64": "both-64px.json", "128": "both-64px.json"}
 
 
 def measured(command: list[str]) -> dict | None:

@@ -19,7 +19,7 @@ pack() {
     done
     cp "$(rustc --print target-libdir)"/libstd-*.so benches/gpu.sh benches/gpu.py python/ror.py target/gpu/
     cp benches/rivals/{report,train,predict_folder,ceiling}.py target/gpu/
-    cp models/both-64px.* models/gender-32px.json target/gpu/models/
+    cp models/both-64px.* models/both-32px.json target/gpu/models/
     strip target/gpu/{waits,training}
     tar -C target -czf target/gpu.tar.gz gpu
     du -sh target/gpu.tar.gz

@@ -155,15 +155,13 @@ impl Task {
         }
     }
 
-    /// An age group in the original's words: `10 - 15` is ages 11 to 15.
+    /// The highest age in years that it can predict: [`MAX_AGE`] for age groups, else [`OLDEST`].
     #[cfg(feature = "tables")]
-    pub(crate) fn original_name(self, group: usize) -> String {
-        let (gap, group) = (self.gap(), group as u32);
-        let last = match self {
+    pub(crate) fn oldest(self) -> u32 {
+        match self {
             Task::AgeGroup { .. } => MAX_AGE,
-            _ => u32::MAX,
-        };
-        format!("{} - {}", gap * group, (gap * (group + 1)).min(last))
+            _ => OLDEST,
+        }
     }
 
     /// The group (from 0) that an age falls into; beyond the last, the last. 0 for gender.
@@ -275,11 +273,6 @@ mod tests {
         assert!(Task::AgeGroup { gap: 0 }.check().is_err());
         assert_eq!(Task::age_group().ages()[0], 3.0); // ages 1 to 5
         assert_eq!(Task::AgeGroup { gap: 7 }.classes()[8], "57-60");
-        assert_eq!(Task::AgeGroup { gap: 7 }.original_name(8), "56 - 60");
-        assert_eq!(
-            (Task::age_group().original_name(0), Task::Years.original_name(17)),
-            ("0 - 5".into(), "85 - 90".into())
-        );
     }
 
     #[test]

@@ -122,7 +122,7 @@ fn what_holds_no_face_gives_none_and_what_is_no_picture_an_error() {
 
     let missing = Detector::open(Path::new("/no/such.safetensors")).unwrap_err();
     assert!(format!("{missing:#}").contains("make setup"), "{missing:#}");
-    let other = project().join("models/gender-32px.safetensors");
+    let other = project().join("models/both-32px.safetensors");
     let other = format!("{:#}", Detector::open(&other).unwrap_err());
     assert!(other.contains("conv1.weight is missing"), "{other}");
 

@@ -227,7 +227,7 @@ impl Bench {
             }
             "train" => {
                 let mut rows = vec![];
-                for (size, card) in [("32", card("gender-32px")), ("64", card("both-64px"))] {
+                for (size, card) in [("32", card("both-32px")), ("64", card("both-64px"))] {
                     let own = words(&[&card, size, "128", "20"]);
                     let rival = |mode: &str| words(&[&card, size, "128", "20", mode]);
                     let (eager, compile) = (rival("eager"), rival("compile"));
@@ -314,7 +314,7 @@ impl Bench {
                 rows
             }
             "ranks" => {
-                let own = words(&[&card("gender-32px"), "32", "128", "20"]);
+                let own = words(&[&card("both-32px"), "32", "128", "20"]);
                 let ours = || measured(&mut self.two_ranks(&self.own_command("train", &own)));
                 let ddp = || measured(&mut self.two_ranks(&self.rival_command("ddp.py", &own)));
                 let one = || {

@@ -8,6 +8,7 @@ use archive::{File, contents, read_picture};
 use super::{Record, Source};
 use crate::task::Label;
 use utils::hash::sha256;
+use utils::paths;
 
 /// Images stored as files below one folder.
 #[derive(Debug)]
@@ -56,7 +57,7 @@ impl Folder {
 
 impl Source for Folder {
     fn describe(&self) -> String {
-        self.path.display().to_string()
+        paths::short(&self.path)
     }
 
     fn bytes(&self, index: usize) -> Result<Vec<u8>> {

@@ -194,6 +194,15 @@ mod tests {
         assert_eq!((baseline.net.architecture(), baseline.net.outputs()), ("keras_baseline", 1));
     }
 
+    /// So a notebook's training of both loads the network that ships.
+    #[test]
+    fn the_default_for_both_is_the_network_that_ships() {
+        let clone = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let experiment = Experiment::open(&clone.join("experiments/both-32px.toml")).unwrap();
+        assert_eq!(experiment.recipe, Recipe::both());
+        assert_eq!(experiment.net, RorConfig::deep(Task::Both.outputs()).into());
+    }
+
     /// The file of the fast training is what its method does.
     #[test]
     fn the_fast_training_is_the_same_as_a_file() {

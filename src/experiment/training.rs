@@ -37,7 +37,7 @@ use utils::progress::{say, thousands};
 /// # fn main() -> anyhow::Result<()> {
 /// let faces = Faces::open()?;
 /// let split = Protocol::OriginalGender.split(&faces)?;
-/// let gender = Training::new(&faces, &split, Task::Gender).train_or_load()?;
+/// let both = Training::new(&faces, &split, Task::Both).train_or_load()?;
 /// let short = Training::new(&faces, &split, Task::Gender).epochs(5).learning_rate(1e-3).train_or_load()?;
 /// # Ok(())
 /// # }
@@ -80,7 +80,8 @@ fn known(known: &Known) -> Result<&Trained> {
 }
 
 impl Training {
-    /// A training with [`Recipe::suited`] of the paper's network, or of a small one on synthetic faces.
+    /// A training with [`Recipe::suited`] of the paper's network, of a deeper one for gender and age, or
+    /// of a small one on synthetic faces.
     pub fn new(faces: &Faces, split: &Split, task: Task) -> Self {
         Self {
             faces: faces.clone(),
@@ -125,7 +126,7 @@ impl Training {
 
     /// A training of minutes: [`Recipe::fast`], without stochastic depth.
     pub fn fast(self) -> Self {
-        let net = RorConfig { survival: 1.0, ..suited(self.task, &self.faces) };
+        let net = RorConfig { survival: 1.0, ..plain(self.task, &self.faces) };
         let recipe = Recipe::fast(self.task);
         Self { net: net.into(), recipe, ..self }
     }
@@ -579,9 +580,17 @@ impl Training {
 }
 
 /// The report's network, or on synthetic faces a small one.
-pub(super) fn suited(task: Task, faces: &Faces) -> RorConfig {
+fn plain(task: Task, faces: &Faces) -> RorConfig {
     match faces.is_synthetic() {
         true => RorConfig::small(task.outputs()),
         false => RorConfig::new(task.outputs()),
+    }
+}
+
+/// The same, but for gender and age of photographs a deeper network.
+pub(super) fn suited(task: Task, faces: &Faces) -> RorConfig {
+    match task {
+        Task::Both if !faces.is_synthetic() => RorConfig::deep(task.outputs()),
+        _ => plain(task, faces),
     }
 }

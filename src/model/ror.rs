@@ -81,6 +81,12 @@ impl RorConfig {
         Self { widths: [32, 64, 128, 256], blocks: [1; 4], survival: 1.0, ..Self::new(outputs) }
     }
 
+    /// The deeper shape of the networks that ship: 3, 4, 6 and 3 blocks per group, without stochastic
+    /// depth.
+    pub fn deep(outputs: i64) -> Self {
+        Self { blocks: [3, 4, 6, 3], survival: 1.0, ..Self::new(outputs) }
+    }
+
     /// Number of weights of the convolutions and dense layers, in f64 so that no shape overflows.
     fn weights(&self) -> f64 {
         let mut from = self.widths[0] as f64;

@@ -10,6 +10,10 @@ use crate::predict::LabelledPrediction;
 use crate::task::Gender;
 use utils::hash::rank;
 
+/// What the notebook's HTML and a figure's SVG contain if they show photographs of a data set, whose
+/// licence may forbid to publish them. Synthetic faces are not marked.
+pub const PHOTOGRAPHS: &str = "ror-photographs-of-a-data-set";
+
 /// A grid of `rows` x `columns` faces drawn at random from a records table, each labeled such as
 /// "Male: 23". The seed decides which; a table with no more rows than that is shown completely and
 /// in its order.
@@ -39,19 +43,39 @@ pub fn faces(
         indices.sort_by_cached_key(|index| rank(seed, &index.to_string()));
         indices.truncate(rows * columns);
     }
-    let pictures = indices
-        .iter()
-        .map(|index| {
-            let label = faces.record(*index)?.label;
-            let gender = match label.gender {
-                Gender::Male => "Male",
-                Gender::Female => "Female",
-            };
-            Ok((format!("{gender}: {}", label.age), faces.bytes(*index)?))
-        })
-        .collect::<Result<Vec<_>>>()?;
+    let captions = indices.iter().map(|index| {
+        let label = faces.record(*index)?.label;
+        let gender = match label.gender {
+            Gender::Male => "Male",
+            Gender::Female => "Female",
+        };
+        Ok((format!("{gender}: {}", label.age), *index))
+    });
     let what = if faces.is_synthetic() { "Synthetic faces" } else { "Faces" };
-    picture_grid(what, &pictures, columns)
+    captioned_faces(what, faces, captions.collect::<Result<Vec<_>>>()?, columns)
+}
+
+/// A grid of faces of a data set, each with a caption: pairs of caption and index.
+///
+/// # Errors
+/// No faces, no columns, an index outside the set, or an image that can't be read.
+pub fn captioned_faces(
+    title: &str,
+    faces: &Faces,
+    captions: Vec<(String, usize)>,
+    columns: usize,
+) -> Result<Figure> {
+    let pictures = captions.into_iter().map(|(text, index)| Ok((text, faces.bytes(index)?)));
+    let figure = picture_grid(title, &pictures.collect::<Result<Vec<_>>>()?, columns)?;
+    Ok(marked(figure, !faces.is_synthetic()))
+}
+
+/// Marks a figure that shows photographs.
+fn marked(figure: Figure, photographs: bool) -> Figure {
+    match photographs {
+        true => figure.with_elements(&format!("<metadata>{PHOTOGRAPHS}</metadata>\n")),
+        false => figure,
+    }
 }
 
 /// A grid of faces, each with its prediction and its label: "female, 31" and "is 33" below it, or
@@ -93,5 +117,6 @@ pub fn predictions(predictions: &[LabelledPrediction]) -> Result<Figure> {
         "{}; red: {wrong} with a wrong gender or an age more than 10 years off",
         counted(shown.len(), "image")
     );
-    captioned("Predictions and labels", &note, &shown, 6)
+    let figure = captioned("Predictions and labels", &note, &shown, 6)?;
+    Ok(marked(figure, predictions.iter().any(|one| !one.synthetic)))
 }

@@ -26,6 +26,6 @@ pub use charts::{
     score_map,
 };
 pub use curves::{compare, curves};
-pub use faces::{faces, predictions};
+pub use faces::{PHOTOGRAPHS, captioned_faces, faces, predictions};
 pub use photo::photo;
 pub use presets::{ages, ages_before_after, ages_by_gender, breakdown, genders, reliability};

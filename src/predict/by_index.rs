@@ -8,10 +8,9 @@ use serde::{Serialize, Serializer};
 
 use super::{FacePrediction, Predictor};
 use crate::Task;
-use crate::data::{Faces, Part, Protocol, decode};
+use crate::data::{Faces, Protocol, decode};
 use crate::experiment::Training;
 use crate::model::RorConfig;
-use crate::store::{ModelStore, Trained};
 use crate::task::Label;
 use crate::train::Recipe;
 
@@ -30,13 +29,25 @@ pub struct LabelledPrediction {
     pub face: FacePrediction,
     /// The image file's bytes (JPEG or PNG).
     pub picture: Vec<u8>,
+    /// Whether the image is synthetic rather than a photograph.
+    pub synthetic: bool,
 }
 
 impl LabelledPrediction {
-    /// The group of the true age; `None` above the last group.
+    /// The group of the true age; `None` if the network can't predict it.
     pub fn true_group(&self) -> Option<usize> {
-        let group = Task::Years.group_of(self.label.age);
-        (group < self.face.groups.len()).then_some(group)
+        let (task, age) = (self.face.task, self.label.age);
+        (age <= task.oldest()).then(|| task.group_of(age))
+    }
+
+    /// Says so if the true age is outside what the network can predict.
+    pub fn note(&self) -> Option<String> {
+        let (age, oldest) = (self.label.age, self.face.task.oldest());
+        (age > oldest).then(|| {
+            format!(
+                "The true age, {age}, is outside what this network can predict: 0 to {oldest} years."
+            )
+        })
     }
 }
 
@@ -53,12 +64,13 @@ impl fmt::Debug for LabelledPrediction {
 }
 
 impl fmt::Display for LabelledPrediction {
-    /// The four lines of the original project.
+    /// The four lines of the original project. It wrote `10 - 15` for ages 11 to 15, which are `11-15`
+    /// here as everywhere else.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "True gender: {}", self.label.gender.name())?;
         writeln!(f, "Predict gender: {}", self.face.gender.name())?;
         writeln!(f, "True Age: {}", self.label.age)?;
-        write!(f, "Predict age group: {}", self.face.task.original_name(self.face.group))
+        write!(f, "Predict age group: {}", self.face.age_group)
     }
 }
 
@@ -85,31 +97,25 @@ impl Serialize for LabelledPrediction {
 }
 
 impl Predictor {
-    /// Opens the pretrained network on photographs. On synthetic faces, opens a network for gender
-    /// and one for age, trained first if they do not exist.
+    /// Opens the pretrained network on photographs. On synthetic faces, opens a network that is
+    /// trained on them first if it does not exist.
     ///
     /// # Errors
     /// Weights that are missing or damaged, or a training that fails.
     pub fn suited(faces: &Faces) -> Result<Self> {
         match faces.is_synthetic() {
-            true => Self::by_recipes(faces, None, None),
+            true => trained(faces, |training| training),
             false => Self::pretrained(),
         }
     }
 
-    /// Opens the report's networks trained with these recipes, or trains them. `None` is the
-    /// original project's network that is included or, on synthetic faces, one trained with the
-    /// defaults.
+    /// Opens the report's network for gender and age trained with a recipe, or trains it.
     ///
     /// # Errors
-    /// Weights that are missing or damaged, or a training that fails.
-    pub fn by_recipes(faces: &Faces, gender: Option<Recipe>, age: Option<Recipe>) -> Result<Self> {
-        let is_default = gender.is_none();
-        let gender = net(faces, Task::Gender, gender, None).context("the gender network")?;
-        // As in the notebook: the default age network starts from the default gender network.
-        let start = Some(&gender).filter(|_| is_default);
-        let age = net(faces, Task::age_group(), age, start).context("the age network")?;
-        Self::new(vec![gender, age])
+    /// An invalid recipe, weights that are damaged, or a training that fails.
+    pub fn by_recipe(faces: &Faces, recipe: Recipe) -> Result<Self> {
+        let net = RorConfig::new(Task::Both.outputs());
+        trained(faces, |training| training.net(net).recipe(recipe))
     }
 
     /// Predicts for the image at an index of a set.
@@ -127,42 +133,20 @@ impl Predictor {
             label: record.label,
             face: self.predict(&picture)?,
             picture: bytes,
+            synthetic: faces.is_synthetic(),
         })
     }
 }
 
-/// Returns the network for one task: trained with a recipe, or else the pretrained one (on
-/// photographs), or else trained with the defaults, from `start` if that has not seen this split's
-/// images.
-fn net(
-    faces: &Faces,
-    task: Task,
-    recipe: Option<Recipe>,
-    start: Option<&Trained>,
-) -> Result<Trained> {
-    let (protocol, shipped) = match task {
-        Task::Gender => (Protocol::OriginalGender, "gender-32px"),
-        _ => (Protocol::OriginalAge, "groups-32px"),
-    };
-    if recipe.is_none() && !faces.is_synthetic() {
-        return ModelStore::default().open(shipped);
-    }
-    let split = protocol.split(faces)?;
-    let training = Training::new(faces, &split, task).quiet();
-    if let Some(recipe) = recipe {
-        return training.net(RorConfig::new(task.outputs())).recipe(recipe).train_or_load();
-    }
-    let unseen = |start: &&Trained| {
-        start.check_unseen(faces, &split, &[Part::Validation, Part::Test]).is_ok()
-    };
-    match start.filter(unseen) {
-        Some(start) => training.start_from(start).train_or_load(),
-        None => training.train_or_load(),
-    }
+/// A predictor of a network for gender and age that is trained on a data set.
+fn trained(faces: &Faces, change: impl FnOnce(Training) -> Training) -> Result<Predictor> {
+    let split = Protocol::OriginalGender.split(faces)?;
+    let training = change(Training::new(faces, &split, Task::Both).quiet());
+    Predictor::new(vec![training.train_or_load()?])
 }
 
 /// What the last call of [`pred_gender_age_group_with`] used.
-type Last = Option<((Option<Recipe>, Option<Recipe>), Faces, Predictor)>;
+type Last = Option<(Option<Recipe>, Faces, Predictor)>;
 
 /// Predicts gender and age group of the image at an index of the data set.
 ///
@@ -173,31 +157,30 @@ type Last = Option<((Option<Recipe>, Option<Recipe>), Faces, Predictor)>;
 /// An index outside the set, a data set that can't be opened, an image that can't be decoded,
 /// weights that are missing or damaged, or a training that fails.
 pub fn pred_gender_age_group(index: impl TryInto<i64>) -> Result<LabelledPrediction> {
-    pred_gender_age_group_with(index, None, None)
+    by_index(index, None)
 }
 
-/// Predicts as [`pred_gender_age_group`] does, with the report's networks trained with custom
-/// recipes (batch size, epochs and learning rate as in the original, or any other field of a
-/// [`Recipe`]). They are trained first if they do not exist.
+/// Predicts as [`pred_gender_age_group`] does, with the report's network trained with a custom
+/// recipe (batch size, epochs and learning rate as in the original, or any other field of a
+/// [`Recipe`]). It is trained first if it does not exist.
 ///
 /// # Errors
 /// An index outside the set, a data set that can't be opened, an image that can't be decoded, an
 /// invalid recipe, or a training that fails.
 pub fn pred_gender_age_group_with(
     index: impl TryInto<i64>,
-    gender: Option<Recipe>,
-    age: Option<Recipe>,
+    recipe: Recipe,
 ) -> Result<LabelledPrediction> {
-    let index = index.try_into().map_err(|_| anyhow!("the index does not fit into 64 bits"))?;
-    by_index(index, (gender, age))
+    by_index(index, Some(recipe))
 }
 
-fn by_index(index: i64, wanted: (Option<Recipe>, Option<Recipe>)) -> Result<LabelledPrediction> {
+fn by_index(index: impl TryInto<i64>, recipe: Option<Recipe>) -> Result<LabelledPrediction> {
     static LAST: Mutex<Last> = Mutex::new(None);
+    let index = index.try_into().map_err(|_| anyhow!("the index does not fit into 64 bits"))?;
     let mut last =
         LAST.lock().map_err(|_| anyhow!("an earlier prediction panicked: restart the kernel"))?;
-    if let Some((recipes, faces, predictor)) = &*last
-        && *recipes == wanted
+    if let Some((used, faces, predictor)) = &*last
+        && *used == recipe
     {
         return predictor.predict_index(faces, index);
     }
@@ -207,11 +190,11 @@ fn by_index(index: i64, wanted: (Option<Recipe>, Option<Recipe>)) -> Result<Labe
     };
     // Checked before a long training.
     faces.index(index)?;
-    let predictor = match wanted.clone() {
-        (None, None) => Predictor::suited(&faces)?,
-        (gender, age) => Predictor::by_recipes(&faces, gender, age)?,
+    let predictor = match recipe.clone() {
+        None => Predictor::suited(&faces)?,
+        Some(recipe) => Predictor::by_recipe(&faces, recipe)?,
     };
     let prediction = predictor.predict_index(&faces, index);
-    *last = Some((wanted, faces, predictor));
+    *last = Some((recipe, faces, predictor));
     prediction
 }

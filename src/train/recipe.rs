@@ -175,9 +175,40 @@ impl Recipe {
         }
     }
 
-    /// What suits the data: [`Recipe::shipped`] for UTKFace, [`Recipe::quick`] for synthetic faces.
+    /// Gender and age by one network of 32 px: what `both-32px` was trained by.
+    pub(crate) fn both() -> Self {
+        Self {
+            epochs: 84,
+            learning_rate: 3e-3,
+            warm_up: 0.15,
+            expectation: 0.2,
+            gender_weight: 2.0,
+            seed: 2,
+            augment: Augment {
+                rotation: 0.15,
+                scale: 0.1,
+                shift: 0.1,
+                contrast: 0.2,
+                level: 0.2,
+                erased: 0.2,
+                brightness: 0.2,
+                grey: 0.1,
+                blur: 0.01,
+                noise: 0.15,
+                ..Augment::default()
+            },
+            ..Self::shipped(Task::Both)
+        }
+    }
+
+    /// What suits the data: for photographs, what the networks of 32 px that ship were trained by;
+    /// [`Recipe::quick`] for synthetic faces.
     pub fn suited(task: Task, faces: &Faces) -> Self {
-        if faces.is_synthetic() { Self::quick(task) } else { Self::shipped(task) }
+        match task {
+            _ if faces.is_synthetic() => Self::quick(task),
+            Task::Both => Self::both(),
+            _ => Self::shipped(task),
+        }
     }
 
     /// Refuses settings that can't train.

@@ -21,22 +21,22 @@ def refused(error: type, words: str, call) -> None:
 
 
 place, models = Path(sys.argv[1]), Path(ror.__file__).parents[1] / "models"
-refused(FileNotFoundError, "choose from age-32px", lambda: Ror.from_pretrained("nobody"))
-for name in ("gender-32px.json", "gender-32px.safetensors"):
+refused(FileNotFoundError, "choose from both-32px", lambda: Ror.from_pretrained("nobody"))
+for name in ("both-32px.json", "both-32px.safetensors"):
     shutil.copy(models / name, place / name)
-weights = place / "gender-32px.safetensors"
+weights = place / "both-32px.safetensors"
 whole = weights.read_bytes()
 weights.write_bytes(whole[:-1000])
-refused(ValueError, "checksum mismatch", lambda: Ror.from_pretrained(place / "gender-32px.json"))
+refused(ValueError, "checksum mismatch", lambda: Ror.from_pretrained(place / "both-32px.json"))
 refused(ValueError, "cut off?", lambda: ror.read_safetensors(weights))
 weights.unlink()
-refused(FileNotFoundError, "gender-32px.safetensors", lambda: Ror.from_pretrained(place / "gender-32px.json"))
+refused(FileNotFoundError, "both-32px.safetensors", lambda: Ror.from_pretrained(place / "both-32px.json"))
 (place / "config.json").write_text('{"model_type": "another"}')
 refused(ValueError, "config.json does not describe a network of ror.py", lambda: Ror.from_pretrained(place))
-card = json.loads((models / "gender-32px.json").read_text())
+card = json.loads((models / "both-32px.json").read_text())
 refused(ValueError, "keras_baseline", lambda: Ror({**card, "net": {**card["net"], "architecture": "keras_baseline"}}))
 
-net, picture = Ror.from_pretrained("gender-32px"), np.zeros((32, 32, 3), dtype=np.uint8)
+net, picture = Ror.from_pretrained("both-32px"), np.zeros((32, 32, 3), dtype=np.uint8)
 assert net.predict([]) == [] and len(net.predict([picture] * 33)) == 33
 refused(TypeError, "a list of images", lambda: net.predict("face.jpg"))
 refused(ValueError, "uint8 (height, width, 3)", lambda: net.predict([picture.astype(np.float32)]))

@@ -59,7 +59,7 @@ fn evaluate_measures_any_folder_and_prints_json() {
 fn evaluate_measures_corrupted_pictures() {
     let (place, data) = (TempDir::new().unwrap(), faces_folder(12));
     let output = with_models(&place, &data)
-        .args(["evaluate", "--corrupted", "--model", "gender-32px", "--data"])
+        .args(["evaluate", "--corrupted", "--model", "groups-32px", "--data"])
         .arg(data.path())
         .output()
         .unwrap();

@@ -37,7 +37,7 @@ fn cached_pictures_with_other_bytes_are_made_anew() {
     let evaluate = || {
         let mut program = program(place.path(), folder.path());
         program.env("ROR_MODELS", &models);
-        program.args(["evaluate", "--json", "--model", "gender-32px", "--data"]).arg(folder.path());
+        program.args(["evaluate", "--json", "--model", "both-32px", "--data"]).arg(folder.path());
         let output = program.output().unwrap();
         assert!(output.status.success(), "{}", words(&output));
         let stderr = String::from_utf8(output.stderr).unwrap();

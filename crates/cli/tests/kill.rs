@@ -250,7 +250,7 @@ fn a_training_killed_again_and_again_ends_with_the_same_weights() {
 fn evaluate(place: &Path, archive: &Path) -> std::process::Command {
     let mut program = program(place, archive);
     program.env("ROR_MODELS", Path::new(common::ROOT).join("models"));
-    program.args(["evaluate", "--json", "--model", "gender-32px", "--data"]).arg(archive);
+    program.args(["evaluate", "--json", "--model", "both-32px", "--data"]).arg(archive);
     program
 }
 

@@ -376,7 +376,7 @@ fn answers_that_are_there_are_taken_made_again_or_refused() {
     assert_eq!(after.iter().filter(|(path, time)| whole[*path] == **time).count(), 1);
 
     // Answers of other networks, or of photos, are not mixed with these.
-    let small = ["--model", "gender-32px", "--model", "groups-32px"];
+    let small = ["--model", "both-32px"];
     says(&fails(&mut command(&small)), &["000.parquet contains answers of other networks", "--to"]);
     let mut photographs = predict(place.path());
     photographs.arg(&from).arg("--to").arg(&to);

@@ -2,6 +2,7 @@
 //! explanations and visualizations, and exports for Python.
 
 mod ablation;
+mod comparison;
 mod corruption;
 mod explain;
 pub mod export;
@@ -13,6 +14,7 @@ mod robustness;
 mod visualize;
 
 pub use ablation::{Ablation, Difference, Differences, Trial, Trials};
+pub use comparison::{Compared, Comparison};
 pub use corruption::Corruption;
 pub use explain::{Explain, Explanation};
 pub use published::{PublishedResults, Row};

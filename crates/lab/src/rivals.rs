@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn the_rivals_file_is_read_whole() {
         let rivals = rivals().unwrap();
-        assert_eq!(rivals.len(), 17);
+        assert_eq!(rivals.len(), 19);
         let best = rivals
             .iter()
             .filter(|r| r.protocol == Protocol::Random && r.metric == Metric::Mae)

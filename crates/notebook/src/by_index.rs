@@ -10,7 +10,7 @@ use ror::{anyhow::Result, predict};
 /// # Errors
 /// As the library's.
 pub fn pred_gender_age_group(index: impl TryInto<i64>) -> Result<LabelledPrediction> {
-    pred_gender_age_group_with(index, None, None)
+    printed(predict::pred_gender_age_group(index)?)
 }
 
 /// Predicts as [`ror::predict::pred_gender_age_group_with`] does, and prints the four lines.
@@ -19,10 +19,12 @@ pub fn pred_gender_age_group(index: impl TryInto<i64>) -> Result<LabelledPredict
 /// As the library's.
 pub fn pred_gender_age_group_with(
     index: impl TryInto<i64>,
-    gender: Option<Recipe>,
-    age: Option<Recipe>,
+    recipe: Recipe,
 ) -> Result<LabelledPrediction> {
-    let found = predict::pred_gender_age_group_with(index, gender, age)?;
+    printed(predict::pred_gender_age_group_with(index, recipe)?)
+}
+
+fn printed(found: LabelledPrediction) -> Result<LabelledPrediction> {
     println!("{found}");
     Ok(found)
 }

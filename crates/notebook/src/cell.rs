@@ -2,7 +2,8 @@
 
 use std::fmt::Display;
 
-use utils::live::tell_failed;
+use serde_json::json;
+use utils::live::{tell, tell_failed};
 
 /// Sends one block of content to evcxr.
 pub(super) fn block(mime: &str, content: impl Display) {
@@ -13,6 +14,16 @@ pub(super) fn block(mime: &str, content: impl Display) {
 #[doc(hidden)]
 pub fn failed() {
     tell_failed("the cell ended with an error");
+}
+
+/// What the front puts in place of the variables that a failed cell did not define.
+#[doc(hidden)]
+pub struct NotKept;
+
+/// Tells the front which variables a failed cell has stored.
+#[doc(hidden)]
+pub fn kept(names: &[&str]) {
+    tell(&json!({ "kept": names }));
 }
 
 /// `println!` for cells. When `?` ends a cell, evcxr's own code prints a marker and then reports

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Table;
 use super::show::{Output, Show};
-use lab::{Explanation, PublishedResults};
+use lab::{Comparison, Explanation, PublishedResults};
 use ror::data::{Duplicates, Faces, Split};
 use ror::experiment::Search;
 use ror::metrics::{Evaluation, Metrics};
@@ -163,6 +163,12 @@ impl Show for PublishedResults {
     }
 }
 
+impl Show for Comparison {
+    fn output(&self) -> Result<Output, String> {
+        (self.table(), self.plot()).output()
+    }
+}
+
 impl Show for Explanation {
     fn output(&self) -> Result<Output, String> {
         self.figure().output()
@@ -254,11 +260,14 @@ impl Show for Photo {
 fn beside_chart(found: &LabelledPrediction) -> String {
     let jpeg = found.picture.starts_with(&[0xFF, 0xD8]);
     let picture = format!(
-        "<img width='200' height='200' alt='image {}' src='{}'>",
+        "<img class='{}' width='200' height='200' alt='image {}' src='{}'>",
+        if found.synthetic { "ror-synthetic" } else { plot::PHOTOGRAPHS },
         found.index,
         data_url(if jpeg { "image/jpeg" } else { "image/png" }, &found.picture)
     );
-    charts(&found.face, Some(&picture), Some((found.label.gender as usize, found.true_group())))
+    let truth = Some((found.label.gender as usize, found.true_group()));
+    let note = found.note().map(|note| format!("<p>{}</p>", escape(&note)));
+    charts(&found.face, Some(&picture), truth) + &note.unwrap_or_default()
 }
 
 /// Formats the probabilities as HTML, next to an image if there is one. `truth` is the true gender

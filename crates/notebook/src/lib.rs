@@ -14,11 +14,12 @@ mod interact;
 mod last;
 mod live;
 mod show;
+mod stdin;
 mod table;
 
 pub use by_index::{pred_gender_age_group, pred_gender_age_group_with};
 #[doc(hidden)]
-pub use cell::failed;
+pub use cell::{NotKept, failed, kept};
 pub use control::{Control, Number};
 pub use distributed;
 pub use interact::interact;
@@ -28,11 +29,14 @@ pub use last::{ByDebug, ByShow, Last};
 pub use live::Moving;
 pub use ror::*;
 pub use show::{Output, Show, show};
+#[doc(hidden)]
+pub use stdin::{Stdin, stdin};
 pub use table::Table;
 
 /// Everything a notebook needs: `use ror::prelude::*;`
 pub mod prelude {
-    pub use crate::report::{self, Ablation, Explain, PublishedResults, Remeasure, Trials};
+    pub use crate::report::{self, Ablation, Comparison, Explain, PublishedResults};
+    pub use crate::report::{Remeasure, Trials};
     pub use crate::{Moving, Show, Table, interact, show};
     pub use crate::{pred_gender_age_group, pred_gender_age_group_with};
     pub use anyhow::Context;

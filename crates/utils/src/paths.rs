@@ -6,7 +6,7 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 fn variable(name: &str) -> Option<PathBuf> {
     env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
@@ -21,6 +21,13 @@ fn user(xdg: &str, below: &str) -> PathBuf {
 /// The folder of a clone, from `$ROR_HOME`, which its scripts set.
 pub fn clone() -> Option<PathBuf> {
     variable("ROR_HOME")
+}
+
+/// A path in words: within the clone, relative to it.
+pub fn short(path: &Path) -> String {
+    let clone = clone();
+    let inside = clone.as_ref().and_then(|clone| path.strip_prefix(clone).ok());
+    inside.unwrap_or(path).display().to_string()
 }
 
 /// The folder that may contain `UTKFace.tar.gz`: `data` in a clone, otherwise

@@ -60,8 +60,9 @@ pub fn exciting_faces(
             let at = [rank, column as i64];
             let score = scores.f_double_value(&at)?;
             let face = indices[best.f_int64_value(&at)? as usize];
-            shown.push((format!("channel {channel}: {score:.1}"), faces.bytes(face)?));
+            shown.push((format!("channel {channel}: {score:.1}"), face));
         }
     }
-    plot::picture_grid(&format!("Faces with the highest activations in {layer}"), &shown, EXCITING)
+    let title = format!("Faces with the highest activations in {layer}");
+    plot::captioned_faces(&title, faces, shown, EXCITING)
 }
