@@ -20,6 +20,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -105,20 +106,32 @@ def take_slot() -> Path:
             number += 1
 
 
+def other_home() -> str:
+    """Says so if the dependencies were compiled from the sources of another CARGO_HOME: cargo then compiles
+    all of them again."""
+    home = str(Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo").resolve())
+    made = [re.search(r"\S+(?=/registry/src/)", file.read_text()) for file in ROOT.glob("target/*/debug/deps/anyhow-*.d")]
+    homes = {str(Path(found[0]).resolve()) for found in made if found}
+    if not homes or home in homes:
+        return ""
+    return f"CARGO_HOME is {home}, but was {homes.pop()}, so all dependencies are compiled again, about ten minutes; "
+
+
 def compile(report, group: int) -> list[dict]:
     """Compiles the crate, and returns cargo's messages. The processes belong to a process group."""
     command = ["cargo", "build", "--locked", "--package=ror-notebook", "--message-format=json-render-diagnostics"]
     # Only .cargo/config.toml counts, as in setup/env.sh.
     unset = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "LIBTORCH"]
     environment = {name: value for name, value in os.environ.items() if name not in unset}
-    messages, said = [], tempfile.TemporaryFile("w+")
+    messages, said, why = [], tempfile.TemporaryFile("w+"), other_home()
+    report(f"{why}the crate is compiled if it has changed")
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=said, text=True, process_group=group
     ) as cargo:
         for line in cargo.stdout:
             messages.append(json.loads(line))
             if messages[-1]["reason"] == "compiler-artifact" and not messages[-1]["fresh"]:
-                report(f"the crate is compiled, {messages[-1]['target']['name']} is done")
+                report(f"{why}the crate is compiled, {messages[-1]['target']['name']} is done")
     said.seek(0)
     sys.stderr.write(words := said.read())
     if cargo.returncode != 0:
@@ -229,7 +242,6 @@ def install() -> None:
 
 def prepare(slot: Path, report, group: int) -> list[str]:
     """Prepares everything that evcxr needs, and returns its command."""
-    report("the crate is compiled if it has changed")
     library, search = build(slot / "lib", report, group)
     report("evcxr starts")
     write_view(slot / "read")

@@ -20,6 +20,8 @@ Marked lines: the front reads lines that consist of `EVCXR_FRONT ` and a JSON ob
         the cell has noticed that it should stop and is finishing its step: it gets a minute
     EVCXR_FRONT {"failed": "why"}
         the cell ends with an error; evcxr itself reports "ok" after a panic and after a `?`
+    EVCXR_FRONT {"kept": [NAME, ...]}
+        the cell ends with an error, but has stored these variables, see keep.py
     EVCXR_FRONT {"capture": true}
         what is printed from now on belongs to the controls that follow
     EVCXR_FRONT {"interact": NUMBER, "controls": [...], "data": {...}}

@@ -8,7 +8,8 @@ import time
 from contextlib import suppress
 
 from . import rewrite
-from .process import compilers
+from .keep import keeping
+from .process import END, ERROR, compilers
 from .widgets import labels, picture
 from .wire import Message
 
@@ -27,6 +28,8 @@ class Cell:
         self.asks, self.failed = False, None  # whether it waits for input; the error it reported
         self.interrupted, self.killed, self.deadline = False, False, math.inf
         self.reply, self.idle, self.end = None, None, math.inf  # evcxr's last messages, and when to send them
+        self.rewritten, self.ran, self.erred, self.kept = False, False, False, None  # see keep.py
+        self.errors = []  # of its compilation
         self.captured, self.interacts, self.heard = None, 0, ""  # output held back; number of `interact`s; a result
         self.began, self.parts, self.follower = time.monotonic(), {}, None  # live displays, see `follow`
         self.looked, self.waited, self.moves = time.monotonic(), False, []  # for standard input; moves being drawn
@@ -41,6 +44,14 @@ class Cells:
         request = self.wire.made("execute_request", {}, content)
         self.cell = Cell(Message(request), {}, hidden=then)
         self.behind["shell"].send_multipart(request)
+
+    def start(self, cell: Cell, plain: bool = False) -> None:
+        """Sends a client's code to evcxr, if possible so that it keeps its variables if it fails."""
+        code = rewrite.without_stdin(str(cell.request.content.get("code", "")))
+        kept = None if plain or not self.process.commands else keeping(code)
+        self.cell, cell.rewritten = cell, kept is not None
+        cell.reply, cell.idle, cell.end, cell.errors = None, None, math.inf, []
+        self.behind["shell"].send_multipart(self.wire.changed(cell.request, cell.request.content | {"code": kept or code}))
 
     def call(self, interact) -> None:
         """Calls the closure of a control that was moved."""
@@ -114,7 +125,7 @@ class Cells:
         elif kind == "stream":  # before the process of cells has connected
             self.text(content["name"], content["text"])
         elif kind == "error":
-            self.publish(kind, cell.parent, rewrite.error(content, self.count, self.moved))
+            cell.errors.append(rewrite.error(content, self.count, self.moved))
         else:
             self.publish(kind, cell.parent, content | {"execution_count": self.count})
 
@@ -141,6 +152,9 @@ class Cells:
                 case {"failed": str(why)}:
                     if cell:
                         cell.failed = why
+                case {"kept": list(names)}:
+                    if cell:
+                        cell.kept = {str(name) for name in names}
                 case {"capture": True}:
                     if cell:
                         cell.captured = []
@@ -155,6 +169,18 @@ class Cells:
         except (ValueError, RecursionError, ZeroDivisionError):
             return False
         return True
+
+    def told(self, line: bytes) -> list[bytes]:
+        """Returns what evcxr is told instead of one of its own lines: not of an error, if the cell has kept
+        its variables."""
+        cell = self.cell
+        if cell and cell.rewritten and line == ERROR:
+            cell.erred = True
+            return []
+        if cell and line == END:
+            cell.ran = True
+            return [ERROR, END] if cell.erred and cell.kept is None else [END]
+        return [line]
 
     def display(self, data: dict, name: str | None = None) -> None:
         parent = self.cell.parent if self.cell else self.parent
@@ -201,6 +227,8 @@ class Cells:
         """The process of cells has ended, or has been replaced."""
         self.known, self.attempts = {}, 0
         cell = self.cell
+        if cell:
+            cell.ran = True
         if cell and cell.interact:
             cell.interact.moves, self.cell = cell.moves, None
             self.stop.unlink(missing_ok=True)
@@ -227,12 +255,20 @@ class Cells:
         self.process.read()
         self.process.release()
         cell, self.cell = self.cell, None
+        failed = cell.reply.content["status"] == "error"
+        if failed and cell.rewritten and not cell.ran and not cell.interrupted:
+            self.start(cell, plain=True)
+            return
+        for content in cell.errors:
+            self.publish("error", cell.parent, content)
         if cell.hidden:
             self.stop.unlink(missing_ok=True)
             cell.hidden(cell.heard)
             self.go_on()
         elif self.process.commands:
-            self.hide(":vars", lambda text: self.leave(cell, rewrite.variables(text)))
+            look = lambda _: self.hide(":vars", lambda text: self.leave(cell, rewrite.variables(text)))
+            # Any code makes evcxr forget the variables that are marked as `NotKept`.
+            look("") if cell.kept is None else self.hide("()", look)
         else:
             self.leave(cell, {})
 
@@ -248,7 +284,7 @@ class Cells:
         for name, text in cell.captured or []:
             self.publish("stream", cell.parent, {"name": name, "text": text})
         if self.process.commands and not cell.interrupted:
-            gone = rewrite.defined(code) - variables.keys() if failed else set()
+            gone = (rewrite.defined(code) if cell.kept is None else cell.kept) - variables.keys() if failed else set()
             lost = self.known.keys() - variables.keys() - gone
             for names, name, say in [(gone, "stderr", rewrite.not_kept), (lost, "stdout", rewrite.moved)]:
                 if names:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import zmq
 
+from . import ports
 from .cells import Cell, Cells
 from .history import History
 from .process import Process
@@ -27,6 +28,8 @@ from .wire import CHANNELS, INFO, Message, Wire, address, beside
 GRACE = 2  # seconds for evcxr to shut down; Jupyter gives the front 2.5
 SILENT = 1  # seconds until a waiting cell says why it waits
 ANSWERED_BY_EVCXR = ["execute_request", "complete_request", "inspect_request", "is_complete_request"]
+
+
 def safely(do, *arguments) -> None:
     """Calls `do` and prints exceptions, so that a malformed message does not end the front."""
     try:
@@ -44,6 +47,7 @@ class Front(Cells):
         self.count, self.parent, self.attempts = 0, {}, 0  # of the last cell; tries to start its process
         self.known, self.moved, self.displays = {}, {}, set()  # variables' types; the cells that moved some; displays
         self.names, self.completing = names, {}  # for completions; code up to the cursor of requests
+        self.open_ports = set()  # ports of evcxr that others on the machine can still reach
         self.waits = None  # what a cell shows while the kernel starts: when it came, and whether it was shown
         self.patience, self.jupyter = float(os.environ.get("EVCXR_FRONT_PATIENCE", 5)), os.getppid()
         self.stop, self.second = folder / "front.stop", folder / "front.json"
@@ -98,14 +102,14 @@ class Front(Cells):
             self.state = state
 
         try:
-            self.start(prepare(report, self.guard.pid))
+            self.start_evcxr(prepare(report, self.guard.pid))
         except Exception as error:
             self.refusal = str(error)
             print(f"front: {error}", file=sys.stderr)
         with suppress(OSError):
             self.waker.send(b"\0")
 
-    def start(self, command: list[str]) -> None:
+    def start_evcxr(self, command: list[str]) -> None:
         inner = beside(self.connection)
         with open(self.second, "x", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
             json.dump(inner, file)
@@ -118,7 +122,16 @@ class Front(Cells):
             close_fds=False,  # evcxr also gets the files that the caller made inheritable
             process_group=self.guard.pid,
         )
-        self.inner = inner
+        self.inner, self.open_ports = inner, {inner[f"{channel}_port"] for channel in CHANNELS}
+
+    def close_ports(self) -> None:
+        """Closes evcxr's ports to others. Nobody needs its heartbeat."""
+        needed = self.open_ports - {self.inner["hb_port"]}
+        try:
+            self.open_ports -= ports.close(self.evcxr.pid, self.open_ports, needed)
+        except (OSError, AttributeError) as error:
+            print(f"front: other users of this machine can reach evcxr's ports: {error}", file=sys.stderr)
+            self.open_ports = set()
 
     def connect(self) -> None:
         """Connects to evcxr once it has been started, and asks it whether it is ready."""
@@ -139,11 +152,14 @@ class Front(Cells):
             if not self.ready():
                 safely(self.connect)
                 safely(self.say_why)
+            if self.open_ports and not self.prepared:
+                safely(self.close_ports)
             due = min(self.cell.deadline, self.cell.end) if self.cell else math.inf
+            longest = 0.02 if self.open_ports else 1
             poller = zmq.Poller()
             for each in [*self.receivers, self.signals, *self.process.sockets()]:
                 poller.register(each, zmq.POLLIN)
-            found = dict(poller.poll(math.ceil(1000 * max(0, min(1, due - time.monotonic())))))
+            found = dict(poller.poll(math.ceil(1000 * max(0, min(longest, due - time.monotonic())))))
             if self.signals.fileno() in found:
                 caught = self.signals.recv(100)
                 self.ending = signal.SIGTERM in caught
@@ -251,8 +267,8 @@ class Front(Cells):
             self.publish("status", message.header, {"execution_state": "busy"})
             code = str(message.content.get("code", ""))
             self.publish("execute_input", message.header, {"execution_count": self.count, "code": code})
-            self.cell, self.displays = Cell(message, message.header), set()
-            self.behind["shell"].send_multipart(message.frames)
+            self.displays = set()
+            self.start(Cell(message, message.header))
         elif self.refusal:
             self.answer(channel, message, {"status": "error", "ename": "Error", "evalue": "the kernel did not start"})
         else:

@@ -25,6 +25,7 @@ LINE = re.compile(
 # What may become such a line.
 PART = re.compile(rb"EVCXR_BEGIN_CONTENT .*\Z|EVCXR_[^\n]*\Z|E(?:V(?:C(?:X(?:R)?)?)?)?\Z", re.DOTALL)
 END = b"EVCXR_EXECUTION_COMPLETE\n"
+ERROR = b"EVCXR_ERROR_OCCURRED\n"
 AT_ONCE = 64  # pieces read from a process that prints without end, before others get their turn
 
 
@@ -49,8 +50,8 @@ class Stream:
 
 
 class Process:
-    """The connections of the process of cells. `text`, `line` and `lost` of `front` are called for what
-    it prints and when it ends."""
+    """The connections of the process of cells. `text`, `line`, `told` and `lost` of `front` are called for
+    what it prints and when it ends."""
 
     def __init__(self, path: Path, front):
         self.front, self.streams, self.commands = front, [], None
@@ -113,7 +114,8 @@ class Process:
             if not self.front.line(line[len(MARK) :]):
                 self.front.text(stream.name, line)
         else:
-            self.send({"pass": part.decode(errors="replace"), "ends": part == END})
+            for line in self.front.told(part):
+                self.send({"pass": line.decode(errors="replace"), "ends": line == END})
 
     def release(self) -> None:
         """Passes on what was held back because it could become a line: at the end of a cell it is text."""

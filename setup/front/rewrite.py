@@ -5,6 +5,11 @@ from functools import cached_property
 from pathlib import Path
 
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
+# Strings, characters and comments, in which nothing is code.
+NO_CODE = re.compile(
+    r"""//[^\n]*|/\*.*?\*/|\bb?r(\#*)".*?"\1|"(?:\\.|[^"\\])*"|'(?:\\[^']+|[^'\\])'""", re.DOTALL
+)
+STDIN = re.compile(r"(?<![\w.:])(?:(?:::\s*)?(?:std\s*::\s*)?io\s*::\s*stdin\b|stdin(?=\s*\(\s*\)))")
 LET = re.compile(r"^let\s+(?:mut\s+)?([a-z_]\w*)", re.MULTILINE)
 # What every value has; nobody looks for it.
 COMMON = "borrow borrow_mut clone clone_from clone_into from into into_drawing_area output output_of_all to_owned try_from try_into type_id"
@@ -14,6 +19,21 @@ def variables(text: str) -> dict[str, str]:
     """Returns the names and types in the answer to evcxr's command `:vars`."""
     lines = [line.split(": ", 1) for line in text.splitlines() if re.match(r"[a-z]\w*: ", line)]
     return {name: of for name, of in lines}
+
+
+def masked(code: str) -> str:
+    """Returns code of the same length with spaces for strings, characters and comments."""
+    return NO_CODE.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), code)
+
+
+def without_stdin(code: str) -> str:
+    """Returns a cell's code with an error for standard input, which belongs to evcxr: reading it would wait
+    for a line that nobody types."""
+    if re.search(r"\bfn\s+stdin\b", code):
+        return code
+    for found in reversed([*STDIN.finditer(masked(code))]):
+        code = f"{code[: found.start()]}ror::stdin{code[found.end() :]}"
+    return code
 
 
 def defined(code: str) -> set[str]:

@@ -64,6 +64,11 @@ class Wire:
         parts = [json.dumps(part, allow_nan=False).encode() for part in [header, parent, metadata or {}, content]]
         return [DELIMITER, self.sign(parts), *parts]
 
+    def changed(self, message: Message, content: dict) -> list[bytes]:
+        """Returns the frames of a message with another content."""
+        parts = [*message.parts[:3], json.dumps(content, allow_nan=False).encode()]
+        return [*message.identities, DELIMITER, self.sign(parts), *parts]
+
     def checked(self, frames: list[bytes]) -> Message | None:
         """Returns a message if it is signed and evcxr can read it. evcxr ends at a message it can't read."""
         try:

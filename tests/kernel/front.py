@@ -9,6 +9,7 @@ import os
 import queue
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,6 +23,9 @@ import zmq
 from jupyter_client import BlockingKernelClient, KernelManager
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "setup" / "front"))
+from ports import LISTENS, sockets, table  # noqa: E402
 
 START = 1200  # seconds; after an edit the kernel first compiles the crate
 LIMIT = 60  # seconds for a message
@@ -43,8 +47,9 @@ LOOP = 'println!("begun"); while !asked_to_stop() { wait(10); } Err::<(), &str>(
 ENDLESS = 'println!("begun"); while std::hint::black_box(true) { wait(10); }'
 QUESTION = """
 println!("EVCXR_INPUT_REQUEST:name?");
+use std::io as inner; // the front makes `std::io::stdin` an error
 let mut line = String::new();
-std::io::stdin().read_line(&mut line).unwrap();
+inner::stdin().read_line(&mut line).unwrap();
 println!("hello {}", line.trim());
 """
 
@@ -259,6 +264,16 @@ class Cells(unittest.TestCase):
             self.kernel.client.input(name)
             self.kernel.client.input("stray")  # must not answer the next question
             self.assertEqual(text(self.kernel.finish(id)[0], "stdout"), f"hello {name}\n")
+
+    def test_others_cannot_reach_evcxr(self):
+        """One message could hang it."""
+        inodes = sockets(self.kernel.evcxr())
+        ports = [port for port, _, state, inode in table() if state == LISTENS and inode in inodes]
+        self.assertEqual(len(ports), 5)
+        for port in ports:
+            with self.assertRaises(TimeoutError):
+                socket.create_connection(("127.0.0.1", port), timeout=0.5)
+        self.assertEqual(result(self.kernel.run("1 + 1")[0]), "2")
 
     # Interrupts
 

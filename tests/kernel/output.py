@@ -86,14 +86,31 @@ class Output(unittest.TestCase):
         late = self.kernel.client.get_iopub_msg(timeout=LIMIT)
         self.assertEqual((late["parent_header"]["msg_id"], late["content"]["text"]), (id, "late\n"))
 
-    def test_standard_input_can_be_read(self):
-        code = 'let mut line = String::new(); std::io::stdin().read_line(&mut line)?; println!("got {line:?}");'
+    def test_standard_input_is_an_error(self):
+        read = "let mut line = String::new(); {}.read_line(&mut line)?;"
+        for code in [
+            read.format("std::io::stdin()"),
+            "use std::io; " + read.format("io::stdin()"),
+            "use std::io::stdin; " + read.format("stdin()"),
+            "use std::io::{Read, stdin}; " + read.format("stdin ( )"),
+            "std::io::read_to_string(std::io::stdin())?;",
+            "for line in std::io::stdin().lines() { println!(\"{}\", line?); }",
+            "use std::io::BufRead; std::io::stdin().lock().read_line(&mut String::new())",
+        ]:
+            messages, reply = self.run_cell(code)
+            self.assertEqual(reply["status"], "error", code)
+            self.assertIn("a cell has no standard input", text(messages, "stderr"), code)
+        messages, _ = self.run_cell('println!("std::io::stdin() {}", r#"io::stdin"#); // io::stdin()')
+        self.assertEqual(text(messages, "stdout"), "std::io::stdin() io::stdin\n")
+
+    def test_libraries_that_read_standard_input_ask(self):
+        """What the front can't see in the code."""
+        code = """use std::io as inner; let mut line = String::new();
+inner::stdin().read_line(&mut line)?; println!("got {line:?}");"""
         id = self.kernel.send(code, allow_stdin=True)
         self.kernel.client.get_stdin_msg(timeout=LIMIT)
         self.kernel.client.input("Ada")
         self.assertEqual(text(self.kernel.finish(id)[0], "stdout"), 'got "Ada\\n"\n')
-        messages, _ = self.run_cell(code, allow_stdin=False)  # nobody can be asked
-        self.assertEqual(text(messages, "stdout"), 'got "\\n"\n')
 
     # Shown values
 
@@ -147,10 +164,50 @@ class Output(unittest.TestCase):
         messages, _ = self.run_cell("table.height()")
         self.assertRegex(str(messages), r"`table` was moved by cell \[\d+\]")
 
+    def value(self, name: str) -> str:
+        """What a variable shows, or that there is none."""
+        messages, _ = self.run_cell(name)
+        shown = [m["content"]["data"]["text/plain"] for m in messages if m["msg_type"] == "execute_result"]
+        return shown[0] if shown else "cannot find" if "cannot find value" in str(messages) else str(messages)
+
+    def test_a_failing_cell_keeps_what_ran(self):
+        fail = 'Err::<(), &str>("no")?;'
+        for code, kept, lost in [
+            (f"let one = 1;\nlet two = vec![2]; {fail}\nlet three = 3;", {"one": "1", "two": "[2]"}, ["three"]),
+            (f"let (mut a, b) = (String::from(\"a\"), 2.5);\nlet c: u32 = \"x\".parse()?;", {"a": '"a"', "b": "2.5"}, ["c"]),
+            (f"let mut list = vec![];\nfor i in 0..3 {{ list.push(i); if i == 1 {{ {fail} }} }}", {"list": "[0, 1]"}, []),
+            ("let small = faces.records().head(Some(3)); // a table\nsmall.column(\"agee\")?", {"small.height()": "3"}, []),
+            ('fn f() -> Result<()> { "x".parse::<u8>()?; Ok(()) } let q = 7;\nf()?', {"q": "7"}, []),
+            (f"let shadow = 1; let shadow = shadow + 1; {fail}", {"shadow": "2"}, []),
+        ]:
+            messages, reply = self.run_cell(code)
+            self.assertEqual(reply["status"], "error", code)
+            self.assertNotIn("Not kept", text(messages, "stderr"), code)
+            for name, value in kept.items():
+                self.assertEqual(self.value(name), value, code)
+            for name in lost:
+                self.assertEqual(self.value(name), "cannot find", code)
+        # The cells after it are as after any other.
+        self.assertEqual(self.value("one + two[0]"), "3")
+        _, reply = self.run_cell("let three = 4; let five = three + 1;")
+        self.assertEqual((reply["status"], self.value("five")), ("ok", "5"))
+
     def test_a_failing_cell_says_what_it_did_not_keep(self):
-        messages, reply = self.run_cell('let one = 1;\nlet two = 2; Err::<(), &str>("no")?;\nlet three = 3;')
+        code = 'let one = vec![1];\ndrop(one);\nlet two = 2; Err::<(), &str>("no")?;'
+        messages, reply = self.run_cell(code)
         self.assertEqual(reply["status"], "error")
-        self.assertIn("Not kept, because the cell failed: `one`, `three`, `two`", text(messages, "stderr"))
+        self.assertIn("Not kept, because the cell failed: `one`, `two`", text(messages, "stderr"))
+        messages, _ = self.run_cell('let zero = 0; panic!("short")')
+        self.assertIn("Not kept, because the cell failed: `zero`", text(messages, "stderr"))
+
+    def test_errors_of_cells_that_could_keep_variables(self):
+        """Such a cell is compiled a second time, as it was typed."""
+        messages, reply = self.run_cell("let fine = 1;\nlet broken: bool = faces.record(0)?;\nfine")
+        self.assertEqual([m["msg_type"] for m in messages].count("error"), 1)
+        error = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(messages[-2]["content"]["traceback"]))
+        self.assertIn(f"cell [{reply['execution_count']}], line 2", error)
+        self.assertNotRegex(str(messages), "evcxr_variable_store|NotKept|EvcxrUserCodeError")
+        self.assertIn("cannot find value `fine`", str(self.run_cell("fine")[0]))
 
     def test_cells_are_counted_from_one_without_gaps(self):
         first = self.run_cell("1")[1]["execution_count"]
@@ -212,12 +269,20 @@ for i in 0..4 {{ drawn.picture(i)?.save(format!("{folder}/{{}}_0_0_2017011600000
 
 class Start(unittest.TestCase):
     def test_a_cell_says_what_it_waits_for_and_why_the_kernel_does_not_start(self):
+        self.waits_for({}, "the crate is compiled")
+
+    def test_another_home_of_cargo_is_named(self):
+        home = tempfile.mkdtemp()
+        self.waits_for({"CARGO_HOME": home}, f"CARGO_HOME is {home}, but was ")
+
+    def waits_for(self, environment: dict[str, str], words: str) -> None:
+        """Starts a kernel whose cargo only waits and then fails."""
         with tempfile.TemporaryDirectory() as folder:
             cargo, go = Path(folder) / "cargo", Path(folder) / "go"
             cargo.write_text(f"#!/bin/sh\nwhile [ ! -e {go} ]; do sleep 0.1; done\necho 'error: a semicolon' >&2\nexit 1\n")
             cargo.chmod(0o755)
             manager = KernelManager(kernel_name="ror")
-            manager.start_kernel(env=os.environ | {"PATH": f"{folder}:{os.environ['PATH']}"})
+            manager.start_kernel(env=os.environ | {"PATH": f"{folder}:{os.environ['PATH']}"} | environment)
             client = manager.blocking_client()
             client.start_channels()
             try:
@@ -226,7 +291,7 @@ class Start(unittest.TestCase):
                 while not heard or heard[-1]["msg_type"] != "error":
                     heard.append(client.get_iopub_msg(timeout=LIMIT))
                     if heard[-1]["msg_type"] == "display_data":
-                        self.assertIn("the crate is compiled", heard[-1]["content"]["data"]["text/plain"])
+                        self.assertIn(words, heard[-1]["content"]["data"]["text/plain"])
                         go.touch()
                 self.assertIn("clear_output", kinds(heard))
                 self.assertIn("error: a semicolon", heard[-1]["content"]["traceback"])
