@@ -4,7 +4,7 @@ help:
 	@echo "make setup   prepare everything (once; about 12 minutes on 2 cores)"
 	@echo "make run     execute notebooks/project.ipynb; the result is target/notebooks/project.html"
 	@echo "./ror        the program, once set up: ./ror predict PICTURE"
-	@echo "make lab     open the notebooks in JupyterLab"
+	@echo "make lab     open JupyterLab with notebooks/project.ipynb"
 	@echo "make test    format, lints, documentation, tests, notebooks; ONLY=src/plot tests a part (setup/test.sh)"
 	@echo "make bench   time what a user waits for, beside rivals (needs ROR_DATA; see setup/bench.sh)"
 	@echo "make fuzz    break what is read, by libFuzzer; TIME=60 seconds a target (setup/fuzz.sh)"

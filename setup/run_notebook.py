@@ -1,9 +1,10 @@
 """Executes notebooks without a browser and stops at the first cell that fails.
 
-    python setup/run_notebook.py NOTEBOOK... --to FOLDER
+    python setup/run_notebook.py NOTEBOOK... --to FOLDER [--commit]
 
-Writes the executed notebook and an HTML page of it to FOLDER. Without a notebook, only starts and stops
-the kernel, which compiles what it needs.
+Writes the executed notebook and an HTML page of it to FOLDER, with `--commit` without the data set's
+images (see withhold.py), and then also over NOTEBOOK. Without a notebook, only starts and stops the
+kernel, which compiles what it needs.
 """
 
 import argparse
@@ -18,6 +19,8 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
+
+from withhold import withhold
 
 START = 1200  # seconds; after an edit, the kernel compiles the crate first
 LATE = 0.1  # seconds
@@ -70,7 +73,7 @@ async def execute(client: NotebookClient, cell, index: int) -> None:
         pass
 
 
-async def run(path: Path, folder: Path) -> bool:
+async def run(path: Path, folder: Path, commit: bool) -> bool:
     notebook = nbformat.read(path, as_version=4)
     replies = []
     client = NotebookClient(
@@ -78,6 +81,7 @@ async def run(path: Path, folder: Path) -> bool:
         timeout=None,
         startup_timeout=START,
         allow_errors=True,  # `failure` sees more than nbclient
+        coalesce_streams=True,
         on_cell_executed=lambda execute_reply, **_: replies.append(execute_reply["content"]),
         record_timing=False,  # otherwise every diff has five lines per cell
         resources={"metadata": {"path": str(path.parent)}},
@@ -103,6 +107,9 @@ async def run(path: Path, folder: Path) -> bool:
                 break
 
     folder.mkdir(parents=True, exist_ok=True)
+    if commit and not failed:
+        print(f"{path.name}: images of {withhold(notebook)} outputs are replaced")
+        nbformat.write(notebook, path)
     nbformat.write(notebook, folder / path.name)
     page, _ = HTMLExporter().from_notebook_node(notebook, {"metadata": {"name": path.stem}})
     (folder / path.name).with_suffix(".html").write_text(page, encoding="utf-8")
@@ -124,13 +131,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebooks", nargs="*", type=Path)
     parser.add_argument("--to", type=Path, metavar="FOLDER")
+    parser.add_argument("--commit", action="store_true")
     options = parser.parse_args()
     if not options.notebooks:
         asyncio.run(start_kernel())
         return 0
     if not options.to:
         parser.error("--to FOLDER is required")
-    return 0 if all(asyncio.run(run(path.resolve(), options.to)) for path in options.notebooks) else 1
+    runs = (asyncio.run(run(path.resolve(), options.to, options.commit)) for path in options.notebooks)
+    return 0 if all(runs) else 1
 
 
 if __name__ == "__main__":

@@ -8,25 +8,31 @@ use crate::format::{counted, decimals, number, percent};
 use crate::stats::ticks;
 
 /// Probabilities of the classes, each with its label; those that are below 1 % of all are added up.
-/// The largest is highlighted, and `truth`, the index of the true class, is marked.
+/// `predicted`, the index of the predicted class, is highlighted, and `truth`, that of the true class,
+/// is marked.
 ///
 /// # Errors
-/// No bars, a probability outside 0 to 1, or a `truth` that is not an index of `bars`.
-pub fn probabilities(title: &str, bars: &[(String, f64)], truth: Option<usize>) -> Result<Chart> {
+/// No bars, a probability outside 0 to 1, or an index that is not one of `bars`.
+pub fn probabilities(
+    title: &str,
+    bars: &[(String, f64)],
+    predicted: usize,
+    truth: Option<usize>,
+) -> Result<Chart> {
     ensure!(!bars.is_empty(), "there are no probabilities to show");
     for (label, share) in bars {
         let valid = (0.0..=1.0).contains(share);
         ensure!(valid, "the probability of {label:?} is {share}: choose 0 to 1");
     }
-    let (n, last) = (bars.len(), truth.unwrap_or(0));
-    ensure!(last < n, "the true class has index {last}, but there are only {n} classes");
-    let largest = bars.iter().map(|bar| bar.1).fold(0.0, f64::max);
-    let (mut names, mut shares, mut others) = (vec![], vec![], vec![]);
+    let (n, last) = (bars.len(), truth.unwrap_or(0).max(predicted));
+    ensure!(last < n, "a class has index {last}, but there are only {n} classes");
+    let (mut names, mut shares, mut kinds, mut others) = (vec![], vec![], vec![], vec![]);
     for (i, (label, share)) in bars.iter().enumerate() {
         let mark = if truth == Some(i) { "true: " } else { "" };
-        if *share >= 0.01 || truth == Some(i) || n <= 3 {
+        if *share >= 0.01 || i == predicted || truth == Some(i) || n <= 3 {
             names.push(format!("{mark}{label}"));
             shares.push(*share);
+            kinds.push(if i == predicted { "predicted" } else { "other" });
         } else {
             others.push(*share);
         }
@@ -34,16 +40,16 @@ pub fn probabilities(title: &str, bars: &[(String, f64)], truth: Option<usize>) 
     if !others.is_empty() {
         names.push(counted(others.len(), "other"));
         shares.push(others.iter().sum());
+        kinds.push("other");
     }
-    let kinds = shares.iter().map(|share| if *share == largest { "largest" } else { "other" });
+    let first = if kinds[0] == "predicted" { "#2C847A, #A0ABB6" } else { "#A0ABB6, #2C847A" };
     let table = df![
         "class" => &names,
         "share" => shares.iter().map(|share| 100.0 * share).collect::<Vec<_>>(),
         "words" => shares.iter().map(|share| percent(*share)).collect::<Vec<_>>(),
-        "kind" => kinds.collect::<Vec<_>>(),
+        "kind" => kinds,
     ]?;
     let chart = chart(&table).x("share").y("class").text("words").color("kind").bars().in_order();
-    let first = if shares[0] == largest { "#2C847A, #A0ABB6" } else { "#A0ABB6, #2C847A" };
     let chart = chart.palette(first).no_legend().size(400, 30 * names.len() as u32 + 62);
     Ok(chart.title(title).x_label("Probability (%)").y_label(""))
 }
@@ -105,15 +111,16 @@ mod tests {
     fn unlikely_classes_are_added_up_and_the_truth_stays() {
         let shares = [0.002, 0.523, 0.3, 0.17, 0.005];
         let bars: Vec<_> = shares.iter().zip(0..).map(|(s, i)| (format!("<{i}>"), *s)).collect();
-        let svg = svg(probabilities("Age", &bars, Some(4)));
+        let svg = svg(probabilities("Age", &bars, 2, Some(4)));
         for words in ["52.3 %", "30.0 %", "true: &lt;4&gt;", ">\n1 other\n<", ">\n0.2 %\n<"] {
             assert!(svg.contains(words), "{words}");
         }
-        assert_eq!(svg.matches("fill=\"#2C847A\"").count(), 1, "the largest");
+        assert_eq!(svg.matches("fill=\"#2C847A\"").count(), 1, "the predicted");
         assert!(!svg.contains(">\n100\n<"), "an axis to 100");
-        assert!(probabilities("None", &[], None).is_err());
-        assert!(probabilities("Percent", &[("a".into(), 70.0)], None).is_err());
-        assert!(probabilities("Index", &bars, Some(5)).is_err());
+        assert!(probabilities("None", &[], 0, None).is_err());
+        assert!(probabilities("Percent", &[("a".into(), 70.0)], 0, None).is_err());
+        assert!(probabilities("Index", &bars, 0, Some(5)).is_err());
+        assert!(probabilities("Index", &bars, 5, None).is_err());
     }
 
     #[test]

@@ -181,8 +181,8 @@ pub(crate) fn page(
 }
 
 impl Figure {
-    /// Adds SVG elements on top of the drawing.
-    pub(crate) fn with_elements(mut self, elements: &str) -> Self {
+    /// Adds SVG elements, which must be well-formed, on top of the drawing.
+    pub fn with_elements(mut self, elements: &str) -> Self {
         if let Some(end) = self.svg.rfind("</svg>") {
             self.svg.insert_str(end, elements);
         }

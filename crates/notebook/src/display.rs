@@ -278,8 +278,8 @@ fn charts(
     truth: Option<(usize, Option<usize>)>,
 ) -> String {
     let gender = [("male".to_owned(), 1.0 - face.female), ("female".to_owned(), face.female)];
-    let chart = |title, bars: &[(String, f64)], truth| {
-        let chart = plot::probabilities(title, bars, truth);
+    let chart = |title, bars: &[(String, f64)], predicted, truth| {
+        let chart = plot::probabilities(title, bars, predicted, truth);
         match chart.and_then(|chart| chart.figure()) {
             Ok(figure) => figure.html(),
             Err(error) => format!("<p>{}</p>", escape(&format!("{error:#}"))),
@@ -288,8 +288,9 @@ fn charts(
     // A table, because an untrusted notebook drops flexboxes.
     let cell =
         |content: &str| format!("<td style='vertical-align:top;text-align:left'>{content}</td>");
-    let genders = chart("Gender", &gender, truth.map(|(gender, _)| gender));
+    let genders = chart("Gender", &gender, face.gender as usize, truth.map(|(gender, _)| gender));
     let left = picture.map_or(String::new(), |picture| format!("{picture}<br>")) + &genders;
-    let right = chart("Age group", &face.groups, truth.and_then(|(_, group)| group));
+    let group = truth.and_then(|(_, group)| group);
+    let right = chart("Age group", &face.groups, face.group, group);
     format!("<table><tr style='background:none'>{}{}</tr></table>", cell(&left), cell(&right))
 }
