@@ -35,10 +35,10 @@ pub struct Slice {
 }
 
 impl Slice {
-    /// Who this is: "aged 10 to 19", "female", "Asian".
+    /// Who this is: "age 10 to 19", "female", "Asian".
     pub fn people(&self) -> String {
         match self.by {
-            By::Age => format!("aged {}", self.of),
+            By::Age => format!("age {}", self.of),
             By::Gender | By::Race => self.of.clone(),
         }
     }

@@ -207,7 +207,7 @@ pub(super) mod tests {
     #[test]
     fn groups_have_a_row_each_and_confidence_a_dot() {
         let found = svg(breakdown("For whom", &metrics(600)));
-        for words in ["all (600)", "aged 10 to 19", "female (480)", "Indian (120)"] {
+        for words in ["all (600)", "age 10 to 19", "female (480)", "Indian (120)"] {
             assert!(found.contains(words), "{words}");
         }
         let found = svg(reliability("Reliability", &metrics(600)));
