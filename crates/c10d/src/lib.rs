@@ -104,7 +104,8 @@ unsafe impl Send for Store {}
 unsafe impl Sync for Store {}
 
 impl Store {
-    /// Hosts a store until it is dropped, at `port`, or at any free port if `port` is 0.
+    /// Hosts a store until it is dropped, at `port`, or at any free port if `port` is 0. It has no
+    /// password; if `host` is the loopback (`127.0.0.1`, `localhost`), only this machine reaches it.
     ///
     /// # Errors
     /// The port is taken, or `host` is not a name of this machine.
@@ -327,6 +328,25 @@ mod tests {
             let ranks: Vec<_> = ranks.collect();
             ranks.into_iter().map(|rank| rank.join().unwrap()).collect()
         })
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn only_this_machine_reaches_a_store_on_the_loopback() {
+        for host in ["127.0.0.1", "localhost"] {
+            let store = Store::serve(host, 0, WAIT).unwrap();
+            let port = format!(":{:04X}", store.port());
+            let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(std::fs::read_to_string);
+            let tables = tables.into_iter().flatten().collect::<String>();
+            let listening = tables.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+            let listening: Vec<String> = listening
+                .filter(|row| row[1].ends_with(&port) && row[3] == "0A")
+                .map(|row| row[1].to_owned())
+                .collect();
+            assert_eq!(listening, [format!("0100007F{port}")]);
+        }
+        let taken = Store::serve("127.0.0.1", 0, WAIT).unwrap();
+        assert!(Store::serve("127.0.0.1", taken.port(), Duration::from_millis(300)).is_err());
     }
 
     #[test]

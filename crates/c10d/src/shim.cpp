@@ -2,8 +2,14 @@
 //
 // Each function returns null, or an error text that the caller frees. No exception leaves this file.
 
+#include <arpa/inet.h>
 #include <dlfcn.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -33,6 +39,36 @@ char* caught(F&& body) noexcept {
   } catch (...) {
     return strdup("unknown exception");
   }
+}
+
+// A socket that listens on `host` alone, for a host that is this machine's loopback; -1 for others.
+// TCPStore itself listens on all interfaces, and whoever reaches it may change what is in it.
+int loopback_socket(const char* host, uint16_t* port) {
+  addrinfo hints{}, *found = nullptr;
+  hints.ai_family = AF_INET;
+  hints.ai_socktype = SOCK_STREAM;
+  if (getaddrinfo(host, nullptr, &hints, &found) != 0) {
+    return -1; // TCPStore says why
+  }
+  sockaddr_in address = *reinterpret_cast<sockaddr_in*>(found->ai_addr);
+  freeaddrinfo(found);
+  if ((ntohl(address.sin_addr.s_addr) >> 24) != 127) {
+    return -1;
+  }
+  address.sin_port = htons(*port);
+  socklen_t length = sizeof address;
+  int on = 1, listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  auto* general = reinterpret_cast<sockaddr*>(&address);
+  bool done = listening >= 0 && setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+      bind(listening, general, length) == 0 && listen(listening, 128) == 0 &&
+      getsockname(listening, general, &length) == 0;
+  if (!done) {
+    int error = errno;
+    close(listening);
+    TORCH_CHECK(false, "cannot listen on ", host, ":", *port, ": ", strerror(error));
+  }
+  *port = ntohs(address.sin_port);
+  return listening;
 }
 
 // NCCL's functions, as declared in nccl.h. torch's CUDA library links NCCL; here it is loaded on
@@ -199,6 +235,13 @@ char* ror_c10d_store(const char* host, uint16_t port, bool serves, int64_t milli
     options.isServer = serves;
     options.waitWorkers = false;
     options.timeout = Millis(millis);
+    if (serves) {
+      int listening = loopback_socket(host, &port);
+      if (listening >= 0) {
+        options.port = port;
+        options.masterListenFd = listening;
+      }
+    }
     auto store = c10::make_intrusive<c10d::TCPStore>(host, options);
     *at = store->getPort();
     *out = new StorePtr(store);
