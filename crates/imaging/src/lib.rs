@@ -3,6 +3,8 @@
 //! The decoders are generic, so their loops are compiled in the crate that uses them. This crate is
 //! compiled with full optimization, so that crates that are edited often can compile quickly.
 
+mod kinds;
+
 use std::io::{BufRead, Cursor, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -11,8 +13,7 @@ use fast_image_resize as fir;
 use image::codecs::jpeg::JpegEncoder;
 use image::metadata::Orientation;
 use image::{
-    ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage,
-    RgbaImage,
+    DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage, RgbaImage,
 };
 use image_webp::WebPDecoder;
 use zune_jpeg::JpegDecoder;
@@ -29,10 +30,11 @@ const MOST_MEMORY: u64 = 7 * MOST_PIXELS;
 /// Maximum number of bytes of a PNG's color profile and texts. They can expand a thousandfold.
 const MOST_METADATA: u64 = 64 << 20;
 
-/// The first bytes of a JPEG and of a WebP.
+/// The first bytes of a JPEG, a WebP and a PNG.
 const JPEG: [u8; 2] = [0xFF, 0xD8];
 const WEBP: &[u8] = b"RIFF";
-const NO_PICTURE: &str = "not a JPEG, PNG or WebP image";
+const PNG: &[u8] = b"\x89PNG";
+const NO_PICTURE: &str = "not a JPEG, PNG, WebP, BMP, GIF or TIFF image";
 
 /// Runs a decoder and turns a panic into an error, so that one image can't end the work on others.
 ///
@@ -52,12 +54,15 @@ pub fn without_panic<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 pub fn memory(mut picture: impl BufRead + Seek) -> Result<u64> {
     let (width, height, each) = without_panic(|| {
         let start = picture.fill_buf()?;
+        if let Some(words) = kinds::unread(start) {
+            bail!(words);
+        }
         if start.starts_with(&JPEG) {
             jpeg_header(picture)
         } else if start.starts_with(WEBP) {
             webp_header(picture)
         } else {
-            png_header(picture)
+            other_header(picture)
         }
     })?;
     ensure!(width > 0 && height > 0, "empty image ({width} x {height} pixels)");
@@ -113,18 +118,18 @@ fn webp_header(picture: impl BufRead + Seek) -> Result<Header> {
     Ok((width, height, each))
 }
 
-fn png_header(picture: impl BufRead + Seek) -> Result<Header> {
+fn other_header(mut picture: impl BufRead + Seek) -> Result<Header> {
+    // The frame of a GIF and the strips of a TIFF are in memory beside the image.
+    let copies = if picture.fill_buf()?.starts_with(PNG) { 1 } else { 2 };
     let decoder = decoder(picture)?;
     let (width, height) = decoder.dimensions();
     // The decoded image, then converted to RGB, or to RGBA if it has an alpha channel.
-    let each = match decoder.color_type() {
-        ColorType::Rgb8 => 3 + 3,
-        color => u64::from(color.bytes_per_pixel()) + 3 + u64::from(color.has_alpha()),
-    };
-    Ok((width, height, each))
+    let color = decoder.color_type();
+    let own = copies * u64::from(color.bytes_per_pixel());
+    Ok((width, height, own + 3 + u64::from(color.has_alpha())))
 }
 
-/// Decodes a JPEG, PNG or WebP image to RGB.
+/// Decodes a JPEG, PNG, WebP, BMP, GIF (its first frame) or TIFF image to RGB.
 ///
 /// # Errors
 /// The bytes are not such an image or are truncated, or [`memory`] rejects the image.
@@ -140,7 +145,7 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage> {
     })
 }
 
-/// Decodes a photo (JPEG, PNG or WebP; also grayscale, CMYK, 16-bit or with an alpha channel) to
+/// Decodes a photo (as [`decode`]; also grayscale, CMYK, 16-bit or with an alpha channel) to
 /// RGB. Applies its EXIF orientation and puts transparent pixels on white.
 ///
 /// # Errors
@@ -187,9 +192,12 @@ fn decode_jpeg(bytes: &[u8], options: DecoderOptions) -> Result<Decoded> {
     Ok((picture.context("the JPEG has too few pixels")?, decoder.exif().cloned()))
 }
 
-/// Decodes a PNG or WebP and puts transparent pixels on white.
+/// Decodes a PNG, WebP, BMP, GIF (its first frame) or TIFF, and puts transparent pixels on white.
 fn decode_other(bytes: &[u8]) -> Result<Decoded> {
     let mut decoder = decoder(Cursor::new(bytes))?;
+    // A TIFF has it among its own fields, not in an EXIF block.
+    let is_tiff = bytes.starts_with(b"II") || bytes.starts_with(b"MM");
+    let turned = if is_tiff { decoder.orientation().ok() } else { None };
     let exif = match bytes.starts_with(WEBP) {
         true => {
             // Limited, because a small file may declare a block of gigabytes.
@@ -199,7 +207,8 @@ fn decode_other(bytes: &[u8]) -> Result<Decoded> {
         }
         false => decoder.exif_metadata().ok().flatten(),
     };
-    let picture = DynamicImage::from_decoder(decoder).context(DAMAGED)?;
+    let mut picture = DynamicImage::from_decoder(decoder).context(DAMAGED)?;
+    picture.apply_orientation(turned.unwrap_or(Orientation::NoTransforms));
     let picture = match picture.color().has_alpha() {
         true => over_white(picture.into_rgba8())?,
         false => picture.into_rgb8(),
@@ -207,12 +216,15 @@ fn decode_other(bytes: &[u8]) -> Result<Decoded> {
     Ok((picture, exif))
 }
 
-/// Creates a decoder for a PNG or WebP. Its memory limit applies only to metadata, which a PNG
-/// inflates before its pixels.
+/// Creates a decoder for what is not a JPEG. For a PNG or WebP, its memory limit applies only to
+/// metadata, which a PNG inflates before its pixels.
 fn decoder<'a>(picture: impl BufRead + Seek + 'a) -> Result<impl ImageDecoder + 'a> {
-    let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(MOST_METADATA);
     let mut reader = ImageReader::new(picture).with_guessed_format()?;
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(match reader.format() {
+        Some(ImageFormat::Png | ImageFormat::WebP) => MOST_METADATA,
+        _ => MOST_MEMORY,
+    });
     reader.limits(limits);
     reader.into_decoder().context(NO_PICTURE)
 }
