@@ -60,7 +60,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // One line with all causes and no backtrace. Quiet ranks print it too.
-            utils::progress::to_stderr(&format!("error: {error:#}"));
+            utils::progress::to_stderr(&format!("error: {}", utils::escape::error(&error)));
             ExitCode::FAILURE
         }
     }

@@ -8,6 +8,7 @@ use polars::prelude::{
     QuantileMethod, SortMultipleOptions, col, len,
 };
 
+use utils::escape::cell;
 use utils::files;
 
 /// Summaries of a table, and CSV output.
@@ -47,7 +48,7 @@ pub trait Frame {
     fn join_by(&self, column: &str, other: &DataFrame) -> Result<DataFrame>;
 
     /// Writes the table atomically as CSV: comma-separated, with a header, UTF-8, empty for a
-    /// missing value.
+    /// missing value. A text that a spreadsheet would run as a formula gets an apostrophe in front.
     ///
     /// # Errors
     /// A path that can't be written.
@@ -187,13 +188,13 @@ impl Frame for DataFrame {
 
     fn write_csv(&self, path: impl AsRef<Path>) -> Result<()> {
         let mut csv = csv::Writer::from_writer(vec![]);
-        csv.write_record(self.columns().iter().map(|column| column.name().as_str()))?;
+        csv.write_record(self.columns().iter().map(|column| cell(column.name()).into_owned()))?;
         for row in 0..self.height() {
             let cells = self.columns().iter().map(|column| {
                 Ok(match column.get(row)? {
                     AnyValue::Null => String::new(),
-                    AnyValue::String(text) => text.to_owned(),
-                    AnyValue::StringOwned(text) => text.to_string(),
+                    AnyValue::String(text) => cell(text).into_owned(),
+                    AnyValue::StringOwned(text) => cell(&text).into_owned(),
                     AnyValue::Float64(number) => number.to_string(),
                     AnyValue::Float32(number) => number.to_string(),
                     value => value.to_string(),
@@ -272,7 +273,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("table.csv");
         table().write_csv(&path).unwrap();
-        let text = std::fs::read_to_string(path).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text, "index,age,race\n0,10,\"a, b\"\n1,20,c\n2,,c\n3,60,\n");
+        let formulas = df!["file" => ["=cmd|' '!A0.jpg", "a.jpg", "-1"]].unwrap();
+        formulas.write_csv(&path).unwrap();
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "file\n'=cmd|' '!A0.jpg\na.jpg\n-1\n");
     }
 }

@@ -8,15 +8,19 @@ pub fn data_url(mime: &str, bytes: &[u8]) -> String {
     format!("data:{mime};base64,{}", STANDARD.encode(bytes))
 }
 
-/// Escapes text for XML and HTML, including attribute values.
+/// Escapes text for XML and HTML, including attribute values. Line ends become entities, which are
+/// shown the same, so that no text begins a line: a line can be a message to a notebook's kernel.
 pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
+        .replace("EVCXR_", "EVCXR&#95;")
+        .replace('\n', "&#10;")
+        .replace('\r', "&#13;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
         .replace('"', "&quot;")
         .replace('\'', "&#39;")
         // XML does not allow any other control characters.
-        .replace(|c: char| c.is_control() && !"\n\t\r".contains(c), "\u{fffd}")
+        .replace(|c: char| c.is_control() && c != '\t', "\u{fffd}")
 }
 
 #[cfg(test)]
@@ -26,6 +30,7 @@ mod tests {
     #[test]
     fn escaping_covers_markup_and_control_characters() {
         assert_eq!(escape("<a & \"b'>"), "&lt;a &amp; &quot;b&#39;&gt;");
-        assert_eq!(escape("\u{0}"), "\u{fffd}");
+        assert_eq!(escape("\u{0}a\r\nb"), "\u{fffd}a&#13;&#10;b");
+        assert_eq!(escape("\nEVCXR_END_CONTENT\n"), "&#10;EVCXR&#95;END_CONTENT&#10;");
     }
 }

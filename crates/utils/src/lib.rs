@@ -1,6 +1,7 @@
 //! Shared utilities of ror's crates. This crate does not depend on faces, ages or networks.
 
 pub mod device;
+pub mod escape;
 pub mod files;
 pub mod hash;
 pub mod html;

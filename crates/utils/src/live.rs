@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+use crate::html::escape;
+
 /// Prefix of lines for the front.
 const MARK: &str = "EVCXR_FRONT ";
 /// Shortest and longest interval between updates. The interval grows with the elapsed time.
@@ -190,7 +192,7 @@ pub fn draw_with(draw: Draw) {
 pub fn drawn(what: &dyn Any) -> String {
     match DRAW.get().map(|draw| draw(what)) {
         Some(Ok(html)) => html,
-        Some(Err(error)) => format!("<p>{error:#}</p>"),
+        Some(Err(error)) => format!("<p>{}</p>", escape(&format!("{error:#}"))),
         None => String::new(),
     }
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
+use super::escape::lines;
 use super::live::{self, Live, in_notebook};
 
 /// Default time in seconds before a step prints its first line.
@@ -47,23 +48,23 @@ pub fn outside_notebook(command: &mut Command) {
 }
 
 /// Prints a message to the cell's output in a notebook, otherwise to standard error. Standard
-/// output is reserved for results.
+/// output is reserved for results. What could move the cursor is escaped.
 pub fn say(line: &str) {
     if is_quiet() {
         return;
     }
     if in_notebook() {
-        println!("{line}");
+        println!("{}", lines(line));
     } else {
         to_stderr(line);
     }
 }
 
-/// Writes one line to standard error in a single write, because several processes may share a log.
-/// Ignores errors.
+/// Writes a message to standard error in a single write, because several processes may share a log.
+/// Ignores errors. What could move the cursor is escaped.
 #[doc(hidden)]
 pub fn to_stderr(line: &str) {
-    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+    let _ = io::stderr().write_all(format!("{}\n", lines(line)).as_bytes());
 }
 
 /// Formats an integer with thousands separators: `23,708`.

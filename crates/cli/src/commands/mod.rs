@@ -4,6 +4,8 @@ use std::fmt::Arguments;
 use std::io::{Write, stdout};
 
 use anyhow::{Context, Result};
+use serde::Serialize;
+use utils::escape;
 use utils::progress::{is_quiet, to_stderr};
 
 /// `println!` for results that returns errors, because standard output may be a file on a full
@@ -17,8 +19,15 @@ macro_rules! note {
     ($($words:tt)*) => { $crate::commands::note(format_args!($($words)*)) };
 }
 
-fn print(words: Arguments) -> Result<()> {
-    writeln!(stdout(), "{words}").context("cannot write to standard output (is the disk full?)")
+/// Writes a result to standard output. What could move the cursor is escaped.
+pub fn print(words: Arguments) -> Result<()> {
+    writeln!(stdout(), "{}", escape::lines(&words.to_string()))
+        .context("cannot write to standard output (is the disk full?)")
+}
+
+/// Writes a value as JSON to standard output, on one line.
+pub fn print_json(value: &impl Serialize) -> Result<()> {
+    print(format_args!("{}", escape::json(&serde_json::to_string(value)?)))
 }
 
 /// Writes to standard error. With torchrun, only the first process prints.
