@@ -144,7 +144,7 @@ impl Contents {
             format!("{stamp} {content} {name}\0")
         };
         let body = self.seen.iter().map(line).collect::<String>();
-        files::write_bytes(&self.path, format!("{}\n{body}", heading(&body)).as_bytes())
+        files::write_cached(&self.path, |file| Ok(write!(file, "{}\n{body}", heading(&body))?))
     }
 }
 

@@ -119,7 +119,7 @@ fn tree(folder: &Path, contents: &Contents) -> Tree {
 
 /// Waits until no other process unpacks this archive. `None` if the cache has no file locks.
 fn lock(path: &Path, archive: &Path) -> Result<Option<File>> {
-    let file = fs::create_dir_all(cache()).and_then(|()| File::create(path));
+    let file = fs::create_dir_all(cache()).and_then(|()| files::open_lock(path));
     let Ok(file) = file else { return Ok(None) };
     for waited in 0.. {
         match file.try_lock() {

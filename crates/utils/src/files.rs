@@ -8,7 +8,9 @@ use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::destination::{Destination, open_stream};
 use crate::paths::cache;
+use crate::text::without_mark;
 
 /// Prefix of temporary names. It is specific to this crate, because leftovers are deleted.
 const HALF: &str = ".ror-";
@@ -20,15 +22,33 @@ pub const UNPACKING: &str = ".ror-unpacking-";
 /// if the cache's file system does not support locks.
 pub fn writing_to_cache() -> Option<File> {
     fs::create_dir_all(cache()).ok()?;
-    let file = File::create(cache().join("lock")).ok()?;
+    let file = open_lock(&cache().join("lock")).ok()?;
     file.lock_shared().ok()?;
     Some(file)
+}
+
+/// Opens a file to be locked, and creates it if needed. It is not emptied, and a symbolic link is
+/// an error: somebody else may have put it there to have another file opened.
+///
+/// # Errors
+/// A file that can't be opened or is a link.
+pub fn open_lock(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(
+        &mut options,
+        libc::O_NOFOLLOW | libc::O_NONBLOCK,
+    );
+    options.open(path)
 }
 
 /// Removes partial files that killed programs left in the cache, unless a program is writing there
 /// now.
 pub fn clean_cache() {
-    if let Ok(lock) = File::open(cache().join("lock"))
+    let lock = cache().join("lock");
+    if lock.is_file()
+        && let Ok(lock) = open_lock(&lock)
         && lock.try_lock().is_ok()
     {
         remove_half_written(&cache());
@@ -50,7 +70,8 @@ pub fn remove_half_written(folder: &Path) {
 }
 
 /// Calls `make` to write a file under a temporary name, then renames it to `path`, so that a
-/// reader never sees a partial file.
+/// reader never sees a partial file. A symbolic link stays, and the file that it leads to is
+/// replaced. A pipe or device gets the bytes once they are complete.
 ///
 /// The file is synced before the rename and its folder after it, so a renamed file is complete
 /// even after a power failure.
@@ -59,12 +80,29 @@ pub fn remove_half_written(folder: &Path) {
 /// An error of `make`, or a failure to create the folder, sync or rename. The temporary file is
 /// then removed.
 pub fn write_whole(path: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    // Keep the extension: tch chooses the file format by it.
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    write_under(HALF, &format!("-{name}"), path, make)
+    match Destination::of(path)? {
+        Destination::File(file) => write_under(HALF, &extension(&file), &file, make),
+        Destination::Stream(stream) => {
+            let half = tempfile::Builder::new().prefix(HALF).suffix(&extension(path)).tempfile();
+            let half = half.context("cannot create a temporary file")?.into_temp_path();
+            make(&half)?;
+            let mut stream = open_stream(&stream)?;
+            io::copy(&mut File::open(&half)?, &mut stream)
+                .with_context(|| format!("cannot write {}", path.display()))?;
+            Ok(())
+        }
+    }
 }
 
-/// Like [`write_whole`], with a temporary name that begins with `begin` and ends with `end`.
+/// A path's extension with its point, because tch chooses the file format by it. The rest of the
+/// name is left out: with it, the temporary name could be too long.
+fn extension(path: &Path) -> String {
+    let extension = path.extension().unwrap_or_default().to_string_lossy();
+    if (1..=16).contains(&extension.len()) { format!(".{extension}") } else { String::new() }
+}
+
+/// Like [`write_whole`], with a temporary name that begins with `begin` and ends with `end`, and for
+/// the files of caches: a link at `path` is replaced, because somebody else may have put it there.
 ///
 /// # Errors
 /// Same as [`write_whole`].
@@ -86,6 +124,11 @@ pub fn write_under(
             .into_temp_path();
         make(&half)?;
         step("sync file", || File::options().write(true).open(&half)?.sync_all())?;
+        if let Ok(old) = fs::symlink_metadata(path)
+            && old.is_file()
+        {
+            let _ = fs::set_permissions(&half, old.permissions()); // some file systems have none
+        }
         step("rename", || half.persist(path).map_err(|e| e.error))
             .with_context(|| format!("cannot rename to {}", path.display()))?;
         Ok(step("sync folder", || sync_folder(folder))?)
@@ -157,15 +200,25 @@ pub fn write_folder(path: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Resu
 ///
 /// # Errors
 /// Same as [`write_whole`].
-pub fn write_with(
-    path: &Path,
-    fill: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>,
-) -> Result<()> {
-    write_whole(path, |half| {
-        let mut file = BufWriter::new(File::create(half)?);
-        fill(&mut file)?;
-        Ok(file.flush()?)
-    })
+pub fn write_with(path: &Path, fill: impl FnOnce(&mut Filling) -> Result<()>) -> Result<()> {
+    write_whole(path, |half| filled(half, fill))
+}
+
+/// Like [`write_with`], for a file in the cache: a link at `path` is replaced, see [`write_under`].
+///
+/// # Errors
+/// Same as [`write_whole`].
+pub fn write_cached(path: &Path, fill: impl FnOnce(&mut Filling) -> Result<()>) -> Result<()> {
+    write_under(HALF, "", path, |half| filled(half, fill))
+}
+
+/// What a file's content is written to.
+pub type Filling = dyn Write + Send;
+
+fn filled(half: &Path, fill: impl FnOnce(&mut Filling) -> Result<()>) -> Result<()> {
+    let mut file = BufWriter::new(File::create(half)?);
+    fill(&mut file)?;
+    Ok(file.flush()?)
 }
 
 /// Like [`write_whole`], for bytes.
@@ -185,12 +238,15 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).context("cannot be read")
 }
 
-/// Reads a text file.
+/// Reads a text file, also one with a byte order mark or in UTF-16.
 ///
 /// # Errors
-/// The file is missing or is not UTF-8. The error names the path.
+/// The file is missing, is a pipe or a device, or is not text. The error names the path.
 pub fn read_text(path: &Path) -> Result<String> {
-    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+    let text = read_file(path).and_then(|bytes| {
+        String::from_utf8(without_mark(bytes)?).context("the text is not UTF-8: save it as UTF-8")
+    });
+    text.with_context(|| format!("cannot read {}", path.display()))
 }
 
 /// Reads JSON from a file.
@@ -271,6 +327,47 @@ mod tests {
         FAILING.set("");
         assert_eq!(read_text(&path).unwrap(), "first");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn links_stay_and_pipes_get_the_bytes() {
+        use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("file"), "old").unwrap();
+        fs::set_permissions(at("file"), fs::Permissions::from_mode(0o600)).unwrap();
+        symlink("file", at("link")).unwrap();
+        write_bytes(&at("link"), b"new").unwrap();
+        assert!(fs::symlink_metadata(at("link")).unwrap().is_symlink());
+        assert_eq!(read_text(&at("file")).unwrap(), "new");
+        assert_eq!(fs::metadata(at("file")).unwrap().permissions().mode() & 0o777, 0o600);
+        // What is in the cache replaces a link.
+        write_cached(&at("link"), |file| Ok(file.write_all(b"own")?)).unwrap();
+        assert!(fs::symlink_metadata(at("link")).unwrap().is_file());
+        assert_eq!(read_text(&at("file")).unwrap(), "new");
+        symlink("file", at("lock")).unwrap();
+        assert!(open_lock(&at("lock")).is_err());
+
+        let pipe = std::ffi::CString::new(at("pipe").to_str().unwrap()).unwrap();
+        // SAFETY: the path ends with a zero byte.
+        assert_eq!(unsafe { libc::mkfifo(pipe.as_ptr(), 0o600) }, 0);
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| fs::read(at("pipe")).unwrap());
+            write_bytes(&at("pipe"), &[7; 300_000]).unwrap();
+            assert_eq!(reader.join().unwrap(), [7; 300_000]);
+        });
+        assert!(fs::symlink_metadata(at("pipe")).unwrap().file_type().is_fifo());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4);
+    }
+
+    #[test]
+    fn the_longest_name_can_be_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("n".repeat(251) + ".csv");
+        write_bytes(&path, b"x").unwrap();
+        assert_eq!(read_text(&path).unwrap(), "x");
     }
 
     #[test]

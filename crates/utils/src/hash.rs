@@ -29,6 +29,32 @@ pub fn sha256_of_file(path: &Path) -> io::Result<String> {
     Ok(hex(&hasher.finalize()))
 }
 
+/// A reader that hashes what it reads.
+pub struct Hashed<R> {
+    inner: R,
+    hash: Sha256,
+}
+
+impl<R> Hashed<R> {
+    /// Hashes from here on.
+    pub fn new(inner: R) -> Self {
+        Self { inner, hash: Sha256::new() }
+    }
+
+    /// Returns the [`sha256`] of what was read.
+    pub fn sha256(self) -> String {
+        hex(&self.hash.finalize())
+    }
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.hash.update(&buffer[..n]);
+        Ok(n)
+    }
+}
+
 /// Returns the XXH3 checksum of bytes. It detects damage, not forgery.
 pub fn checksum(bytes: &[u8]) -> u64 {
     xxh3_64(bytes)
@@ -84,6 +110,9 @@ mod tests {
     #[test]
     fn hashes_do_not_drift() {
         assert_eq!(sha256(b"abc")[..16], *"ba7816bf8f01cfea");
+        let mut read = Hashed::new(&b"abc"[..]);
+        io::copy(&mut read, &mut io::sink()).unwrap();
+        assert_eq!(read.sha256(), sha256(b"abc"));
         assert_eq!(checksum(b"abc"), 0x78af_5f94_892f_3950);
         assert_ne!(rank(0, "a"), rank(1, "a"));
         let mut names = ["a", "b", "c", "d", "e"];

@@ -1,5 +1,6 @@
 //! Shared utilities of ror's crates. This crate does not depend on faces, ages or networks.
 
+pub mod destination;
 pub mod device;
 pub mod escape;
 pub mod files;
@@ -8,9 +9,11 @@ pub mod html;
 pub mod launcher;
 pub mod listing;
 pub mod live;
+pub mod outputs;
 pub mod paths;
 pub mod progress;
 pub mod python;
 pub mod random;
 pub mod tar_members;
+pub mod text;
 pub mod threads;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Error, Result, bail, ensure};
 
 use crate::files::read_file;
+use crate::text::{accents, without_mark};
 
 /// The image files that were found, and the paths that failed.
 #[derive(Debug, Default)]
@@ -39,7 +40,7 @@ fn add_named(path: &Path, recursive: bool, found: &mut PictureFiles) -> Result<(
         let is_empty = files.is_empty() && errors.is_empty();
         found.files.extend(files);
         found.errors.extend(errors);
-        ensure!(!is_empty, "no JPEG, PNG or WebP images in this folder{below}");
+        ensure!(!is_empty, "no JPEG, PNG, WebP, BMP, GIF or TIFF images in this folder{below}");
     } else if is_list(path) {
         let named = picture_files(&lines(path)?, recursive);
         found.files.extend(named.files);
@@ -48,6 +49,7 @@ fn add_named(path: &Path, recursive: bool, found: &mut PictureFiles) -> Result<(
     } else if is_tar(path) {
         bail!("this is a shard: use --to FOLDER to say where its answers go");
     } else {
+        refuse_windows(path)?;
         found.files.push(path.to_owned());
     }
     Ok(())
@@ -73,9 +75,22 @@ pub fn is_list(path: &Path) -> bool {
     has_ending(path, &["txt"])
 }
 
-/// Whether a path has the extension of an image file.
+/// Extensions of image files. Those of the last line are not read, but named in an error that says
+/// how to convert them.
+const PICTURES: [&str; 14] = [
+    "jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "gif", "tif", "tiff", //
+    "heic", "heif", "avif", "jxl",
+];
+
+/// Whether a path has the extension of an image file. macOS's files of attributes, `._NAME`, are
+/// none.
 pub fn is_picture(path: &Path) -> bool {
-    has_ending(path, &["jpg", "jpeg", "png", "webp"])
+    has_ending(path, &PICTURES) && !is_attributes(path)
+}
+
+/// Whether a file is one in which macOS keeps the attributes of another, `._NAME`.
+pub fn is_attributes(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"._"))
 }
 
 /// Whether a path has one of these extensions. Ignores case.
@@ -89,9 +104,11 @@ pub fn in_list(path: &Path) -> String {
     format!("in the list {}", path.display())
 }
 
-/// Reads the paths in a list. A list can't name another list.
+/// Reads the paths in a list, which may come from another system: see [`here`]. A list can't name
+/// another list.
 pub fn lines(list: &Path) -> Result<Vec<PathBuf>> {
-    let bytes = read_file(list).with_context(|| list.display().to_string())?;
+    let bytes = read_file(list).and_then(without_mark);
+    let bytes = bytes.with_context(|| list.display().to_string())?;
     let lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     let paths = lines.filter(|line| !line.is_empty()).map(path_of).collect::<Result<Vec<_>>>()?;
     if let Some(other) = paths.iter().find(|path| is_list(path)) {
@@ -108,12 +125,54 @@ pub fn lines(list: &Path) -> Result<Vec<PathBuf>> {
 #[cfg(unix)]
 fn path_of(line: &[u8]) -> Result<PathBuf> {
     use std::os::unix::ffi::OsStrExt;
-    Ok(PathBuf::from(std::ffi::OsStr::from_bytes(line)))
+    Ok(here(PathBuf::from(std::ffi::OsStr::from_bytes(line))))
 }
 
 #[cfg(not(unix))]
 fn path_of(line: &[u8]) -> Result<PathBuf> {
-    Ok(PathBuf::from(std::str::from_utf8(line).context("a path is not UTF-8")?))
+    Ok(here(PathBuf::from(std::str::from_utf8(line).context("a path is not UTF-8")?)))
+}
+
+/// Returns the file that a path from another system means: with `\` between folders, a drive that is
+/// below `/mnt`, in quotation marks, or with accents in the other form. Returns the path itself if it
+/// exists, or if no such file does.
+fn here(path: PathBuf) -> PathBuf {
+    let exists = |path: &Path| path.symlink_metadata().is_ok();
+    // A plain name needs no look at the disk.
+    let is_other = |text: &&str| !text.is_ascii() || text.contains(['\\', '"']);
+    let Some(text) = path.to_str().filter(is_other).filter(|_| !exists(&path)) else {
+        return path;
+    };
+    let unquoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    let mut forms = vec![unquoted.to_owned()];
+    if unquoted.contains('\\') {
+        forms.push(unquoted.replace('\\', "/"));
+    }
+    if let Some((drive, rest)) = drive(unquoted) {
+        forms.push(format!("/mnt/{}/{}", drive.to_ascii_lowercase(), rest.replace('\\', "/")));
+    }
+    let forms = forms.iter().flat_map(|form| [form.clone()].into_iter().chain(accents(form)));
+    forms.map(PathBuf::from).find(|form| exists(form)).unwrap_or(path)
+}
+
+/// The drive's letter of a Windows path, and the rest: `C:\photos\a.jpg`.
+fn drive(path: &str) -> Option<(char, &str)> {
+    let (letter, rest) = path.split_once(':')?;
+    let mut letters = letter.chars();
+    let drive = letters.next().filter(|c| c.is_ascii_alphabetic() && letters.next().is_none())?;
+    Some((drive, rest.strip_prefix(['\\', '/'])?))
+}
+
+/// Refuses a path of another system, which a list may have and which is not the path of a file here.
+fn refuse_windows(path: &Path) -> Result<()> {
+    let text = path.to_string_lossy();
+    let text = text.trim_matches('"');
+    let is_windows = drive(text).is_some() || text.starts_with("\\\\");
+    ensure!(
+        !is_windows || path.symlink_metadata().is_ok(),
+        "this is a path of Windows, and there is no such file here: write it as it is on this system"
+    );
+    Ok(())
 }
 
 /// Finds the images and tar files in a folder, sorted by name, and the subfolders that can't be
@@ -146,4 +205,49 @@ fn add_files(folder: &Path, recursive: bool, found: &mut PictureFiles) -> Result
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_other_systems_name_the_same_files() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        fs::create_dir(at("sub")).unwrap();
+        for name in ["sub/a.jpg", "sub/b c.jpg", "Ame\u{301}lie.jpg", "plain\\name.jpg"] {
+            fs::write(at(name), "x").unwrap();
+        }
+        let folder = place.path().to_str().unwrap();
+        let written = format!(
+            "{folder}\\sub\\a.jpg\r\n\"{folder}\\sub\\b c.jpg\"\r\n{folder}/Amélie.jpg\r\n\r\n\
+             {folder}/plain\\name.jpg\r\nC:\\photos\\a.jpg\r\n{folder}/missing.jpg"
+        );
+        let marked = format!("\u{feff}{written}");
+        let utf16: Vec<u8> = marked.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for bytes in [written.into_bytes(), marked.into_bytes(), utf16] {
+            fs::write(at("list.txt"), bytes).unwrap();
+            let found = picture_files(&[at("list.txt")], false);
+            let files =
+                ["sub/a.jpg", "sub/b c.jpg", "Ame\u{301}lie.jpg", "plain\\name.jpg", "missing.jpg"];
+            assert_eq!(found.files, files.map(at));
+            let [(path, error)] = &found.errors[..] else { panic!("{:?}", found.errors) };
+            assert_eq!(path, Path::new("C:\\photos\\a.jpg"));
+            assert!(format!("{error:#}").contains("a path of Windows"), "{error:#}");
+        }
+    }
+
+    #[test]
+    fn folders_have_images_of_all_kinds_and_no_attributes() {
+        let place = tempfile::tempdir().unwrap();
+        let names = ["a.jfif", "b.JPE", "c.tif", "d.heic", "._a.jfif", "e.txt", "f.mp4"];
+        names.iter().for_each(|name| fs::write(place.path().join(name), "x").unwrap());
+        let found = picture_files(&[place.path()], false);
+        assert_eq!(
+            found.files,
+            ["a.jfif", "b.JPE", "c.tif", "d.heic"].map(|n| place.path().join(n))
+        );
+        assert!(found.errors.is_empty());
+    }
 }
