@@ -11,6 +11,7 @@ use tch::Tensor;
 
 use super::{Record, Source, parse_name};
 use crate::task::Label;
+use utils::escape;
 use utils::hash::Lines;
 use utils::progress::thousands;
 
@@ -65,7 +66,8 @@ impl LeftOut {
 
 /// Says how many files are left out and why, with the first of them; `None` without any.
 fn left_out(files: &[String], why: &str) -> Option<String> {
-    let first = files[..files.len().min(5)].join(", ");
+    let first = files[..files.len().min(5)].iter().map(|file| escape::line(file));
+    let first = first.collect::<Vec<_>>().join(", ");
     let more = if files.len() > 5 { ", ..." } else { "" };
     let n = thousands(files.len());
     (!files.is_empty()).then(|| format!("{n} files are left out because they {why}: {first}{more}"))
@@ -87,8 +89,8 @@ impl Faces {
     ) -> Result<Self> {
         if records.is_empty() {
             let why = [left_out.unparsed(), left_out.unreadable()].into_iter().flatten();
-            let why = why.map(|line| format!("\n{line}")).collect::<String>();
-            bail!("no labeled image in {}{why}", source.describe());
+            let why = why.map(|line| format!("; {line}")).collect::<String>();
+            bail!("no labeled image in {}{why}", escape::line(&source.describe()));
         }
         let mut lines = Lines::default();
         for record in &records {
@@ -128,6 +130,11 @@ impl Faces {
     pub fn record(&self, index: usize) -> Result<&Record> {
         let record = self.0.records.get(index);
         record.with_context(|| self.no_such(index))
+    }
+
+    /// Where the images are.
+    pub(super) fn source(&self) -> &dyn Source {
+        &*self.0.source
     }
 
     /// All records, in order.
@@ -239,7 +246,7 @@ impl Faces {
 impl fmt::Display for Faces {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (n, contents) = (thousands(self.len()), thousands(self.contents()));
-        let from = self.0.source.describe();
+        let from = escape::line(&self.0.source.describe());
         if self.is_synthetic() {
             write!(
                 f,

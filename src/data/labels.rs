@@ -2,101 +2,187 @@
 //!
 //! Its columns are `file`, `age` (years), `gender` (`male`, `female`, or UTKFace's `0`, `1`) and,
 //! if known, `race` (a name of [`RACES`](crate::RACES), its number, or empty); other columns are
-//! ignored. `file` is a path below the folder; `./a.jpg` is the same as `a.jpg`.
+//! ignored. `file` is a path below the folder; `./a.jpg` is the same as `a.jpg`. What other programs
+//! and systems write is read where it can mean only one thing: `;` or tabs between values, UTF-16,
+//! `Male`, `30.0`, `sub\a.jpg`.
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, ensure};
-use csv::{Position, ReaderBuilder, StringRecord, Trim};
+use anyhow::{Context, Error, Result, anyhow, ensure};
 
+use super::rows::{Rows, check_length};
 use crate::task::{Gender, Label, RACES};
 use archive::{Tree, resolved};
-use utils::files;
+use utils::progress::say;
+use utils::{escape, files, text};
 
 /// Name of the label file.
 pub(super) const LABELS: &str = "labels.csv";
 
+/// Maximum size of the label file in bytes: it is read into memory.
+const MOST_BYTES: u64 = 64 << 20;
+/// Maximum number of rows whose file is missing, if they are most of the rows: the table then
+/// belongs to another folder.
+const MOST_MISSING: usize = 1000;
+
+/// What a label file says.
+#[derive(Debug)]
+pub(super) struct Labels {
+    /// The files with their labels.
+    pub(super) labelled: HashMap<String, Label>,
+    /// The rows whose file is not there, each with the line.
+    pub(super) missing: Vec<String>,
+}
+
 /// Returns the files and labels in the `labels.csv` at the root of a tree, with the tree's names.
 ///
 /// # Errors
-/// A missing column; or a value out of range, a file that is not in the tree or a file listed
-/// twice, each with its line and column.
-pub(super) fn read(tree: &Tree) -> Result<Vec<(String, Label)>> {
+/// A missing column; a value out of range or a file listed twice, each with its line and column; a
+/// path outside the folder; or no file that is there.
+pub(super) fn read(tree: &Tree) -> Result<Labels> {
     let path = tree.root.join(LABELS);
-    let files: HashSet<&str> = tree.files.iter().map(|file| file.name.as_str()).collect();
     // Reading a pipe or a device may never end.
     ensure!(path.is_file(), "{} is not a file", path.display());
-    let context = || format!("in {}", path.display());
-    let text = files::read_text(&path)?;
-    let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(text.as_bytes());
-    let heading = reader.headers().with_context(context)?.clone();
-    let mut lines: HashMap<String, u64> = HashMap::new();
-    let mut labelled = vec![];
-    for row in reader.into_records() {
-        let row = row.with_context(context)?;
-        let line = row.position().map_or(0, |start| line_of(&text, start));
-        let row = Row { heading: &heading, row: &row, line };
-        let (file, label) = row.label(tree, &files).with_context(context)?;
-        if let Some(first) = lines.insert(file.clone(), line) {
-            let again = anyhow!("line {line}, column file: {file} is also in line {first}");
-            return Err(again).with_context(context);
-        }
-        labelled.push((file, label));
-    }
-    ensure!(!labelled.is_empty(), "{} has no rows", path.display());
-    Ok(labelled)
+    read_table(tree, &path).with_context(|| format!("in {}", path.display()))
 }
 
-/// The line number of a row that starts here. csv reports the end of the row before, in front of
-/// empty lines and of the second half of that row's `\r\n`.
-fn line_of(text: &str, start: &Position) -> u64 {
-    let rest = text.as_bytes().iter().skip(start.byte() as usize);
-    let ends = rest.take_while(|b| matches!(b, b'\r' | b'\n'));
-    start.line() + ends.filter(|b| **b == b'\n').count() as u64
+fn read_table(tree: &Tree, path: &Path) -> Result<Labels> {
+    let bytes = std::fs::metadata(path)?.len();
+    ensure!(
+        bytes <= MOST_BYTES,
+        "the file has {bytes} bytes: at most {} MiB are allowed",
+        MOST_BYTES >> 20
+    );
+    let text = text::decoded(files::read_file(path)?)?;
+    let mut rows = Rows::new(&text);
+    let heading = rows.next_row()?.map(|(_, heading)| heading).unwrap_or_default();
+    let heading: Vec<String> = heading.iter().map(|name| name.to_lowercase()).collect();
+    let files = FileNames::new(tree);
+    let mut lines: HashMap<String, u64> = HashMap::new();
+    let mut found = Labels { labelled: HashMap::new(), missing: vec![] };
+    let (mut first_missing, mut has_numbers) = (None, false);
+    while let Some((line, row)) = rows.next_row()? {
+        check_length(line, &row, &heading)?;
+        let row = Row { heading: &heading, row: &row, line };
+        has_numbers |= row.text("gender").is_some_and(|gender| ["0", "1"].contains(&gender));
+        let (file, label) = (row.file(&files)?, row.label()?);
+        let Some(file) = file else {
+            let missing = format!(
+                "line {line}, column file: {:?} is not a file below the folder",
+                row.text("file").unwrap_or_default()
+            );
+            found.missing.push(format!("{missing} ({LABELS})"));
+            first_missing.get_or_insert(missing);
+            ensure!(
+                found.missing.len() < MOST_MISSING.max(10 * found.labelled.len()),
+                "most files are not there, the first is in {}: is this the table of another folder?",
+                first_missing.unwrap_or_default()
+            );
+            continue;
+        };
+        if let Some(first) = lines.insert(file.clone(), line) {
+            return Err(anyhow!("line {line}, column file: {file} is also in line {first}"));
+        }
+        found.labelled.insert(file, label);
+    }
+    ensure!(
+        !found.labelled.is_empty(),
+        first_missing.unwrap_or_else(|| "it has no rows".to_owned())
+    );
+    if has_numbers {
+        say(&format!(
+            "note: {} has genders as numbers: 0 is read as male and 1 as female, as in UTKFace; if \
+             yours are the other way round, write male and female",
+            escape::path(path)
+        ));
+    }
+    Ok(found)
+}
+
+/// The files of a tree, by their names and by other forms of them.
+struct FileNames<'a> {
+    tree: &'a Tree,
+    names: HashSet<&'a str>,
+    forms: text::Names<'a>,
+}
+
+impl<'a> FileNames<'a> {
+    fn new(tree: &'a Tree) -> Self {
+        let names = || tree.files.iter().map(|file| file.name.as_str());
+        Self { tree, names: names().collect(), forms: text::Names::new(names()) }
+    }
+
+    /// Returns the tree's name of a file; `None` if there is no such file.
+    fn find(&self, written: &str) -> Option<String> {
+        let name = match self.names.get(written) {
+            Some(name) => name,
+            None => self.forms.find(written)?,
+        };
+        self.tree.root.join(name).is_file().then(|| name.to_owned())
+    }
 }
 
 struct Row<'a> {
-    heading: &'a StringRecord,
-    row: &'a StringRecord,
+    heading: &'a [String],
+    row: &'a [String],
     line: u64,
 }
 
 impl Row<'_> {
-    fn label(&self, tree: &Tree, files: &HashSet<&str>) -> Result<(String, Label)> {
-        let file = self.value("file", "a file below the folder", |file| {
-            let file = resolved("", file)?;
-            (files.contains(file.as_str()) && tree.root.join(&file).is_file()).then_some(file)
+    /// Returns the tree's name of the row's file; `None` if there is no such file.
+    fn file(&self, files: &FileNames) -> Result<Option<String>> {
+        let is_drive = |file: &str| file.get(1..3) == Some(":\\");
+        let inside = self.value("file", "a file below the folder", |file| {
+            resolved("", file).filter(|_| !is_drive(file))
         })?;
-        let label = Label {
-            age: self.value("age", "whole years, 0 to 130", |age| {
-                age.parse().ok().filter(|age| *age <= 130)
-            })?,
-            gender: self.value("gender", "male, female, 0 or 1", |gender| match gender {
-                "male" | "0" => Some(Gender::Male),
-                "female" | "1" => Some(Gender::Female),
-                _ => None,
-            })?,
+        Ok(files.find(&inside))
+    }
+
+    fn label(&self) -> Result<Label> {
+        Ok(Label {
+            age: self.value("age", "whole years, 0 to 130", age)?,
+            gender: self.value("gender", "male, female, 0 (male) or 1 (female)", gender)?,
             race: match self.text("race").filter(|race| !race.is_empty()) {
                 None => None,
                 Some(_) => self.value("race", &format!("{}, or 0 to 4", RACES.join(", ")), race)?,
             },
-        };
-        Ok((file, label))
+        })
     }
 
     fn text(&self, column: &str) -> Option<&str> {
         let at = self.heading.iter().position(|name| name == column)?;
-        self.row.get(at)
+        self.row.get(at).map(String::as_str)
     }
 
     fn value<T>(&self, column: &str, what: &str, read: impl Fn(&str) -> Option<T>) -> Result<T> {
-        let text = self.text(column).with_context(|| {
-            format!(
-                "there is no column {column}: file, age and gender are required, race is optional"
-            )
-        })?;
+        let text = self.text(column).ok_or_else(|| self.without(column))?;
         read(text)
             .with_context(|| format!("line {}, column {column}: {text:?} is not {what}", self.line))
+    }
+
+    fn without(&self, column: &str) -> Error {
+        let names: String = self.heading.join(", ").chars().take(200).collect();
+        anyhow!(
+            "there is no column {column}: file, age and gender are required, race is optional, with \
+             commas, semicolons or tabs between them; the first line has: {names}"
+        )
+    }
+}
+
+/// Parses an age in whole years, which may be written as `30.0`.
+fn age(text: &str) -> Option<u32> {
+    let years: f64 = text.parse().ok()?;
+    let is_age = text.starts_with(|c: char| c.is_ascii_digit()) && (0.0..=130.0).contains(&years);
+    (is_age && years.fract() == 0.0).then_some(years as u32)
+}
+
+/// Parses a gender in any case. Numbers are UTKFace's.
+fn gender(text: &str) -> Option<Gender> {
+    match text.to_lowercase().as_str() {
+        "male" | "m" | "0" => Some(Gender::Male),
+        "female" | "f" | "1" => Some(Gender::Female),
+        _ => None,
     }
 }
 
@@ -104,7 +190,7 @@ impl Row<'_> {
 fn race(text: &str) -> Option<Option<u8>> {
     (0u8..)
         .zip(RACES)
-        .find(|(number, name)| text == *name || text == number.to_string())
+        .find(|(number, name)| text.eq_ignore_ascii_case(name) || text == number.to_string())
         .map(|(number, _)| Some(number))
 }
 
@@ -166,6 +252,54 @@ mod tests {
         let twice = named(&["a.jpg", "./a.jpg"]);
         let error = format!("{:#}", Faces::open_at(twice.path()).unwrap_err());
         assert!(error.contains("a.jpg is also in line 2"), "{error}");
+    }
+
+    #[test]
+    fn tables_of_other_programs_say_the_same() {
+        let utf16 = |text: &str| {
+            let units = "\u{feff}".encode_utf16().chain(text.encode_utf16());
+            units.flat_map(u16::to_le_bytes).collect::<Vec<u8>>()
+        };
+        let plain = "file,age,gender\na.jpg,30,male\nmore/c.jpg,7,female\n";
+        let excel = "File;Age;Gender\r\na.jpg;30.0;Male\r\nmore\\c.jpg;7;FEMALE\r\n";
+        for bytes in [
+            plain.as_bytes().to_vec(),
+            format!("\u{feff}{excel}").into_bytes(),
+            utf16(&excel.replace(';', "\t")),
+            "gender,age,file\nM,30,A.JPG\nf,7,./more/c.jpg\n".as_bytes().to_vec(),
+        ] {
+            let folder = folder("");
+            fs::write(folder.path().join(LABELS), &bytes).unwrap();
+            let faces = Faces::open_at(folder.path()).unwrap();
+            let labels = faces.labels(&[0, 1]).unwrap();
+            let label = |age, gender| Label { age, gender, race: None };
+            assert_eq!(labels, [label(30, Gender::Male), label(7, Gender::Female)]);
+        }
+        for (text, says) in [
+            ("file,age,gender\na.jpg,30,2\n", "0 (male) or 1 (female)"),
+            ("file,age,gender\na.jpg,30.5,male\n", "whole years"),
+            ("file,age,gender\na.jpg,1e1,male\n", ""),
+            ("file|age|gender\na.jpg|3|male\n", "commas, semicolons or tabs"),
+            ("file,age,gender\nC:\\faces\\a.jpg,30,male\n", "line 2, column file"),
+        ] {
+            let result = Faces::open_at(folder(text).path());
+            assert_eq!(result.is_err(), !says.is_empty(), "{text}");
+            let error = result.map_or_else(|error| format!("{error:#}"), |_| String::new());
+            assert!(error.contains(says), "{error}");
+        }
+        let odd = folder("");
+        fs::write(odd.path().join(LABELS), b"file,age,gender\nM\xfcller.jpg,3,male\n").unwrap();
+        let error = format!("{:#}", Faces::open_at(odd.path()).unwrap_err());
+        assert!(error.contains("save it as UTF-8"), "{error}");
+    }
+
+    #[test]
+    fn a_row_without_its_file_is_left_out_and_named() {
+        let folder = folder("file,age,gender\na.jpg,30,male\ngone.jpg,8,male\nb.jpg,7,female\n");
+        let faces = Faces::open_at(folder.path()).unwrap();
+        assert_eq!(faces.len(), 2);
+        let [missing] = faces.unreadable() else { panic!("{:?}", faces.unreadable()) };
+        assert!(missing.contains("line 3") && missing.contains("gone.jpg"), "{missing}");
     }
 
     #[test]

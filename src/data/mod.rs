@@ -15,8 +15,10 @@ mod part;
 mod protocol;
 #[cfg(feature = "tables")]
 mod protocol_split;
+mod readable;
 mod records;
 mod resized;
+mod rows;
 mod source;
 mod split;
 mod strata;

@@ -1,6 +1,5 @@
 //! Opens a data set: UTKFace, a folder, an archive, or synthetic faces.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -8,10 +7,11 @@ use archive::Tree;
 
 use super::faces::LeftOut;
 use super::folder::Folder;
-use super::labels::{self, LABELS};
+use super::labels::{self, LABELS, Labels};
 use super::synthetic::Synthetic;
 use super::{Faces, parse_name};
 use crate::task::Label;
+use utils::listing::is_attributes;
 use utils::paths;
 use utils::progress::say;
 
@@ -62,13 +62,14 @@ impl Faces {
             path.display()
         );
         let tree = archive::open(path)?;
-        let (tree, has_labels) =
+        let (mut tree, has_labels) =
             pictures_of(tree).with_context(|| format!("in {}", path.display()))?;
         if !has_labels {
             return Self::in_tree(tree, |name| parse_name(file_name(name)));
         }
-        let labels: HashMap<String, Label> = labels::read(&tree)?.into_iter().collect();
-        Self::in_tree(tree, |name| labels.get(name).copied())
+        let Labels { labelled, missing } = labels::read(&tree)?;
+        tree.unreadable.extend(missing);
+        Self::in_tree(tree, |name| labelled.get(name).copied())
     }
 
     /// Creates `n` synthetic faces from a seed, the same on every machine.
@@ -113,6 +114,7 @@ impl Faces {
         for file in tree.files {
             match label(&file.name) {
                 Some(label) => labelled.push((file, label)),
+                None if is_attributes(Path::new(&file.name)) => {}
                 None => unparsed.push(file.name),
             }
         }

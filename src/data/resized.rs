@@ -1,16 +1,18 @@
 //! All images of a set in one size, kept in the cache.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::PoisonError;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use imaging::{Resizer, VERSION};
 use rayon::prelude::*;
 use tch::{Device, Kind, Tensor};
 
 use super::Faces;
+use utils::escape;
 use utils::files;
 use utils::hash::checksum;
 use utils::paths;
@@ -80,7 +82,7 @@ fn load(faces: &Faces, size: u32) -> Result<Tensor> {
         resize_all(faces, size, bytes)?;
         let pieces = bytes.par_chunks(PIECE).map(checksum).collect::<Vec<_>>();
         let _writing = files::writing_to_cache();
-        let written = files::write_with(&file, |out| {
+        let written = files::write_cached(&file, |out| {
             out.write_all(MAGIC)?;
             out.write_all(&seal(faces.fingerprint(), &pieces))?;
             Ok(out.write_all(bytes)?)
@@ -120,26 +122,49 @@ fn read_cache(path: &Path, set: &str, pixels: &mut [u8]) -> Result<()> {
 fn resize_all(faces: &Faces, size: u32, pixels: &mut [u8]) -> Result<()> {
     let progress = Progress::new("preparing images", faces.len());
     let each = (size * size * 3) as usize;
-    let bad: Vec<Option<String>> = pixels
+    let bad: Vec<Option<(usize, String)>> = pixels
         .par_chunks_mut(each)
         .enumerate()
         .map_init(Resizer::default, |resizer, (index, out)| {
-            let done =
-                faces.picture(index).and_then(|picture| resizer.resize_into(&picture, size, out));
+            // Without the name of the image, which is added once.
+            let picture = faces.source().picture(index);
+            let done = picture.and_then(|picture| resizer.resize_into(&picture, size, out));
             progress.step()?;
-            Ok(done.err().map(|error| format!("{error:#}")))
+            let name = |error| format!("{} ({error:#})", escape::line(&faces.all()[index].file));
+            Ok(done.err().map(|error| (index, name(error))))
         })
         .collect::<Result<_>>()?;
     drop(progress);
-    let bad: Vec<String> = bad.into_iter().flatten().collect();
-    if !bad.is_empty() {
-        let shown = bad.iter().take(10).map(String::as_str).collect::<Vec<_>>().join("\n  ");
-        let more = if bad.len() > 10 { "\n  ..." } else { "" };
-        bail!(
-            "{} of {} images can't be used; replace or remove them:\n  {shown}{more}",
-            bad.len(),
-            faces.len()
-        );
+    let bad: Vec<(usize, String)> = bad.into_iter().flatten().collect();
+    match bad.is_empty() {
+        true => Ok(()),
+        false => Err(BadImages { bad, all: faces.len(), size }.into()),
     }
-    Ok(())
 }
+
+/// Images that can't be decoded.
+#[derive(Debug)]
+pub(super) struct BadImages {
+    /// The index of each, and its name with the reason.
+    pub(super) bad: Vec<(usize, String)>,
+    all: usize,
+    size: u32,
+}
+
+impl fmt::Display for BadImages {
+    /// Names the first ten.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bad, all, size } = self;
+        let shown = bad.iter().take(10).map(|(_, why)| why.as_str()).collect::<Vec<_>>();
+        let more = if bad.len() > 10 { ", ..." } else { "" };
+        write!(
+            f,
+            "{} of {all} images can't be used; replace or remove them, or leave them out with \
+             faces.readable({size})?: {}{more}",
+            bad.len(),
+            shown.join(", ")
+        )
+    }
+}
+
+impl std::error::Error for BadImages {}

@@ -3,7 +3,7 @@
 use crate::task::{Gender, Label, RACES};
 
 /// File extensions of images.
-const ENDINGS: [&str; 2] = ["jpg", "png"];
+const ENDINGS: [&str; 9] = ["jpg", "png", "jpeg", "jpe", "jfif", "webp", "bmp", "tif", "tiff"];
 
 /// Parses the label in a file name; `None` if the name does not follow the scheme.
 ///

@@ -1,10 +1,10 @@
 //! A training: run, or loaded where it was run before.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::rc::Rc;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use tch::{Device, Kind};
 
 use super::calibrate::calibrate;
@@ -21,7 +21,8 @@ use crate::train::{
 };
 use layers::Ranks;
 use utils::device::{Precision, device, hardware};
-use utils::files::remove_half_written;
+use utils::escape;
+use utils::files::{open_lock, remove_half_written};
 use utils::hash::sha256;
 use utils::live::Live;
 use utils::progress::{say, thousands};
@@ -536,12 +537,20 @@ impl Training {
         std::fs::create_dir_all(folder).with_context(|| {
             format!("cannot create {}: set ROR_MODELS to a writable folder", folder.display())
         })?;
-        let lock = File::create(folder.join("lock"))?;
-        ensure!(
-            lock.try_lock().is_ok(),
-            "the same training is running in another notebook or program: {}",
-            folder.display()
-        );
+        let lock = open_lock(&folder.join("lock"))
+            .with_context(|| format!("cannot open the lock in {}", folder.display()))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => bail!(
+                "the same training is running in another notebook or program: {}",
+                folder.display()
+            ),
+            Err(TryLockError::Error(error)) => say(&format!(
+                "note: {} is on a file system without locks ({error}): don't run the same training \
+                 twice at the same time, or set ROR_MODELS to a folder on a local disk",
+                escape::path(folder)
+            )),
+        }
         remove_half_written(folder);
         Ok(lock)
     }

@@ -186,11 +186,14 @@ fn told(ranks: &Ranks) -> Result<Plan> {
 }
 
 /// Opens the images of a training again: those in a folder, or what [`Faces::open`] opens.
-fn opened(folder: Option<&Path>, fingerprint: &str) -> Result<Faces> {
-    let faces = match folder {
+fn opened(folder: Option<&Path>, fingerprint: &str, size: u32) -> Result<Faces> {
+    let mut faces = match folder {
         Some(folder) => Faces::open_at(folder)?,
         None => Faces::open()?,
     };
+    if faces.fingerprint() != fingerprint {
+        faces = faces.readable(size)?; // as the program does
+    }
     ensure!(
         faces.fingerprint() == fingerprint,
         "a worker opens the data set again and would find other images: use a data set from \
@@ -213,7 +216,7 @@ fn check(training: &Training, workers: usize) -> Result<()> {
          one process or start the program with torchrun"
     );
     if training.faces().folder().is_none() {
-        opened(None, training.faces().fingerprint())?;
+        opened(None, training.faces().fingerprint(), training.net_config().input())?;
     }
     Ok(())
 }
@@ -274,7 +277,7 @@ pub fn worker() -> Result<()> {
     show_progress(false);
     let ranks = ranks(Device::Cpu)?;
     let plan = told(&ranks)?;
-    let faces = opened(plan.folder.as_deref(), &plan.fingerprint)?;
+    let faces = opened(plan.folder.as_deref(), &plan.fingerprint, plan.net.input())?;
     Training::new(&faces, &plan.split, plan.task)
         .net(plan.net)
         .recipe(plan.recipe)

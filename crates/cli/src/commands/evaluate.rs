@@ -10,6 +10,7 @@ use ror::device_named;
 use ror::metrics::{Evaluation, Metrics};
 use ror::store::{DEFAULT_MODEL, ModelStore, Trained, ensemble};
 use serde::Serialize;
+use utils::escape;
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -78,6 +79,11 @@ pub fn run(args: &Args) -> Result<()> {
         None => Faces::open()?,
     };
     note!("{faces}");
+    // One bad image does not cost the evaluation.
+    let faces = match nets.first() {
+        Some(net) => faces.readable(net.card.net.input())?,
+        None => faces,
+    };
     let own = nets.iter().all(|net| net.card.data.fingerprint == faces.fingerprint());
     let part = args.part.unwrap_or(match (own, args.corrupted) {
         (false, _) => Of::All,
@@ -128,7 +134,7 @@ pub fn run(args: &Args) -> Result<()> {
             split: split.as_deref(),
             heads: evaluation.metrics(),
         };
-        out!("{}", serde_json::to_string_pretty(&report)?)?;
+        out!("{}", escape::json(&serde_json::to_string_pretty(&report)?))?;
     } else {
         out!("{evaluation}")?;
     }
