@@ -136,7 +136,7 @@ pub fn answer(shard: &str, aligned: bool) -> Result<Measured> {
     let detector = if aligned { None } else { Some(detector()?) };
     let predictor = Predictor::pretrained()?;
     let before = cpu_seconds()?;
-    let report = predict_shards(&predictor, detector.as_ref(), &shards, to.path())?;
+    let report = predict_shards(&predictor, detector.as_ref(), &shards, to.path(), false)?;
     ensure!(report.failed.is_empty(), "{:?}", report.failed);
     let answers = to.path().join(format!("{}.parquet", shards[0].name()));
     let mut check = std::collections::BTreeMap::new();

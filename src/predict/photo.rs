@@ -92,7 +92,7 @@ pub fn detector() -> Result<Detector> {
 }
 
 impl Photo {
-    /// Reads a photograph (JPEG, PNG or WebP, upright by its EXIF orientation), detects its faces
+    /// Reads a photograph (JPEG, PNG, WebP, BMP, GIF or TIFF, upright by its EXIF orientation), detects its faces
     /// and predicts them with the pretrained network. The networks are opened on the first call and
     /// kept.
     ///

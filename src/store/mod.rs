@@ -10,4 +10,4 @@ pub(crate) use card::today;
 pub use card::{Card, DataCard, Published};
 pub use lineage::Lineage;
 pub use models::{DEFAULT_MODEL, Model, ModelStore};
-pub use trained::{Trained, ensemble};
+pub use trained::{Trained, ensemble, files_of};

@@ -88,14 +88,8 @@ impl Trained {
         half: bool,
         contents: Option<&ContentList>,
     ) -> Result<(Card, PathBuf)> {
-        let name = stem(card);
-        let name = name.strip_suffix(".safetensors").unwrap_or(&name);
-        ensure!(
-            !name.is_empty(),
-            "{} does not name a card: give a path such as models/NAME.json",
-            card.display()
-        );
-        let card = card.with_file_name(format!("{name}.json"));
+        let [card, ..] = files_of(card)?;
+        let name = stem(&card);
         let before: Option<Card> = match card.exists() {
             true => Card::open(&card).ok(),
             false => None,
@@ -171,6 +165,25 @@ impl Card {
     pub(crate) fn read(&self, logits: &Tensor) -> Result<Vec<Predictions>> {
         Predictions::from_logits(self.task, &self.temperatures, logits)
     }
+}
+
+/// Returns the files that [`Trained::save`] writes for a path: the card, the weights, and the image
+/// hashes of a custom split. The path may be that of the card or of the weights, or have no
+/// extension.
+///
+/// # Errors
+/// A path without a name.
+pub fn files_of(path: &Path) -> Result<[PathBuf; 3]> {
+    let name = stem(path);
+    let name = name.strip_suffix(".safetensors").unwrap_or(&name);
+    ensure!(
+        !name.is_empty(),
+        "{} does not name a card: give a path such as models/NAME.json",
+        path.display()
+    );
+    let card = path.with_file_name(format!("{name}.json"));
+    let contents = contents_path(&card);
+    Ok([card, path.with_file_name(format!("{name}.safetensors")), contents])
 }
 
 /// Predicts for the images at `indices` with several networks, and returns the averaged predictions:

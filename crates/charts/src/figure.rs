@@ -16,6 +16,7 @@ use crate::style::{
 };
 use utils::files;
 use utils::html::escape;
+use utils::outputs::marked_png;
 
 /// PNG pixels per SVG pixel, so that text stays sharp on dense screens.
 const SCALE: f32 = 2.0;
@@ -258,7 +259,7 @@ impl Figure {
             .with_context(|| format!("a figure of {width} x {height} pixels cannot be drawn"))?;
         page.fill(Color::WHITE);
         resvg::render(&tree, Transform::from_scale(SCALE, SCALE), &mut page.as_mut());
-        page.encode_png().context("cannot encode the figure as PNG")
+        page.encode_png().map(marked_png).context("cannot encode the figure as PNG")
     }
 }
 

@@ -9,6 +9,7 @@ use charts::small_jpeg;
 use ror::predict::Photo;
 use utils::files;
 use utils::html::{data_url, escape};
+use utils::outputs::PAGE_MARK;
 use utils::progress::thousands;
 
 /// Side of a face on the page in pixels.
@@ -55,7 +56,7 @@ impl Gallery {
     pub fn html(&self) -> String {
         let mut html = format!(
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-             <meta name=\"viewport\" content=\"width=device-width\"><title>Faces</title>\
+             {PAGE_MARK}\n<meta name=\"viewport\" content=\"width=device-width\"><title>Faces</title>\
              <style>{STYLE}</style></head><body>\n<h1>Faces</h1>\n<p>{} faces in {} photos. \
              Sort by <button data-by=\"place\" aria-pressed=\"true\" data-order=\"\u{25b2}\">photo</button><button data-by=\"age\">age</button>\
              <button data-by=\"female\">gender</button><button data-by=\"sure\">confidence</button></p>\n\

@@ -104,13 +104,15 @@ fn predict_finds_the_faces_in_photographs() {
     assert!(face["notes"].as_array().unwrap().is_empty());
 
     let table = fs::read_to_string(out("faces.csv")).unwrap();
-    assert_eq!(table.lines().count(), 9, "{table}");
+    assert_eq!(table.lines().count(), 11, "one row per face, and one for each other file: {table}");
+    assert!(table.contains("blank.png,") && table.contains(",no face,\n"), "{table}");
     let parquet = SerializedFileReader::new(fs::File::open(out("faces.parquet")).unwrap()).unwrap();
     let rows = parquet.get_row_iter(None).unwrap().map(Result::unwrap).collect::<Vec<_>>();
-    assert_eq!(rows.len(), 8);
+    assert_eq!(rows.len(), 10);
     for (row, line) in rows.iter().zip(table.lines().skip(1)) {
         let path = row.get_string(0).unwrap();
-        assert!(line.starts_with(&format!("{path},{},", row.get_long(1).unwrap())), "{line}");
+        let face = row.get_long(1).map_or_else(|_| String::new(), |face| face.to_string());
+        assert!(line.starts_with(&format!("{path},{face},")), "{line}");
     }
     let page = fs::read_to_string(out("faces.html")).unwrap();
     assert_eq!(page.matches("<figure ").count(), 8);
@@ -143,8 +145,10 @@ fn predict_takes_files_and_folders_and_names_what_it_cannot_read() {
     assert!(lines[5]["error"].as_str().unwrap().contains("JPEG"));
     assert!(words(&output).contains("1 of 6 images"));
     let table = fs::read_to_string(place.path().join("chips.csv")).unwrap();
-    assert!(table.starts_with("path,gender,female,age,age_low,age_high,age_group\n"), "{table}");
-    assert_eq!(table.lines().count(), 6, "what could not be read has no row");
+    let heading = "path,gender,female,age,age_low,age_high,age_group,status,error\n";
+    assert!(table.starts_with(heading), "{table}");
+    assert_eq!(table.lines().count(), 7, "what could not be read has a row");
+    assert!(table.contains("broken.jpg,,,,,,,error,"), "{table}");
 
     let picture = lines[0]["path"].as_str().unwrap();
     let output = with_models(&place, &data).args(["predict", picture]).output().unwrap();

@@ -21,4 +21,6 @@ pub use published::{PublishedResults, Row};
 pub use remeasure::Remeasure;
 pub use rivals::{Rival, rivals};
 pub use robustness::{Corrupted, Robustness};
-pub use visualize::{Activation, activations, exciting_faces, filter_patterns, save_activations};
+pub use visualize::{
+    Activation, activations, exciting_faces, filter_patterns, layer_files, save_activations,
+};

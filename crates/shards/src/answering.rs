@@ -8,11 +8,14 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use ror::predict::{Detector, Predictor};
+use utils::escape;
 use utils::files::write_under;
-use utils::progress::Progress;
+use utils::outputs::Outputs;
+use utils::progress::{Progress, say};
 
-use crate::answers::{AnswerFile, By, Counts, Note, found, half_of, path_of, remove_halves};
+use crate::answers::{AnswerFile, By, Note, found, half_of, path_of, remove_halves};
 use crate::pipeline::{Pipeline, Times, timed};
+use crate::rows::Counts;
 use crate::shard::Shard;
 
 /// Summary of a run.
@@ -74,27 +77,46 @@ impl fmt::Display for ShardReport {
 /// A shard that can't be read to its end is reported and gets no file. The others continue.
 ///
 /// # Errors
-/// `to` contains files of other models, another version or another program; the folder can't be
-/// written; or the device fails.
+/// Without `force`, `to` contains files of another shard of the same name, of other models, another
+/// version or another program; the folder can't be written; or the device fails.
 pub fn predict_shards(
     predictor: &Predictor,
     detector: Option<&Detector>,
     shards: &[Shard],
     to: &Path,
+    force: bool,
 ) -> Result<ShardReport> {
     let start = Instant::now();
-    fs::create_dir_all(to).with_context(|| format!("cannot create the folder {}", to.display()))?;
-    remove_halves(shards, to)?;
     let by = by(predictor, detector)?;
     let mut report = ShardReport::default();
-    let mut waiting = vec![];
+    let (mut waiting, mut changed) = (vec![], vec![]);
+    let inputs = shards.iter().flat_map(Shard::files).map(Path::to_owned).collect();
+    let mut outputs = Outputs::new(inputs, force);
     for shard in shards {
-        match found(&path_of(shard, to), &by)? {
-            Some(note) if note.is_of(shard) => report.skipped += 1,
-            _ => waiting.push(shard),
+        let path = path_of(shard, to)?;
+        match found(&path, &by) {
+            Ok(Some(note)) if note.is_of(shard) => {
+                report.skipped += 1;
+                continue;
+            }
+            Ok(Some(note)) if !force => {
+                note.check_source(shard, &path)?;
+                changed.push(escape::path(shard.path()));
+            }
+            Err(error) if !force => return Err(error),
+            _ => {}
         }
+        // `found` has decided whose file it is.
+        outputs.file("--to", &path, |_| true)?;
+        waiting.push(shard);
     }
-    let bytes = waiting.iter().filter_map(|shard| Some(shard.stamp().ok()?.0)).sum::<u64>();
+    fs::create_dir_all(to).with_context(|| format!("cannot create the folder {}", to.display()))?;
+    remove_halves(shards, to)?;
+    if let Some(first) = changed.first() {
+        let n = changed.len();
+        say(&format!("{n} shards have changed and are answered again, the first is {first}"));
+    }
+    let bytes = waiting.iter().map(|shard| shard.bytes()).sum::<u64>();
     let progress = Progress::new("predicting (MiB)", (bytes >> 20) as usize);
     let mut pipeline = Pipeline::new(predictor, detector)?;
     let mut all = Counts::default();
@@ -104,20 +126,20 @@ pub fn predict_shards(
             let rate = (before + pictures) as f64 / start.elapsed().as_secs_f64();
             progress.note(format!("{rate:.1} images per second"));
         };
-        let name = shard.path().display();
-        match answer(shard, &by, to, &mut pipeline, &progress, tell)? {
+        let name = escape::path(shard.path());
+        match answer(shard, &by, to, force, &mut pipeline, &progress, tell)? {
             Ok(None) => report.skipped += 1,
             Ok(Some(counts)) => {
                 let mut line = format!("{name}: {}", counts.words(begin.elapsed().as_secs_f64()));
                 if let Some(error) = &counts.first_error {
-                    line += &format!("; first unreadable image: {error}");
+                    line += &format!("; first unreadable image: {}", escape::line(error));
                 }
                 progress.say(&line);
                 report.answered += 1;
                 all.add(&counts);
             }
             Err(error) => {
-                let error = format!("{name}: {error:#}");
+                let error = format!("{name}: {}", escape::line(&format!("{error:#}")));
                 progress.say(&format!("error: {error}"));
                 report.failed.push(error);
             }
@@ -143,12 +165,25 @@ fn answer(
     shard: &Shard,
     by: &By,
     to: &Path,
+    force: bool,
     pipeline: &mut Pipeline,
     progress: &Progress,
     tell: impl Fn(usize) + Sync,
 ) -> Result<Result<Option<Counts>>> {
-    let path = path_of(shard, to);
-    if found(&path, by)?.is_some_and(|note| note.is_of(shard)) {
+    let path = path_of(shard, to)?;
+    // Another process may have answered it meanwhile, or another shard of its name.
+    let is_answered = || -> Result<bool> {
+        let note = match found(&path, by) {
+            Err(_) if force => None,
+            note => note?,
+        };
+        match note {
+            Some(note) if note.is_untouched(shard) => Ok(true),
+            Some(note) if !force => note.check_source(shard, &path).map(|()| false),
+            _ => Ok(false),
+        }
+    };
+    if is_answered()? {
         return Ok(Ok(None));
     }
     let note = match Note::of(shard, by) {
@@ -167,12 +202,16 @@ fn answer(
             tell(pictures);
             answers.add(&rows)
         })?;
-        if let Err(error) = read {
-            damaged = Some(error);
-            bail!("the shard is damaged"); // removes the partial file
+        match read {
+            Ok(content) => {
+                done = Some(timed(&mut pipeline.times.write, || answers.close(content))?);
+                is_answered().map(|_| ())
+            }
+            Err(error) => {
+                damaged = Some(error);
+                bail!("the shard is damaged") // removes the partial file
+            }
         }
-        done = Some(timed(&mut pipeline.times.write, || answers.close())?);
-        Ok(())
     });
     match damaged {
         Some(error) => Ok(Err(error)),

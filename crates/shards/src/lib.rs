@@ -4,11 +4,13 @@ mod answering;
 mod answers;
 mod parquet;
 mod pipeline;
+mod rows;
 mod shard;
 mod share;
 
 pub use answering::{ShardReport, predict_shards};
-pub use parquet::WriteParquet;
+pub use parquet::{WriteParquet, is_our_parquet};
 pub use pipeline::Times;
+pub use rows::{Answers, crop_table, photo_table};
 pub use shard::Shard;
 pub use share::Share;

@@ -35,6 +35,15 @@ impl WriteParquet for DataFrame {
     }
 }
 
+/// The metadata key of what this program says about a file that it wrote.
+pub(crate) const KEY: &str = "ror";
+
+/// Whether this program wrote a Parquet file.
+pub fn is_our_parquet(path: &Path) -> bool {
+    let note = File::open(path).map_err(Into::into).and_then(|file| rows_and_note(file, KEY));
+    matches!(note, Ok((_, Some(_))))
+}
+
 /// Writes a table to an open file, see [`WriteParquet::write_parquet`].
 ///
 /// # Errors
@@ -44,7 +53,7 @@ fn write(table: &DataFrame, file: impl Write + Send) -> Result<()> {
     for first in (0..table.height()).step_by(GROUP) {
         writer.write(&table.slice(first as i64, GROUP))?;
     }
-    writer.close(None)
+    writer.close(Some((KEY, format!("{{\"version\":\"{}\"}}", env!("CARGO_PKG_VERSION")))))
 }
 
 /// Writes a table piece by piece, in the format of [`write`].

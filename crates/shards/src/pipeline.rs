@@ -24,7 +24,7 @@ use utils::live::keep_going;
 use utils::progress::Progress;
 use utils::threads::{Room, Taken, in_threads, keep_memory};
 
-use crate::answers::{Answers, Rows};
+use crate::rows::{Answers, Rows};
 use crate::shard::{Member, Shard};
 
 /// Maximum number of bytes of a job's images, unless it is a single image.
@@ -113,8 +113,8 @@ impl Pipeline {
         Ok(Self { workers, room, files, times: Times::default() })
     }
 
-    /// Answers a shard and calls `take` with its rows in order. The inner error is an error of the
-    /// shard.
+    /// Answers a shard, calls `take` with its rows in order, and returns the hash of what was read
+    /// (see [`Shard::content`]). The inner error is an error of the shard.
     ///
     /// # Errors
     /// An error of `take` or of the device.
@@ -123,7 +123,7 @@ impl Pipeline {
         shard: &Shard,
         progress: &Progress,
         take: impl FnMut(Rows) -> Result<()> + Send,
-    ) -> Result<Result<()>> {
+    ) -> Result<Result<String>> {
         let (jobs, to_answer) = sync_channel::<Job>(self.workers.len());
         let (rows, to_take) = sync_channel(2 * self.workers.len());
         let to_answer = Arc::new(Mutex::new(to_answer));
@@ -163,14 +163,14 @@ impl Pipeline {
     }
 }
 
-/// Reads a shard and sends its jobs.
+/// Reads a shard and sends its jobs. Returns the hash of what was read.
 fn read<'a>(
     shard: &Shard,
     progress: &Progress,
     room: &'a Room,
     jobs: SyncSender<Job<'a>>,
     seconds: &mut f64,
-) -> Result<()> {
+) -> Result<String> {
     let (begin, mut waited) = (Instant::now(), 0.0);
     let most = batch(device());
     let (mut number, mut first, mut bytes) = (0, 0, 0);
@@ -185,7 +185,7 @@ fn read<'a>(
         })
     };
     let mut members: Vec<Member> = vec![];
-    let mut read = shard.each(progress, |member| {
+    let read = shard.each(progress, |member| {
         let own = member.bytes.as_ref().map_or(0, Vec::len);
         if !members.is_empty() && (members.len() == most || bytes + own > JOB_BYTES) {
             send(std::mem::take(&mut members), std::mem::take(&mut bytes))?;
@@ -198,9 +198,10 @@ fn read<'a>(
             false => send(std::mem::take(&mut members), std::mem::take(&mut bytes)),
         }
     });
-    if read.is_ok() && !members.is_empty() {
-        read = send(members, bytes);
-    }
+    let read = match read {
+        Ok(content) if !members.is_empty() => send(members, bytes).map(|()| content),
+        read => read,
+    };
     *seconds += begin.elapsed().as_secs_f64() - waited;
     read
 }

@@ -1,6 +1,6 @@
 //! Shards: tar files of images in the webdataset format, folders and lists, read image by image.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -9,6 +9,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use flate2::read::MultiGzDecoder;
 
 use archive::{read_picture, small_enough};
+use utils::hash::{Hashed, Lines, hex, sha256, sha256_of_file};
 use utils::listing::{
     files_in, has_ending, in_list, is_list, is_picture, is_tar, lines, picture_files, whole,
 };
@@ -111,22 +112,66 @@ impl Shard {
         &self.path
     }
 
-    /// Returns the total size of its files in bytes and their latest modification time in seconds
-    /// since 1970.
-    pub(crate) fn stamp(&self) -> Result<(u64, u64)> {
-        let stamp = |path: &Path| -> io::Result<(u64, u64)> {
-            let meta = fs::metadata(path)?;
-            let time = meta.modified()?.duration_since(UNIX_EPOCH);
-            Ok((meta.len(), time.map_or(0, |time| time.as_secs())))
-        };
-        match &self.files {
-            None => stamp(&self.path).context("cannot be read"),
-            // An image that can't be read is reported in its answer.
-            Some(files) => Ok(files
-                .iter()
-                .filter_map(|file| stamp(file).ok())
-                .fold((0, 0), |(bytes, time), (more, own)| (bytes + more, time.max(own)))),
+    /// The absolute path, to tell shards of one name apart.
+    pub(crate) fn source(&self) -> String {
+        let path = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
+        path.to_string_lossy().into_owned()
+    }
+
+    /// The files that it is read from: the tar file, or the images (and the list).
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let own = (!self.path.is_dir()).then_some(self.path.as_path());
+        own.into_iter().chain(self.files.iter().flatten().map(PathBuf::as_path))
+    }
+
+    /// Returns the total size of its files in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.files().filter_map(|file| Some(fs::metadata(file).ok()?.len())).sum()
+    }
+
+    /// Returns a hash of what the file system says about its files: names, sizes, times and inodes.
+    /// While it is the same, no file was written to or exchanged.
+    ///
+    /// # Errors
+    /// The tar file is missing. An image that can't be read is reported in its answer.
+    pub(crate) fn stamp(&self) -> Result<String> {
+        if self.files.is_none() {
+            fs::metadata(&self.path).context("cannot be read")?;
         }
+        let mut lines = Lines::default();
+        for file in self.files() {
+            let found = fs::metadata(file).ok();
+            lines.add(&self.inside(file));
+            lines.add(&found.map_or_else(String::new, |found| times(&found)));
+        }
+        Ok(lines.fingerprint())
+    }
+
+    /// Returns the hash of its names and contents, by reading all of it. [`Shard::each`] returns the
+    /// same.
+    ///
+    /// # Errors
+    /// The tar file can't be read.
+    pub(crate) fn content(&self) -> Result<String> {
+        let Some(files) = &self.files else {
+            return sha256_of_file(&self.path).context("cannot be read");
+        };
+        let mut lines = Lines::default();
+        for file in files {
+            self.add_content(&mut lines, file, &read_picture(file));
+        }
+        Ok(lines.fingerprint())
+    }
+
+    fn add_content(&self, lines: &mut Lines, file: &Path, bytes: &Result<Vec<u8>>) {
+        lines.add(&self.inside(file));
+        lines.add(&bytes.as_ref().map_or_else(|_| "unreadable".to_owned(), |b| sha256(b)));
+    }
+
+    /// The path of an image below the folder, so that a folder that was moved is the same.
+    fn inside(&self, file: &Path) -> String {
+        let name = file.strip_prefix(&self.path).unwrap_or(file);
+        hex(name.as_os_str().as_encoded_bytes())
     }
 
     /// Reads every image without decoding it, and returns the total number of bytes: whether a
@@ -143,7 +188,8 @@ impl Shard {
         Ok(sum)
     }
 
-    /// Calls `then` with every image, in order. `progress` counts the MiB read.
+    /// Calls `then` with every image, in order, and returns the hash of what was read (see
+    /// [`Shard::content`]). `progress` counts the MiB read.
     ///
     /// # Errors
     /// A tar file can't be read, is cut off or is damaged, or an error of `then`.
@@ -151,29 +197,33 @@ impl Shard {
         &self,
         progress: &Progress,
         mut then: impl FnMut(Member) -> Result<()>,
-    ) -> Result<()> {
+    ) -> Result<String> {
         let Some(files) = &self.files else {
             return self.each_in_tar(progress, then);
         };
+        let mut lines = Lines::default();
         for path in files {
             let bytes = read_picture(path);
+            self.add_content(&mut lines, path, &bytes);
             if let Ok(bytes) = &bytes {
                 progress.read(bytes.len());
             }
             then(Member { name: path.display().to_string(), bytes })?;
         }
-        Ok(())
+        Ok(lines.fingerprint())
     }
 
     fn each_in_tar(
         &self,
         progress: &Progress,
         mut then: impl FnMut(Member) -> Result<()>,
-    ) -> Result<()> {
+    ) -> Result<String> {
         let damaged = "it is cut off or damaged: copy it again";
         let file = File::open(&self.path).context("cannot be read")?;
-        let counted = Counted { inner: BufReader::with_capacity(1 << 20, file), progress };
-        let plain: Box<dyn Read> = match has_ending(&self.path, &["gz", "tgz"]) {
+        let mut hashed = Hashed::new(file);
+        let buffered = BufReader::with_capacity(1 << 20, &mut hashed);
+        let counted = Counted { inner: buffered, progress };
+        let plain: Box<dyn Read + '_> = match has_ending(&self.path, &["gz", "tgz"]) {
             true => Box::new(MultiGzDecoder::new(counted)),
             false => Box::new(counted),
         };
@@ -203,8 +253,23 @@ impl Shard {
         })?;
         // Without the zeros it was cut off between two members.
         ensure!(whole, "{damaged} (the zeros at its end are missing)");
-        Ok(())
+        io::copy(&mut hashed, &mut io::sink()).context("cannot be read")?; // behind the end
+        Ok(hashed.sha256())
     }
+}
+
+/// Size, times and inode of a file. On Unix no program can set the second time back.
+fn times(found: &Metadata) -> String {
+    let time = found.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let time = time.map_or(0, |time| time.as_nanos());
+    #[cfg(unix)]
+    let own = {
+        use std::os::unix::fs::MetadataExt;
+        format!("{} {} {}", found.ctime(), found.ctime_nsec(), found.ino())
+    };
+    #[cfg(not(unix))]
+    let own = "";
+    format!("{} {time} {own}", found.len())
 }
 
 #[cfg(test)]

@@ -1,22 +1,28 @@
 //! `predict`: predictions for photos, aligned crops, shards and images of the data set.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Error, Result, ensure};
-use polars::prelude::{DataFrame, df};
+use polars::prelude::DataFrame;
 use ror::data::{Faces, Frame, PictureFiles, picture_files};
 use ror::plot;
 use ror::predict::{Detector, FacePrediction, Photo, PhotoFace, Predictor, detector};
 use serde::Serialize;
-use shards::{Shard, Share, WriteParquet, predict_shards};
+use shards::{
+    Answers, Shard, Share, WriteParquet, crop_table, is_our_parquet, photo_table, predict_shards,
+};
+use utils::escape;
+use utils::outputs::{Outputs, has_heading, is_our_page, is_our_png, names_of};
 use utils::progress::Progress;
 
+use super::print_json;
 use crate::gallery::Gallery;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Photos (JPEG, PNG or WebP), folders, lists (.txt, one path per line), or data set indices
-    /// (from 0, in byte order of the file names); with --to, tar shards, folders and lists.
+    /// Photos (JPEG, PNG, WebP, BMP, GIF or TIFF), folders, lists (.txt, one path per line), or data
+    /// set indices (from 0, in byte order of the file names); with --to, tar shards, folders and lists.
     #[arg(required = true, allow_negative_numbers = true)]
     what: Vec<PathBuf>,
     /// Network, by name or card; repeat to average several. [default: pretrained-both]
@@ -28,18 +34,24 @@ pub struct Args {
     /// Minimum face size in pixels. [default: 40]
     #[arg(long, value_name = "PIXELS", conflicts_with = "aligned")]
     smallest: Option<f64>,
-    /// Write the photos with boxes around the faces to this folder, as PNG.
+    /// Write the photos with boxes around the faces to this folder, as PNG. It can't be a folder
+    /// of the photos.
     #[arg(long, value_name = "FOLDER", conflicts_with = "aligned")]
     draw: Option<PathBuf>,
     /// Write an HTML page of all faces, sortable by age, gender and confidence.
     #[arg(long, value_name = "FILE", conflicts_with = "aligned")]
     html: Option<PathBuf>,
-    /// Write a CSV file with one row per face: path, box, score, gender, age and more.
+    /// Write a CSV file with one row per face: path, box, score, gender, age and more. Files
+    /// without a face, or that can't be read, have one row with their status.
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
     /// Write the same table as a Parquet file.
     #[arg(long, value_name = "FILE")]
     parquet: Option<PathBuf>,
+    /// Replace files that this command did not write. Its own are replaced without it. Files that
+    /// are read are never replaced.
+    #[arg(long)]
+    force: bool,
     /// Predict shards (tar files in webdataset format, folders, lists) and write a Parquet file per
     /// shard to this folder; skips finished shards.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["draw", "html", "csv", "parquet", "json"])]
@@ -78,15 +90,67 @@ impl Args {
         self.csv.is_some() || self.parquet.is_some()
     }
 
-    /// Writes the table if one was requested.
-    fn write(&self, make: impl FnOnce() -> Result<DataFrame>) -> Result<()> {
-        if !self.table() {
-            return Ok(());
+    /// Checks all outputs before any work, and returns where each photo is drawn.
+    fn outputs<'a>(&self, files: &'a [PathBuf]) -> Result<HashMap<&'a Path, PathBuf>> {
+        let inputs = files.iter().chain(&self.what).cloned();
+        let inputs = inputs.chain(self.model.iter().map(PathBuf::from)).collect();
+        let mut outputs = Outputs::new(inputs, self.force);
+        if let Some(path) = &self.csv {
+            let headings = headings()?;
+            outputs.table("--csv", path, |path| has_heading(path, &headings))?;
         }
-        let table = make()?;
-        self.csv.as_ref().map_or(Ok(()), |path| table.write_csv(path))?;
-        self.parquet.as_ref().map_or(Ok(()), |path| table.write_parquet(path))
+        if let Some(path) = &self.parquet {
+            outputs.table("--parquet", path, is_our_parquet)?;
+        }
+        if let Some(path) = &self.html {
+            outputs.table("--html", path, is_our_page)?;
+        }
+        let Some(folder) = &self.draw else {
+            return Ok(HashMap::new());
+        };
+        outputs.folder("--draw", folder)?;
+        let mut drawings = HashMap::new();
+        for (photo, name) in names_of(files, ".png") {
+            let drawing = folder.join(name);
+            outputs.file("--draw", &drawing, is_our_png)?;
+            drawings.insert(photo, drawing);
+        }
+        Ok(drawings)
     }
+
+    /// Writes the requested tables, and returns what failed.
+    fn write(&self, make: impl FnOnce() -> Result<DataFrame>) -> Vec<Error> {
+        if !self.table() {
+            return vec![];
+        }
+        let table = match make() {
+            Ok(table) => table,
+            Err(error) => return vec![error],
+        };
+        let csv = self.csv.as_ref().map(|path| table.write_csv(path));
+        let parquet = self.parquet.as_ref().map(|path| table.write_parquet(path));
+        csv.into_iter().chain(parquet).filter_map(Result::err).collect()
+    }
+}
+
+/// The first lines of the CSV files that this command writes, and that version 0.3 wrote.
+fn headings() -> Result<Vec<String>> {
+    let now = [photo_table(vec![])?, crop_table(vec![])?];
+    let names = |table: DataFrame| {
+        let names = table.columns().iter().map(|column| column.name().to_string());
+        names.collect::<Vec<_>>().join(",")
+    };
+    let now = now.map(names);
+    let before = now.iter().filter_map(|now| now.strip_suffix(",status,error"));
+    Ok(before.map(str::to_owned).chain(now.iter().cloned()).collect())
+}
+
+/// Fails if an output could not be written, or standard output. The others have been written.
+fn written(failed: Vec<Error>) -> Result<()> {
+    let mut failed = failed.into_iter();
+    let first = failed.next();
+    failed.for_each(|error| note!("error: {}", escape::error(&error)));
+    first.map_or(Ok(()), Err)
 }
 
 /// A line of `--json` for an aligned crop.
@@ -124,14 +188,15 @@ pub fn run(args: &Args) -> Result<()> {
             Error::msg("no such file (data set indices can't be combined with paths or --model)");
         found.errors.push((path, error));
     }
+    let drawings = args.outputs(&found.files)?;
     let predictor = args.predictor()?;
     let PictureFiles { files, errors } = &found;
     for (path, error) in errors {
         print_unread(path, error, args.json)?;
     }
     let wrong = match args.aligned {
-        true => aligned(args, &predictor, files)?,
-        false => photos(args, &predictor, &found)?,
+        true => aligned(args, &predictor, &found)?,
+        false => photos(args, &predictor, &found, &drawings)?,
     };
     all_predicted(wrong + errors.len(), files.len() + errors.len())
 }
@@ -154,7 +219,7 @@ fn labelled(indices: &[i64], json: bool) -> Result<usize> {
     let mut wrong = 0;
     for index in indices {
         match predict(*index) {
-            Ok(prediction) if json => out!("{}", serde_json::to_string(&prediction)?)?,
+            Ok(prediction) if json => print_json(&prediction)?,
             Ok(prediction) => out!("{prediction}")?,
             Err(error) => {
                 wrong += 1;
@@ -180,117 +245,124 @@ fn shards(args: &Args, to: &Path) -> Result<()> {
         note!("{share}: {} of {n} shards", own.len());
     }
     let detector = if args.aligned { None } else { Some(args.detector()?) };
-    let report = predict_shards(&args.predictor()?, detector.as_ref(), &own, to)?;
+    let report = predict_shards(&args.predictor()?, detector.as_ref(), &own, to, args.force)?;
     note!("{report}");
     let failed = report.failed.len();
     ensure!(failed == 0, "{failed} of {} shards failed, see above", own.len());
     Ok(())
 }
 
+/// The answers for a table that are known before predicting: paths that name no image.
+fn unread<T>(args: &Args, found: &PictureFiles) -> Answers<T> {
+    let errors = found.errors.iter().filter(|_| args.table());
+    let copied = |error: &Error| Error::msg(format!("{error:#}"));
+    errors.map(|(path, error)| (escape::path_in_table(path), Err(copied(error)))).collect()
+}
+
 /// Predicts all faces in photos, and returns how many photos could not be read.
-fn photos(args: &Args, predictor: &Predictor, found: &PictureFiles) -> Result<usize> {
+fn photos(
+    args: &Args,
+    predictor: &Predictor,
+    found: &PictureFiles,
+    drawings: &HashMap<&Path, PathBuf>,
+) -> Result<usize> {
     let detector = args.detector()?;
     let (mut wrong, mut empty) = (0, 0);
-    let (mut gallery, mut all) = (Gallery::default(), vec![]);
+    let (mut gallery, mut all, mut failed) = (Gallery::default(), unread(args, found), vec![]);
+    let mut printed = Ok(());
     found.errors.iter().for_each(|(path, error)| gallery.add_unread(path, error));
     let progress = Progress::new("predicting photos", found.files.len());
     for some in found.files.chunks(256) {
         let photos = predictor.predict_photos(&detector, some, |photo| {
-            if let Some(folder) = &args.draw {
-                let name = photo.path.with_extension("png");
-                plot::photo(photo)?.save(folder.join(name.file_name().unwrap_or_default()))?;
-            }
-            let tiles = if args.html.is_some() { Gallery::tiles(photo)? } else { vec![] };
+            // A drawing that fails does not cost the answer.
+            let drawing = drawings.get(photo.path.as_path());
+            let drawn = drawing.map_or(Ok(()), |path| plot::photo(photo)?.save(path));
+            let tiles = if args.html.is_some() { Gallery::tiles(photo) } else { Ok(vec![]) };
             progress.step()?;
-            Ok(tiles)
+            Ok((tiles, drawn))
         })?;
         for (path, photo) in some.iter().zip(photos) {
-            match photo {
-                Ok((photo, tiles)) => {
+            let answer = match photo {
+                Ok((photo, (tiles, drawn))) => {
                     empty += usize::from(photo.faces.is_empty());
-                    print_photo(&photo, args.json)?;
-                    gallery.add(tiles);
-                    all.extend(args.table().then_some(photo));
+                    printed = printed.and_then(|()| print_photo(&photo, args.json));
+                    failed.extend(drawn.err());
+                    match tiles {
+                        Ok(tiles) => gallery.add(tiles),
+                        Err(error) => gallery.add_unread(path, &error),
+                    }
+                    Ok(photo)
                 }
                 Err(error) => {
                     wrong += 1;
                     gallery.add_unread(path, &error);
-                    print_unread(path, &error, args.json)?;
+                    printed = printed.and_then(|()| print_unread(path, &error, args.json));
+                    Err(error)
                 }
-            }
+            };
+            all.extend(args.table().then(|| (escape::path_in_table(path), answer)));
         }
     }
-    if let Some(path) = &args.html {
-        gallery.write(path)?;
-    }
-    args.write(|| Photo::table(&all))?;
+    failed.extend(printed.err());
+    // The tables first: they hold the numbers.
+    failed.extend(args.write(|| photo_table(all)));
+    failed.extend(args.html.as_ref().and_then(|path| gallery.write(path).err()));
     if empty > 0 && !args.json {
         note!("note: if the images are aligned crops, use --aligned");
     }
-    Ok(wrong)
+    written(failed).map(|()| wrong)
 }
 
 fn print_photo(photo: &Photo, json: bool) -> Result<()> {
     if json {
-        out!("{}", serde_json::to_string(photo)?)?;
+        print_json(photo)?;
     } else if photo.faces.is_empty() {
-        note!("{}: no face found", photo.path.display());
+        note!("{}: no face found", escape::path(&photo.path));
     } else {
         return photo.faces.iter().try_for_each(|face| print_face(&photo.path, face));
     }
     Ok(())
 }
 
-fn print_unread(path: &Path, error: &anyhow::Error, json: bool) -> Result<()> {
-    let (path, error) = (&path.display().to_string(), format!("{error:#}"));
+fn print_unread(path: &Path, error: &Error, json: bool) -> Result<()> {
+    let error = format!("{error:#}");
     match json {
-        true => out!("{}", serde_json::to_string(&Unread { path, error })?)?,
-        false => note!("{path}: error: {error}"),
+        true => print_json(&Unread { path: &path.display().to_string(), error })?,
+        false => note!("{}: error: {}", escape::path(path), escape::line(&error)),
     }
     Ok(())
 }
 
 fn print_face(path: &Path, face: &PhotoFace) -> Result<()> {
     let [x, y, width, height] = face.bounds;
-    out!("{} [{x:.0},{y:.0} {width:.0}x{height:.0}]: {face}", path.display())
+    out!("{} [{x:.0},{y:.0} {width:.0}x{height:.0}]: {face}", escape::path(path))
 }
 
 fn print_chip(path: &Path, face: &FacePrediction, json: bool) -> Result<()> {
-    let path = &path.display().to_string();
     match json {
-        true => out!("{}", serde_json::to_string(&Line { path, face })?)?,
-        false => out!("{path}: {face}")?,
+        true => print_json(&Line { path: &path.display().to_string(), face })?,
+        false => out!("{}: {face}", escape::path(path))?,
     }
     Ok(())
 }
 
 /// Predicts aligned crops, and returns how many failed.
-fn aligned(args: &Args, predictor: &Predictor, paths: &[PathBuf]) -> Result<usize> {
-    let (mut wrong, mut answered, mut faces) = (0, vec![], vec![]);
-    let progress = Progress::new("predicting images", paths.len());
+fn aligned(args: &Args, predictor: &Predictor, found: &PictureFiles) -> Result<usize> {
+    let (mut wrong, mut all, mut printed) = (0, unread(args, found), Ok(()));
+    let progress = Progress::new("predicting images", found.files.len());
     // Large enough to keep every core busy, small enough to print lines early.
-    for some in paths.chunks(2048) {
+    for some in found.files.chunks(2048) {
         for (path, face) in some.iter().zip(predictor.predict_files(some)?) {
-            match face {
-                Ok(face) => {
-                    print_chip(path, &face, args.json)?;
-                    if args.table() {
-                        answered.push(path.display().to_string());
-                        faces.push(face);
-                    }
-                }
-                Err(error) => {
-                    wrong += 1;
-                    print_unread(path, &error, args.json)?;
-                }
-            }
+            wrong += usize::from(face.is_err());
+            printed = printed.and_then(|()| match &face {
+                Ok(face) => print_chip(path, face, args.json),
+                Err(error) => print_unread(path, error, args.json),
+            });
+            all.extend(args.table().then(|| (escape::path_in_table(path), face)));
             progress.step()?;
         }
     }
-    args.write(|| {
-        let mut table = df!("path" => answered)?;
-        table.hstack_mut(FacePrediction::table(&faces)?.columns())?;
-        Ok(table)
-    })?;
-    Ok(wrong)
+    let mut failed: Vec<Error> = printed.err().into_iter().collect();
+    failed.extend(args.write(|| crop_table(all)));
+    written(failed).map(|()| wrong)
 }

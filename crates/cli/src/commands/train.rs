@@ -7,10 +7,13 @@ use clap::ValueEnum;
 use ror::data::{Faces, Split, SplitSizes};
 use ror::experiment::{Experiment, Training};
 use ror::model::{KerasBaselineConfig, NetConfig, RorConfig};
-use ror::store::{ModelStore, Trained};
+use ror::store::{Card, ModelStore, Trained, files_of};
 use ror::train::Recipe;
 use ror::{Precision, Task, device_named};
+use utils::destination::Destination;
+use utils::escape;
 use utils::launcher::rank;
+use utils::outputs::Outputs;
 use utils::progress::show_progress;
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -87,6 +90,10 @@ pub struct Args {
     /// Also save the network as this card (NAME.json, with the weights next to it).
     #[arg(long)]
     save: Option<PathBuf>,
+    /// Let --save replace a network that was trained with other settings, or other files. The same
+    /// training replaces its own without it.
+    #[arg(long, requires = "save")]
+    force: bool,
     /// Save the weights in half precision.
     #[arg(long, requires = "save")]
     half: bool,
@@ -117,7 +124,7 @@ pub fn run(args: Args) -> Result<()> {
     if let Some(card) = args.save {
         trained.card.command = command(); // a network that was loaded has an older command
         let saved = if args.half { trained.save_half(&card) } else { trained.save(&card) }?;
-        out!("saved as {}", saved.display())?;
+        out!("saved as {}", escape::path(&saved))?;
     }
     Ok(())
 }
@@ -146,6 +153,7 @@ fn train(args: &Args, faces: &Faces) -> Result<Trained> {
         experiment.recipe = Recipe::report(experiment.task);
     }
     args.change(&mut experiment.recipe);
+    let faces = &faces.readable(experiment.net.input())?;
     note!("{}", experiment.protocol.split(faces)?);
     let device = device_named(&args.device)?;
     experiment.run_with(faces, |training| args.run(training.device(device)))
@@ -153,6 +161,7 @@ fn train(args: &Args, faces: &Faces) -> Result<Trained> {
 
 fn fine_tune(args: &Args, start: &str, faces: &Faces) -> Result<Trained> {
     let start = ModelStore::default().open_on(start, device_named(&args.device)?)?;
+    let faces = &faces.readable(start.card.net.input())?;
     let split = Split::new(faces, faces.records(), &SplitSizes::shares_of(faces.contents()))?;
     note!("{split}");
     let mut recipe = Recipe::fine_tuning(&start.card.recipe);
@@ -170,6 +179,7 @@ impl Args {
             Arithmetic::F32 => Precision::F32,
         };
         let training = training.precision(precision).command(&command());
+        self.check_save(&training)?;
         let ranks = distributed::ranks(training.device_used())?;
         match ranks.size() {
             1 if self.retrain => distributed::train(training, self.workers),
@@ -184,6 +194,28 @@ impl Args {
                 if self.retrain { training.train() } else { training.train_or_load() }
             }
         }
+    }
+
+    /// Refuses, before the training, to replace what `--save` may not replace.
+    fn check_save(&self, training: &Training) -> Result<()> {
+        let Some(save) = self.save.as_ref().filter(|_| rank() == 0) else {
+            return Ok(());
+        };
+        let files = files_of(save)?;
+        let key = training.key()?;
+        let is_same = Card::open(&files[0]).is_ok_and(|card| card.key == key);
+        let inputs = self.config.iter().chain(&self.data).cloned();
+        let inputs = inputs.chain(self.start.as_ref().map(PathBuf::from)).collect();
+        let mut outputs = Outputs::new(inputs, self.force);
+        for file in &files {
+            outputs.file("--save", file, |_| is_same)?;
+            ensure!(
+                matches!(Destination::of(file)?, Destination::File(_)),
+                "--save {} is a pipe or a device: give the name of a file",
+                file.display()
+            );
+        }
+        Ok(())
     }
 
     fn change(&self, recipe: &mut Recipe) {

@@ -56,8 +56,15 @@ impl Activation {
     }
 }
 
-/// Writes one PNG per layer to `folder`, numbered in the order of the forward pass, and returns
-/// their paths.
+/// Returns the file of each layer in `folder`, numbered in the order of the forward pass.
+pub fn layer_files(activations: &[Activation], folder: &Path) -> Vec<PathBuf> {
+    let name = |(number, activation): (usize, &Activation)| {
+        folder.join(format!("{number:02}-{}.png", activation.layer))
+    };
+    activations.iter().enumerate().map(name).collect()
+}
+
+/// Writes one PNG per layer to `folder`, and returns their paths ([`layer_files`]).
 ///
 /// # Errors
 /// The image can't be read, or the folder can't be written.
@@ -66,17 +73,11 @@ pub fn save_activations(net: &Net, picture: &Path, folder: &Path) -> Result<Vec<
     let picture = decoded.with_context(|| picture.display().to_string())?;
     let activations = activations(net, &picture)?;
     ensure!(!activations.is_empty(), "the network has no layers");
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("cannot create {}", folder.display()))?;
+    let paths = layer_files(&activations, folder);
     let progress = Progress::new("drawing layers", activations.len());
-    activations
-        .iter()
-        .enumerate()
-        .map(|(number, activation)| {
-            let path = folder.join(format!("{number:02}-{}.png", activation.layer));
-            activation.figure()?.save(&path)?;
-            progress.step()?;
-            Ok(path)
-        })
-        .collect()
+    for (activation, path) in activations.iter().zip(&paths) {
+        activation.figure()?.save(path)?;
+        progress.step()?;
+    }
+    Ok(paths)
 }
