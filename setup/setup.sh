@@ -88,7 +88,7 @@ compiling=
 "$python" setup/kernel.py --install
 
 # --- dependencies, the library that cells link, and the program that ./ror runs ---
-key=$(cat Cargo.toml crates/*/Cargo.toml Cargo.lock .cargo/config.toml <(rustc -vV) <(readlink -f .libtorch) | sha256sum)
+key=$(cat Cargo.toml crates/*/Cargo.toml Cargo.lock .cargo/config.toml <(rustc -vV) <(readlink -f .libtorch; echo "$root") | sha256sum)
 if [ "$(cat target/ready 2>/dev/null)" != "$key" ] || [ ! -x target/bin/ror ]; then
     say "compiling the project and changed dependencies, at most about 6 minutes on 2 cores ..."
     setup/build.sh
