@@ -14,9 +14,8 @@ touch "$new/started" # files edited from now on are newer than the program
 
 cargo build --locked || fail "the crate could not be compiled." "Fix the errors above and run the command again."
 built=target/$(rustc --print host-tuple)/debug
-# Where it was compiled, and with which sources of the dependencies.
+# Where it was compiled.
 echo "$root" >"$new/root"
-echo "${CARGO_HOME:-$HOME/.cargo}" >"$new/cargo_home"
 cp "$built/ror" "$(rustc --print target-libdir)"/libstd-*.so "$new/"
 "$new/ror" --version >/dev/null || fail "the program was compiled but does not start." "See above; if this persists, run: make clean setup"
 
