@@ -104,6 +104,11 @@ impl ContentList {
         lines.fingerprint()
     }
 
+    /// Returns the set that an image is in, by its hash (10 or more hexadecimal digits).
+    pub fn part_of(&self, content: &str) -> Option<Part> {
+        Part::ALL.into_iter().find(|part| self.part(*part).contains(digits(content)))
+    }
+
     /// The image hashes of one set.
     pub fn part(&self, part: Part) -> &BTreeSet<String> {
         match part {

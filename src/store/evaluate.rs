@@ -9,6 +9,42 @@ use crate::data::{Faces, Part, Protocol, Split};
 use crate::metrics::{Evaluation, Metrics};
 use utils::files;
 
+/// Images of a data set that are new to some networks, and the number of the others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unseen {
+    /// Indices of the new images.
+    pub indices: Vec<usize>,
+    /// Number of images on which a network, or one it started or learned from, was trained.
+    pub trained: usize,
+    /// Number of further images on which one of them was selected.
+    pub selected: usize,
+}
+
+impl Unseen {
+    /// Sorts the images at `indices` by whether the networks have seen them, in this data set or in
+    /// any other: images are compared by the hashes of their files, so a resized or re-encoded copy
+    /// counts as a new image.
+    ///
+    /// # Errors
+    /// An index outside the set, an ancestor that is missing, or a list of image hashes that can't
+    /// be read.
+    pub fn new(nets: &[Trained], faces: &Faces, indices: &[usize]) -> Result<Self> {
+        let lineages = nets.iter().map(Trained::lineage).collect::<Result<Vec<_>>>()?;
+        let mut found = Self::default();
+        for index in indices {
+            let content = &faces.record(*index)?.content;
+            let used: Vec<Part> =
+                lineages.iter().filter_map(|lineage| lineage.use_of(content)).collect();
+            match used.contains(&Part::Train) {
+                true => found.trained += 1,
+                false if !used.is_empty() => found.selected += 1,
+                false => found.indices.push(*index),
+            }
+        }
+        Ok(found)
+    }
+}
+
 impl Trained {
     /// Returns what the network, and every network it started or learned from, was trained and
     /// selected on. Those networks are looked up in the project's store.

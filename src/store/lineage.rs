@@ -98,6 +98,14 @@ impl Lineage {
         (trained, seen(others.map(|net| &net.contents.validation).collect()))
     }
 
+    /// Returns how the networks have used an image, by its hash: in training, or else only to be
+    /// selected on it. `None` if it is new to all of them.
+    pub fn use_of(&self, content: &str) -> Option<Part> {
+        let parts: Vec<Part> =
+            self.0.iter().filter_map(|net| net.contents.part_of(content)).collect();
+        [Part::Train, Part::Validation].into_iter().find(|part| parts.contains(part))
+    }
+
     /// Rejects a set of which a network of the lineage has seen an image.
     ///
     /// # Errors
@@ -173,5 +181,9 @@ mod tests {
             "{refused}"
         );
         lineage.check_unseen(Part::Test, "new", &set(&["x"])).unwrap();
+        // An image that any of them was trained on counts as trained on.
+        let both = Lineage(vec![net("new", &["a"], &["c"]), net("old", &["c"], &["a", "e"])]);
+        let used = ["a", "c", "e", "x"].map(|content| both.use_of(content));
+        assert_eq!(used, [Some(Part::Train), Some(Part::Train), Some(Part::Validation), None]);
     }
 }

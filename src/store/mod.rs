@@ -8,6 +8,7 @@ mod trained;
 
 pub(crate) use card::today;
 pub use card::{Card, DataCard, Published};
+pub use evaluate::Unseen;
 pub use lineage::Lineage;
 pub use models::{DEFAULT_MODEL, Model, ModelStore};
 pub use trained::{Trained, ensemble, files_of};

@@ -8,7 +8,7 @@ use lab::Robustness;
 use ror::data::{Faces, Part, Protocol};
 use ror::device_named;
 use ror::metrics::{Evaluation, Metrics};
-use ror::store::{DEFAULT_MODEL, ModelStore, Trained, ensemble};
+use ror::store::{DEFAULT_MODEL, ModelStore, Trained, Unseen, ensemble};
 use serde::Serialize;
 use utils::escape;
 
@@ -37,6 +37,9 @@ pub struct Args {
     /// Protocol whose split to use. [default: the network's protocol]
     #[arg(long)]
     protocol: Option<Protocol>,
+    /// Also use images that the network was trained or selected on, which are otherwise left out.
+    #[arg(long)]
+    keep_seen: bool,
     /// Measure the accuracy lost on corrupted images, in three severities; uses the validation set
     /// unless --part is given.
     #[arg(long, conflicts_with = "json")]
@@ -62,7 +65,16 @@ struct Report<'a> {
     part: Of,
     protocol: Option<Protocol>,
     split: Option<&'a str>,
+    seen: Option<Seen>,
     heads: Vec<Metrics>,
+}
+
+/// Images of the data set that the networks have seen.
+#[derive(Clone, Copy, Serialize)]
+struct Seen {
+    trained: usize,
+    selected: usize,
+    kept: bool,
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -90,12 +102,12 @@ pub fn run(args: &Args) -> Result<()> {
         (true, false) => Of::Test,
         (true, true) => Of::Validation,
     });
+    let mut seen = None;
     let (protocol, split, indices) = match part {
         Of::All => {
-            if own {
-                note!("note: these images include the network's training set");
-            }
-            (None, None, (0..faces.len()).collect())
+            let indices;
+            (seen, indices) = all(&nets, &faces, args.keep_seen)?;
+            (None, None, indices)
         }
         Of::Test | Of::Validation => {
             ensure!(
@@ -132,6 +144,7 @@ pub fn run(args: &Args) -> Result<()> {
             part,
             protocol,
             split: split.as_deref(),
+            seen,
             heads: evaluation.metrics(),
         };
         out!("{}", escape::json(&serde_json::to_string_pretty(&report)?))?;
@@ -146,6 +159,40 @@ pub fn run(args: &Args) -> Result<()> {
         publish(net, &models[0], protocol, split, evaluation.metrics())?;
     }
     Ok(())
+}
+
+/// Returns the images to use of a whole data set. Parts and copies of a training set are data sets of
+/// their own, so each image is looked up by its hash.
+fn all(nets: &[Trained], faces: &Faces, keep: bool) -> Result<(Option<Seen>, Vec<usize>)> {
+    let all: Vec<usize> = (0..faces.len()).collect();
+    let unseen = match Unseen::new(nets, faces, &all) {
+        Ok(unseen) => unseen,
+        Err(error) => {
+            note!("note: the network may have seen some of these images: {error:#}");
+            return Ok((None, all));
+        }
+    };
+    let Unseen { indices, trained, selected } = unseen;
+    let seen = Seen { trained, selected, kept: keep };
+    if trained + selected > 0 {
+        let found = format!(
+            "of these {} images, {} were used to train the network and {} to select it (or a network \
+             it started or learned from)",
+            all.len(),
+            trained,
+            selected
+        );
+        ensure!(
+            keep || !indices.is_empty(),
+            "{found}: no image is left to measure it on; --keep-seen uses them anyway, for a result \
+             that says little about other images"
+        );
+        match keep {
+            true => note!("note: {found}; the result says little about other images"),
+            false => note!("note: {found}: they are left out (--keep-seen uses them)"),
+        }
+    }
+    Ok((Some(seen), if keep { all } else { indices }))
 }
 
 /// Prints the accuracy lost on corrupted images, and writes it to models/corruptions.csv if
