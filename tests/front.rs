@@ -30,3 +30,8 @@ fn cells_lose_nothing_that_they_print_show_or_keep() {
 fn sliders_redraw_what_closures_return() {
     run("interact.py");
 }
+
+#[test]
+fn cells_typed_as_in_python_say_what_to_type() {
+    run("hints.py");
+}

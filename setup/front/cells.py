@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 
 from . import rewrite
+from .hints import hint
 from .keep import keeping
 from .process import END, ERROR, compilers
 from .widgets import labels, picture
@@ -126,7 +127,7 @@ class Cells:
             self.text(content["name"], content["text"])
         elif kind == "error":
             cell.errors.append(rewrite.error(content, self.count, self.moved))
-        else:
+        elif content["data"] != {"text/plain": ""}:
             self.publish(kind, cell.parent, content | {"execution_count": self.count})
 
     # What the process of cells says
@@ -289,6 +290,9 @@ class Cells:
             for names, name, say in [(gone, "stderr", rewrite.not_kept), (lost, "stdout", rewrite.moved)]:
                 if names:
                     self.publish("stream", cell.parent, {"name": name, "text": say(names)})
+            said = "\n".join(line for content in cell.errors for line in content["traceback"])
+            if cell.ran is False and said and (line := hint(code, said)):
+                self.publish("stream", cell.parent, {"name": "stderr", "text": line})
             self.moved = {name: each for name, each in self.moved.items() if name not in variables}
             self.moved |= {name: self.count for name in self.known if name not in variables}
         self.known = variables
