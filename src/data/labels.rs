@@ -11,10 +11,10 @@ use std::path::Path;
 
 use anyhow::{Context, Error, Result, anyhow, ensure};
 
-use super::rows::{Rows, check_length};
 use crate::task::{Gender, Label, RACES};
 use archive::{Tree, resolved};
 use utils::progress::say;
+use utils::rows::{Rows, check_length};
 use utils::{escape, files, text};
 
 /// Name of the label file.

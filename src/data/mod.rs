@@ -18,7 +18,6 @@ mod protocol_split;
 mod readable;
 mod records;
 mod resized;
-mod rows;
 mod source;
 mod split;
 mod strata;

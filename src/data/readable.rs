@@ -102,7 +102,7 @@ mod tests {
         assert_eq!((some.len(), some.unreadable().len()), (4, 2));
         assert_eq!(some.labels(&[1]).unwrap()[0].age, 12);
         assert_eq!(some.bytes(1).unwrap(), faces.bytes(2).unwrap());
-        assert_eq!(some.pictures(16).unwrap().len(), 4);
+        assert_eq!(some.pictures(16).unwrap().size()[0], 4);
         assert_ne!(some.fingerprint(), all.fingerprint());
         let sizes = SplitSizes { train: 2, validation: 2, test: None, seed: 0 };
         Split::new(&some, some.records(), &sizes).unwrap();

@@ -14,6 +14,7 @@ pub mod paths;
 pub mod progress;
 pub mod python;
 pub mod random;
+pub mod rows;
 pub mod tar_members;
 pub mod text;
 pub mod threads;

@@ -9,7 +9,7 @@ const MOST_COLUMNS: usize = 1000;
 const MOST_BYTES: usize = 1 << 20;
 
 /// Reads rows of text. Empty lines are skipped, and space around values is removed.
-pub(super) struct Rows<'a> {
+pub struct Rows<'a> {
     rest: &'a [u8],
     reader: Reader,
     /// The line that `rest` begins in.
@@ -21,7 +21,7 @@ pub(super) struct Rows<'a> {
 impl<'a> Rows<'a> {
     /// Reads a text whose values are separated by the one of `,`, `;` and tabs that splits its first
     /// line into most values.
-    pub(super) fn new(text: &'a str) -> Self {
+    pub fn new(text: &'a str) -> Self {
         let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
         let parts = |separator: &u8| first.bytes().filter(|byte| byte == separator).count();
         // The first of those that split it alike.
@@ -39,7 +39,7 @@ impl<'a> Rows<'a> {
     ///
     /// # Errors
     /// More columns or bytes than a row may have.
-    pub(super) fn next_row(&mut self) -> Result<Option<(u64, Vec<String>)>> {
+    pub fn next_row(&mut self) -> Result<Option<(u64, Vec<String>)>> {
         let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
         let empty = self.rest.iter().take_while(|byte| is_end(byte)).count();
         self.pass(empty);
@@ -82,7 +82,7 @@ impl<'a> Rows<'a> {
 }
 
 /// Refuses a row that is longer or shorter than the heading.
-pub(super) fn check_length(line: u64, row: &[String], heading: &[String]) -> Result<()> {
+pub fn check_length(line: u64, row: &[String], heading: &[String]) -> Result<()> {
     let (values, names) = (row.len(), heading.len());
     ensure!(
         values == names,
