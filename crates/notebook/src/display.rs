@@ -218,7 +218,7 @@ impl Show for FacePrediction {
         Ok(Output::html(self, charts(self, None, None)))
     }
 
-    fn output_of_all(faces: &[Self]) -> Result<Output, String> {
+    fn output_of_all(faces: &[&Self]) -> Result<Output, String> {
         let lines = faces.iter().enumerate().map(|(i, face)| format!("{i}: {face}\n"));
         let rows = faces.iter().enumerate().map(|(i, face)| {
             let sure = format!("{:.1} %", 100.0 * face.confidence());
@@ -236,8 +236,9 @@ impl Show for LabelledPrediction {
         Ok(Output::html(self, beside_chart(self)))
     }
 
-    fn output_of_all(found: &[Self]) -> Result<Output, String> {
-        plot::predictions(found).output()
+    fn output_of_all(found: &[&Self]) -> Result<Output, String> {
+        let found: Vec<Self> = found.iter().map(|one| (*one).clone()).collect();
+        plot::predictions(&found).output()
     }
 }
 

@@ -73,12 +73,12 @@ pub trait Show {
     ///
     /// # Errors
     /// As [`Show::output`].
-    fn output_of_all(values: &[Self]) -> Result<Output, String>
+    fn output_of_all(values: &[&Self]) -> Result<Output, String>
     where
         Self: Sized,
     {
         let mut parts =
-            values.iter().take(MOST).map(Self::output).collect::<Result<Vec<_>, _>>()?;
+            values.iter().take(MOST).map(|value| value.output()).collect::<Result<Vec<_>, _>>()?;
         if values.len() > MOST {
             parts.push(Output::text(format!("... and {} more", values.len() - MOST)));
         }
@@ -139,6 +139,18 @@ impl<T: Show, E: Debug> Show for Result<T, E> {
             Err(error) => Err(format!("{error:?}")),
         }
     }
+
+    /// The values together, and the errors with their places below: one bad file hides no other.
+    fn output_of_all(results: &[&Self]) -> Result<Output, String> {
+        let values: Vec<&T> = results.iter().filter_map(|result| result.as_ref().ok()).collect();
+        let errors =
+            results.iter().enumerate().filter_map(|(i, result)| Some((i, result.as_ref().err()?)));
+        let errors: Vec<Output> =
+            errors.map(|(i, error)| Output::text(format!("{i}: {error:?}"))).collect();
+        let values = (!values.is_empty()).then(|| T::output_of_all(&values)).transpose()?;
+        let parts: Vec<Output> = values.into_iter().chain(errors).collect();
+        Ok(Output::several(&parts, ["", ""]))
+    }
 }
 
 impl<T: Show> Show for Option<T> {
@@ -158,19 +170,19 @@ impl<T: Show + ?Sized> Show for &T {
 
 impl<T: Show> Show for [T] {
     fn output(&self) -> Result<Output, String> {
-        T::output_of_all(self)
+        T::output_of_all(&self.iter().collect::<Vec<_>>())
     }
 }
 
 impl<T: Show> Show for Vec<T> {
     fn output(&self) -> Result<Output, String> {
-        T::output_of_all(self)
+        T::output_of_all(&self.iter().collect::<Vec<_>>())
     }
 }
 
 impl<T: Show, const N: usize> Show for [T; N] {
     fn output(&self) -> Result<Output, String> {
-        T::output_of_all(self)
+        T::output_of_all(&self.iter().collect::<Vec<_>>())
     }
 }
 
@@ -208,7 +220,7 @@ macro_rules! show_plainly {
                 Ok(Output::text(format_args!("{self:?}")))
             }
 
-            fn output_of_all(values: &[Self]) -> Result<Output, String> {
+            fn output_of_all(values: &[&Self]) -> Result<Output, String> {
                 let mut text = String::new();
                 write!(text, "{:?}", &values[..values.len().min(10 * MOST)]).map_err(|e| e.to_string())?;
                 if values.len() > 10 * MOST {
@@ -226,5 +238,19 @@ show_plainly!(String);
 impl Show for str {
     fn output(&self) -> Result<Output, String> {
         Ok(Output::text(format_args!("{self:?}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_one_of_many_hides_no_other() {
+        let results = [Ok(1), Err("no such file"), Ok(3)];
+        let shown = results.output().unwrap();
+        assert_eq!(shown.text, "[1, 3], 1: \"no such file\"");
+        assert!(Vec::<Result<i32, String>>::new().output().unwrap().text.is_empty());
+        assert_eq!(vec![vec![1, 2], vec![3]].output().unwrap().text, "[[1, 2], [3]]");
     }
 }
