@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(some.bytes(1).unwrap(), faces.bytes(2).unwrap());
         assert_eq!(some.pictures(16).unwrap().size()[0], 4);
         assert_ne!(some.fingerprint(), all.fingerprint());
-        let sizes = SplitSizes { train: 2, validation: 2, test: None, seed: 0 };
+        let sizes = SplitSizes { train: 2, validation: 1, test: None, seed: 0 };
         Split::new(&some, some.records(), &sizes).unwrap();
         assert_eq!(some.readable(16).unwrap().len(), 4);
         for age in [10, 12, 13, 15] {

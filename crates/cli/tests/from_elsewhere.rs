@@ -352,6 +352,38 @@ fn peak(command: &mut Command) -> u64 {
     1024 * usage.ru_maxrss as u64
 }
 
+/// A copied clone would use the PyTorch of the original, to which its program is linked.
+#[test]
+fn a_clone_that_was_copied_or_moved_says_so() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let place = TempDir::new().unwrap();
+    let at = |name: &str| place.path().join(name);
+    fs::create_dir_all(at("target/bin")).unwrap();
+    fs::copy(Path::new(common::ROOT).join("ror"), at("ror")).unwrap();
+    fs::write(at("target/bin/started"), "").unwrap();
+    fs::write(at("target/bin/ror"), "#!/bin/sh\necho \"runs in $ROR_HOME\"\n").unwrap();
+    fs::set_permissions(at("target/bin/ror"), fs::Permissions::from_mode(0o755)).unwrap();
+    let run = |home: &str| {
+        let output = Command::new(at("ror")).env("ROR_HOME", home).output().unwrap();
+        (output.status.success(), words(&output))
+    };
+    let own = place.path().canonicalize().unwrap();
+    let shown = own.display().to_string();
+    for built in [None, Some(&shown)] {
+        if let Some(built) = built {
+            fs::write(at("target/bin/root"), format!("{built}\n")).unwrap();
+        }
+        assert_eq!(run(""), (true, format!("runs in {shown}\n")));
+    }
+    let (done, said) = run(common::ROOT);
+    assert!(done && said.contains("note: using the models and data of"), "{said}");
+    fs::write(at("target/bin/root"), "/somewhere/else\n").unwrap();
+    let (done, said) = run("");
+    assert!(!done && said.contains("copied or moved from /somewhere/else"), "{said}");
+    assert!(said.contains("make -C"), "{said}");
+}
+
 /// Where locks don't work at all, a training says so and goes on.
 #[test]
 #[cfg(target_os = "linux")]

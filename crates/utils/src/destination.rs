@@ -22,6 +22,9 @@ impl Destination {
     /// # Errors
     /// A folder, a disk, a socket, a circle of links, or a path that can't be looked up.
     pub fn of(path: &Path) -> Result<Self> {
+        if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+            bail!("{} is the name of a folder: give the name of a file", path.display());
+        }
         let found = match fs::metadata(path) {
             Ok(found) => found,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -162,7 +165,9 @@ mod tests {
         let of = |name: &str| Destination::of(&at(name));
         assert_eq!(of("second").unwrap(), Destination::File(at("file")));
         assert_eq!(of("dangling").unwrap(), Destination::File(at("new")));
-        assert!(of("round").is_err() && Destination::of(place.path()).is_err());
+        assert!(
+            of("round").is_err() && of("new/").is_err() && Destination::of(place.path()).is_err()
+        );
         let identity = |name: &str| Identity::of(&at(name));
         assert_eq!(identity("second"), identity("file"));
         assert_eq!(identity("dangling"), identity("deep/../new"));

@@ -129,6 +129,61 @@ mod tests {
         assert_eq!(error(&forged), "c: a\n  error: b\\u{7}");
     }
 
+    /// Names of random characters, mostly of those that do harm.
+    #[test]
+    fn no_name_gets_through_any_medium() {
+        use crate::random::Random;
+        const PARTS: [&str; 24] = [
+            "\u{1b}[2J",
+            "\u{1b}]0;x\u{7}",
+            "\n",
+            "\r",
+            "\t",
+            "\0",
+            "\u{7f}",
+            "\u{9b}",
+            "\u{85}",
+            "\u{202e}",
+            "\u{2066}",
+            "\u{2028}",
+            "EVCXR_",
+            "EVCXR_END_CONTENT\n",
+            "EVCXR_EVCXR_",
+            "EVC",
+            "XR_",
+            "<script>",
+            "\"",
+            "'",
+            "&#10;",
+            "=1+",
+            "@",
+            "é",
+        ];
+        let mut random = Random::new(1);
+        for _ in 0..10_000 {
+            let parts = 1 + random.below(8);
+            let name: String =
+                (0..parts).map(|_| PARTS[random.below(PARTS.len() as u64) as usize]).collect();
+            let texts = [line(&name), path_in_table(Path::new(&name)), crate::html::escape(&name)];
+            for text in &texts[..2] {
+                assert!(!text.chars().any(|c| c.is_control() || is_invisible(c)), "{name:?}");
+            }
+            let shown = json(&serde_json::to_string(&name).unwrap());
+            assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), name);
+            assert!(!shown.chars().any(|c| c.is_control() || is_invisible(c)), "{name:?}");
+            assert!(
+                !texts[2].contains(['<', '>', '"', '\'', '\n', '\r', '\0', '\u{1b}']),
+                "{name:?}"
+            );
+            let message = error(&anyhow::anyhow!("{name}").context("cannot read"));
+            assert!(message.lines().skip(1).all(|line| line.starts_with("  ")), "{name:?}");
+            for text in texts.iter().chain([&shown, &message, &lines(&name)]) {
+                assert!(!text.contains(MARK), "{name:?}");
+            }
+            assert!(!cell(&texts[1]).starts_with(FORMULA), "{name:?}");
+        }
+    }
+
     #[test]
     fn formulas_become_text_and_numbers_stay() {
         for formula in ["=1+1", "+cmd|' '!A0", "-cmd", "@SUM(A1)", "\t=1", "\u{ff1d}1"] {
