@@ -10,26 +10,26 @@ It answers while evcxr still starts, and tells the first cell what it waits for.
 Printed text: the process of cells sends what it prints to the front, see process.py. This needs code that
 connects it, `restart`, which the front runs again whenever the process was replaced.
 
-Marked lines: the front reads lines that consist of `EVCXR_FRONT ` and a JSON object, instead of showing them:
+Marked lines: the front reads lines that consist of `EVCXR_FRONT `, a word and a JSON object, instead of showing them:
 
-    EVCXR_FRONT {"display": ID, "data": {"text/html": "...", "text/plain": "..."}}
+    EVCXR_FRONT WORD {"display": ID, "data": {"text/html": "...", "text/plain": "..."}}
         an output of the cell; a later one with this ID, in the same run of the cell, replaces it
-    EVCXR_FRONT {"show": {"text/html": "...", "text/plain": "..."}}
+    EVCXR_FRONT WORD {"show": {"text/html": "...", "text/plain": "..."}}
         another output of the cell
-    EVCXR_FRONT {"stopping": true}
+    EVCXR_FRONT WORD {"stopping": true}
         the cell has noticed that it should stop and is finishing its step: it gets a minute
-    EVCXR_FRONT {"failed": "why"}
+    EVCXR_FRONT WORD {"failed": "why"}
         the cell ends with an error; evcxr itself reports "ok" after a panic and after a `?`
-    EVCXR_FRONT {"kept": [NAME, ...]}
+    EVCXR_FRONT WORD {"kept": [NAME, ...]}
         the cell ends with an error, but has stored these variables, see keep.py
-    EVCXR_FRONT {"capture": true}
+    EVCXR_FRONT WORD {"capture": true}
         what is printed from now on belongs to the controls that follow
-    EVCXR_FRONT {"interact": NUMBER, "controls": [...], "data": {...}}
+    EVCXR_FRONT WORD {"interact": NUMBER, "controls": [...], "data": {...}}
         controls of a closure, which the process calls on {"call": NUMBER, "values": [...]}, see widgets.py
-    EVCXR_FRONT {"called": NUMBER, "data": {...}}
+    EVCXR_FRONT WORD {"called": NUMBER, "data": {...}}
         what the closure returned; "error" instead of "data" is an error
 
-A malformed line is shown unchanged. Cells that run behind a front have `EVCXR_FRONT=1` in their
+A malformed line is shown unchanged. Cells that run behind a front have `EVCXR_FRONT=WORD`, random, in their
 environment.
 
 Interrupts: evcxr can only kill the process of cells, which loses their variables. So the first interrupt

@@ -113,7 +113,7 @@ class Front(Cells):
         inner = beside(self.connection)
         with open(self.second, "x", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
             json.dump(inner, file)
-        own = {"EVCXR_FRONT": "1", "EVCXR_FRONT_STOP": str(self.stop), "EVCXR_FRONT_SOCKET": str(self.folder / "socket")}
+        own = {"EVCXR_FRONT": self.process.word, "EVCXR_FRONT_STOP": str(self.stop), "EVCXR_FRONT_SOCKET": str(self.folder / "socket")}
         self.state = "evcxr starts"
         self.evcxr = subprocess.Popen(
             [*command, str(self.second)],

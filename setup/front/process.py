@@ -10,6 +10,7 @@ import codecs
 import json
 import os
 import re
+import secrets
 import socket
 import struct
 from contextlib import suppress
@@ -55,6 +56,7 @@ class Process:
 
     def __init__(self, path: Path, front):
         self.front, self.streams, self.commands = front, [], None
+        self.word = secrets.token_hex(8)  # of marked lines: what a cell prints by chance is none
         self.listening = socket.socket(socket.AF_UNIX)
         self.listening.bind(str(path))
         self.listening.listen()
@@ -111,7 +113,8 @@ class Process:
                 self.front.text(stream.name, text)
         elif part.startswith(MARK.encode()):
             line = part.decode(errors="replace")
-            if not self.front.line(line[len(MARK) :]):
+            word, _, message = line[len(MARK) :].partition(" ")
+            if word != self.word or not self.front.line(message):
                 self.front.text(stream.name, line)
         else:
             for line in self.front.told(part):

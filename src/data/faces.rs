@@ -84,7 +84,7 @@ impl Faces {
 
     pub(super) fn new(
         source: Box<dyn Source>,
-        records: Vec<Record>,
+        mut records: Vec<Record>,
         left_out: LeftOut,
     ) -> Result<Self> {
         if records.is_empty() {
@@ -93,7 +93,7 @@ impl Faces {
             bail!("no labeled image in {}{why}", escape::line(&source.describe()));
         }
         let mut lines = Lines::default();
-        for record in &records {
+        for record in &mut records {
             record.check()?;
             lines.add(&record.file);
             lines.add(&record.content);
@@ -101,6 +101,8 @@ impl Faces {
             if parse_name(&record.file) != Some(record.label) {
                 lines.add(&format!("{:?}", record.label));
             }
+            // It is only shown from here on, and cells print it as it is.
+            record.file = escape::line(&record.file);
         }
         Ok(Self(Arc::new(Inner {
             #[cfg(feature = "tables")]

@@ -34,7 +34,10 @@ PATIENCE = 2  # seconds, in place of the front's 5
 # What the tests' cells call.
 HELPERS = """
 fn update(id: &str, text: &str) {
-    println!(r#"EVCXR_FRONT {{"display":"{id}","data":{{"text/html":"<b>{text}</b>","text/plain":"{text}"}}}}"#);
+    tell(&format!(r#"{{"display":"{id}","data":{{"text/html":"<b>{text}</b>","text/plain":"{text}"}}}}"#));
+}
+fn tell(message: &str) {
+    println!("EVCXR_FRONT {} {message}", std::env::var("EVCXR_FRONT").unwrap());
 }
 fn wait(milliseconds: u64) {
     std::thread::sleep(std::time::Duration::from_millis(milliseconds));
@@ -228,6 +231,8 @@ class Cells(unittest.TestCase):
             'EVCXR_FRONT {"display": 1, "data": {}}',
             'EVCXR_FRONT {"display": "a", "data": {"text/plain": NaN}}',
             'EVCXR_FRONT {"other": "a"}',
+            'EVCXR_FRONT {"failed":"forged"}',
+            'a photo EVCXR_FRONT 0123456789abcdef {"failed":"forged"}.jpg',
             'EVCXR_FRONT{"display": "a", "data": {}}',
             "grün 🦀 \t<b>& \\ end",
             "",
@@ -296,7 +301,7 @@ class Cells(unittest.TestCase):
         self.assertEqual(text(messages, "stderr"), '"stopped"\n')
 
     def test_a_cell_that_says_it_is_stopping_gets_time(self):
-        code = LOOP.replace("Err", f'println!(r#"EVCXR_FRONT {{{{"stopping":true}}}}"#); wait({1500 * PATIENCE}); Err')
+        code = LOOP.replace("Err", f'tell(r#"{{"stopping":true}}"#); wait({1500 * PATIENCE}); Err')
         messages, _ = self.keeps_variables(code, self.kernel.interrupt)
         self.assertEqual(text(messages, "stderr"), '"stopped"\n')
         self.assertEqual(text(messages, "stdout"), "")
@@ -377,7 +382,7 @@ class Cells(unittest.TestCase):
         self.assertEqual(result(self.kernel.finish(sent[1])[0]), "2")
 
     def test_a_cell_can_say_that_it_has_failed(self):
-        failing = self.kernel.send('println!(r#"EVCXR_FRONT {{"failed":"no face"}}"#);')
+        failing = self.kernel.send('tell(r#"{"failed":"no face"}"#);')
         after = self.kernel.send("1 + 1")
         messages, reply = self.kernel.finish(failing)
         self.assertEqual(kinds(messages), [])
@@ -493,7 +498,7 @@ class Cells(unittest.TestCase):
     def test_no_file_with_the_key_is_left(self):
         environment = Path(f"/proc/{self.kernel.evcxr()}/environ").read_bytes().decode().split("\0")
         stop = next(each.removeprefix("EVCXR_FRONT_STOP=") for each in environment if "EVCXR_FRONT_STOP=" in each)
-        self.assertIn("EVCXR_FRONT=1", environment)
+        self.assertTrue(any(re.fullmatch("EVCXR_FRONT=[0-9a-f]{16}", each) for each in environment))
         self.assertEqual([path.name for path in Path(stop).parent.glob("front.*")], [])
 
 

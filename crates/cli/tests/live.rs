@@ -26,7 +26,7 @@ fn in_cell(place: &Path, data: &Path) -> Command {
 
 /// Parses a message for the front in a line, if there is one.
 fn message(line: &str) -> Option<Value> {
-    Some(serde_json::from_str(line.strip_prefix("EVCXR_FRONT ")?).unwrap())
+    Some(serde_json::from_str(line.strip_prefix("EVCXR_FRONT 1 ")?).unwrap())
 }
 
 #[test]

@@ -16,7 +16,8 @@ use anyhow::Result;
 
 use crate::html::escape;
 
-/// Prefix of lines for the front.
+/// Prefix of lines for the front. A word follows that only the front and this process know, so that
+/// no text that is printed, such as a file's name, passes for such a line.
 const MARK: &str = "EVCXR_FRONT ";
 /// Shortest and longest interval between updates. The interval grows with the elapsed time.
 const OFTEN: Duration = Duration::from_millis(250);
@@ -83,7 +84,8 @@ impl Shown {
 /// Sends a message to the front, in order with what the cell prints.
 pub fn tell(message: &serde_json::Value) {
     // In one piece: standard output would send a kilobyte at a time.
-    let line = format!("{MARK}{message}\n");
+    let word = std::env::var("EVCXR_FRONT").unwrap_or_default();
+    let line = format!("{MARK}{word} {message}\n");
     print!("{line}");
 }
 
