@@ -34,7 +34,7 @@ fn place() -> Place {
     let model = folder.path().join("own.json");
     let shipped = Path::new(common::ROOT).join("models");
     let mut card: Value =
-        serde_json::from_slice(&fs::read(shipped.join("gender-32px.json")).unwrap()).unwrap();
+        serde_json::from_slice(&fs::read(shipped.join("both-32px.json")).unwrap()).unwrap();
     for (field, value) in [
         ("protocol", Value::Null),
         ("start", Value::Null),
@@ -45,7 +45,7 @@ fn place() -> Place {
         card[field] = value;
     }
     fs::write(&model, card.to_string()).unwrap();
-    fs::copy(shipped.join("gender-32px.safetensors"), folder.path().join("own.safetensors"))
+    fs::copy(shipped.join("both-32px.safetensors"), folder.path().join("own.safetensors"))
         .unwrap();
     list.write(&folder.path().join("own.contents.txt"), "A split.").unwrap();
     let names = records.into_iter().map(|record| record.file).collect();
