@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use ror::Progress;
-use ror::data::decode_photo;
+use ror::data::decode;
 use ror::polars::prelude::df;
 use ror::predict::Chip;
 use ror::prelude::*;
@@ -29,7 +29,7 @@ fn main() -> Result<()> {
     let progress = Progress::new("aligning, photos", faces.len());
     let (mut files, mut ages, mut genders) = (vec![], vec![], vec![]);
     for index in 0..faces.len() {
-        let photo = decode_photo(&faces.bytes(index)?)?;
+        let photo = decode(&faces.bytes(index)?)?;
         progress.step()?;
         let Some(face) = detector.detect(&photo)?.into_iter().next() else {
             println!("no face in {}", faces.record(index)?.file);

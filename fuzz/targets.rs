@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use ror::data::{Faces, decode, decode_photo, parse_name, resize};
+use ror::data::{Faces, decode, parse_name, resize};
 use ror::experiment::Experiment;
 use ror::image::{ImageReader, Rgb, RgbImage};
 use ror::model::{Net, RorConfig};
@@ -31,7 +31,6 @@ pub const TARGETS: &[Target] = &[
     ("archive", archive),
     ("shard", shard),
     ("picture", picture),
-    ("photo", photo),
     ("weights", weights),
     ("card", card),
     ("experiment", experiment),
@@ -103,7 +102,7 @@ fn shard(bytes: &[u8]) {
 }
 
 /// Decoding, where the picture does not declare too much of it.
-fn decoded(bytes: &[u8], decode: fn(&[u8]) -> ror::anyhow::Result<RgbImage>) {
+fn picture(bytes: &[u8]) {
     let reader = ImageReader::new(std::io::Cursor::new(bytes)).with_guessed_format();
     let size = reader.ok().and_then(|reader| reader.into_dimensions().ok());
     if size.is_some_and(|(width, height)| u64::from(width) * u64::from(height) > MOST_PIXELS) {
@@ -112,14 +111,6 @@ fn decoded(bytes: &[u8], decode: fn(&[u8]) -> ror::anyhow::Result<RgbImage>) {
     if let Ok(picture) = decode(bytes) {
         assert_eq!(resize(&picture, 32).expect("a picture of some pixels").dimensions(), (32, 32));
     }
-}
-
-fn picture(bytes: &[u8]) {
-    decoded(bytes, decode);
-}
-
-fn photo(bytes: &[u8]) {
-    decoded(bytes, decode_photo);
 }
 
 /// The net whose weights and checkpoints are read.

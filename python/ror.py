@@ -10,8 +10,10 @@ onnx and onnxscript for `python ror.py NAME FILE.onnx`, which writes a network a
 """
 
 import hashlib
+import io
 import json
 import os
+import re
 import struct
 import sys
 from pathlib import Path
@@ -363,19 +365,177 @@ def chip(picture, side: int) -> np.ndarray:
         if picture.shape[:2] == (side, side):
             return picture
     try:
-        from PIL import Image
+        from PIL import Image, ImageOps
     except ImportError:
         needed = f"images other than arrays of {side} x {side} pixels need Pillow: pip install pillow"
         raise ImportError(needed) from None
     if isinstance(picture, (str, os.PathLike)):
         try:
-            with Image.open(picture) as file:
-                picture = file.convert("RGB")
+            raw = Path(picture).read_bytes()
+            with Image.open(io.BytesIO(raw)) as file:
+                file.load()
+                if raw.startswith(b"\xff\xd8"):
+                    check_jpeg(raw)
+                picture = rgb(ImageOps.exif_transpose(file))
         except OSError as error:
             raise OSError(f"cannot read {picture} as an image: {error}") from error
-    elif isinstance(picture, np.ndarray):
-        picture = Image.fromarray(picture)
-    return np.asarray(picture.convert("RGB").resize((side, side), Image.LANCZOS))
+    else:
+        picture = rgb(Image.fromarray(picture) if isinstance(picture, np.ndarray) else picture)
+    return np.asarray(picture.resize((side, side), Image.LANCZOS))
+
+
+def rgb(picture):
+    """Converts a Pillow image to RGB as the crate does: 16-bit gray to 8 bits, transparent pixels to white."""
+    from PIL import Image
+
+    if picture.mode.startswith("I"):  # convert() would clip it to white
+        levels = np.clip(np.asarray(picture), 0, 65535).astype(np.uint32)
+        picture = Image.fromarray(((levels + 128) // 257).astype(np.uint8))
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    return picture.convert("RGB")
+
+
+def check_jpeg(data: bytes) -> None:
+    """Raises an OSError unless a JPEG has its whole image, and nothing else up to its end marker: Pillow fills up what
+    is missing. Reads the Huffman codes of every scan, as the crate does (crates/imaging/src/scan.rs).
+    """
+    at, restart, frame, tables, missing = 2, 0, None, {}, {}
+    while True:
+        start = at
+        while data[at : at + 1] == b"\xff":
+            at += 1
+        marker, at = data[at] if start < at < len(data) else 0, at + 1
+        if marker == 0xD9 and missing and not any(map(any, missing.values())):
+            return
+        if marker == 0x01 or 0xD0 <= marker <= 0xD7:
+            continue
+        size = int.from_bytes(data[at : at + 2], "big")
+        segment, at = data[at + 2 : at + size], at + size
+        if marker < 0xC0 or marker == 0xD9 or at > len(data):
+            raise OSError("the JPEG is damaged or truncated: a part of its image is missing")
+        if marker == 0xDD:
+            restart = int.from_bytes(segment, "big")
+        elif marker == 0xC4:
+            while segment:
+                end = 17 + sum(segment[1:17])
+                tables[segment[0]] = huffman(segment[1:17], segment[17:end])
+                segment = segment[end:]
+        elif marker in (0xC0, 0xC1, 0xC2):
+            height, width = struct.unpack(">HH", segment[1:5])
+            parts = {segment[i]: (segment[i + 1] >> 4, segment[i + 1] & 15) for i in range(6, len(segment), 3)}
+            frame, missing = (marker == 0xC2, width, height, parts, {}), {part: [99] * 64 for part in parts}
+        elif marker == 0xDA:
+            try:
+                at = check_scan(data, at, segment, frame, tables, restart, missing)
+            except (LookupError, TypeError, ValueError) as error:
+                raise OSError(f"the JPEG is damaged or truncated: {error or 'its data ends early'}") from error
+
+
+def huffman(counts: bytes, symbols: bytes):
+    """For each 16 bits: the length of the code they begin with (0 for none), and its symbol."""
+    lengths, found, at = np.zeros(1 << 16, np.int64), np.zeros(1 << 16, np.int64), 0
+    codes = (length for length, count in enumerate(counts, 1) for _ in range(count))
+    for length, symbol in zip(codes, symbols):
+        lengths[at : at + (1 << 16 - length)], found[at : at + (1 << 16 - length)] = length, symbol
+        at += 1 << 16 - length
+    return lengths, found
+
+
+def check_scan(data: bytes, at: int, header: bytes, frame, tables: dict, restart: int, missing: dict) -> int:
+    """Reads a scan, notes what is still missing of each part, and returns where the next segment begins."""
+    progressive, width, height, parts, nonzero = frame
+    ids, used, rest = header[1 : 1 + 2 * header[0] : 2], header[2 : 2 + 2 * header[0] : 2], header[1 + 2 * header[0] :]
+    first, last, high, low = (rest[0], rest[1], rest[2] >> 4, rest[2] & 15) if progressive else (0, 63, 0, 0)
+    for part in ids:
+        due = missing[part][first : last + 1]
+        if set(due) != {high or 99} or high and high != low + 1 or first and missing[part][0] == 99:
+            raise ValueError("a part of its image is missing or there twice")
+        missing[part][first : last + 1] = [low] * len(due)
+    wide, tall = (8 * max(factors) for factors in zip(*parts.values()))
+    sizes = [parts[part] for part in ids]
+    if len(ids) == 1:
+        width, height, sizes = width * sizes[0][0], height * sizes[0][1], [(1, 1)]
+    units = -(-width // wide) * -(-height // tall)
+    pairs = [(tables.get(use >> 4), tables.get(16 + (use & 15))) for use in used]
+    order = [pair for pair, (a, b) in zip(pairs, sizes) for _ in range(a * b)]
+    blocks = nonzero.setdefault(ids[0], [0] * units) if first else None
+    for done in range(0, units, restart or units):
+        some = range(done, min(done + (restart or units), units))
+        found = re.compile(rb"\xff+([\x01-\xfe])", re.S).search(data, at)
+        if not found:
+            raise ValueError("its end marker is missing")
+        raw = data[at : found.start()].replace(b"\xff\x00", b"\xff") + bytes(3)
+        bits = np.frombuffer(raw, np.uint8).astype(np.int64)
+        bits = (bits[:-2] << 16 | bits[1:-1] << 8 | bits[2:])[:, None] >> np.arange(8, 0, -1) & 0xFFFF
+        if first:
+            end = check_details(bits.ravel(), order[0][1], range(first, last + 1), high, blocks, some)
+        elif progressive and high:
+            end = len(some) * len(order)
+        else:
+            end = check_blocks(bits.ravel(), order, len(some), progressive)
+        padded = found[1] == b"\xd9" and not any(raw[-(-end // 8) :])
+        if not -8 < end - 8 * len(raw) + 24 <= 0 and not (padded and end <= 8 * len(raw) - 24):
+            raise ValueError("its data does not end with its image")
+        at = found.end() - 2
+        if some.stop < units:
+            if found[1][0] != 0xD0 + done // restart % 8:
+                raise ValueError("a restart marker is missing or out of order")
+            at += 2
+    return at
+
+
+def check_blocks(bits, order, units: int, progressive: bool) -> int:
+    """Reads whole blocks, or the first coefficient of each, and returns the number of bits."""
+    start = 0
+    while units:
+        some, lists = bits[start : start + (1 << 19)], {}
+        for table in {id(table): table for pair in order for table in pair if table}.values():
+            length, symbol = table[0][some], table[1][some]
+            run = np.where(symbol & 15 > 0, (symbol >> 4) + 1, np.where(symbol == 0xF0, 16, 128))
+            step = np.where(length > 0, np.arange(len(some)) + length + (symbol & 15), 1 << 60)
+            lists[id(table)] = step.tolist(), run.tolist()
+        pairs, at = [(lists[id(dc)][0], *lists.get(id(ac), (None, None))) for dc, ac in order], 0
+        # Up to here, a unit cannot go beyond what was prepared.
+        while units and at < 1 << 18:
+            for dc, steps, runs in pairs:
+                at, k = dc[at], 64 if progressive else 1
+                while k < 64:
+                    k, at = k + runs[at], steps[at]
+                if 64 < k < 128:
+                    raise ValueError("a block has too many coefficients")
+            units -= 1
+        start += at
+    return start
+
+
+def check_details(bits, table, band: range, high: int, blocks: list[int], some: range) -> int:
+    """Reads the coefficients `band` of some blocks, whose numbers are noted in `blocks`; returns the number of bits."""
+    lengths, symbols, at, empty, inside = *table, 0, 0, (1 << band.stop) - (1 << band.start)
+    for block in some:
+        k, known = band.start, blocks[block]
+        while not empty and k < band.stop:
+            length, symbol = int(lengths[bits[at]]), int(symbols[bits[at]])
+            at, run, size = at + length, symbol >> 4, symbol & 15
+            if not length or high and size > 1:
+                raise ValueError("it has an impossible code")
+            if not size and run < 15:
+                empty = (1 << run) + (int(bits[at]) >> 16 - run)
+                at += run
+                break
+            at += size
+            while run or known >> k & 1:
+                at, run, k = at + (known >> k & 1), run - (~known >> k & 1), k + 1
+            if k >= band.stop:
+                raise ValueError("a block has too many coefficients")
+            blocks[block] |= (size > 0) << k
+            k += 1
+        if empty:
+            at, empty = at + (known & inside & -1 << k).bit_count(), empty - 1
+    if empty:
+        raise ValueError("it has more blocks than the image")
+    return at
 
 
 def read_safetensors(path: Path, sha256: str | None = None) -> dict:

@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use image::{DynamicImage, RgbImage, imageops};
-use ror::data::{Faces, decode_photo};
+use ror::data::{Faces, decode};
 use ror::store::DEFAULT_MODEL;
 use table::{Measured, Row, close};
 
@@ -165,7 +165,7 @@ impl Bench {
         std::fs::create_dir(&folder)?;
         let filter = imageops::FilterType::CatmullRom;
         let half = |i: usize| -> Result<RgbImage> {
-            let picture = decode_photo(&std::fs::read(&sources[i % sources.len()])?)?;
+            let picture = decode(&std::fs::read(&sources[i % sources.len()])?)?;
             let half = DynamicImage::from(picture).resize_to_fill(320, 480, filter);
             // Every other time around mirrored.
             let mirrored = i / sources.len() % 2 == 1;

@@ -8,7 +8,7 @@ use ::shards::{Shard, predict_shards};
 use anyhow::{Context, Result, ensure};
 use image::DynamicImage;
 use image::imageops::FilterType;
-use ror::data::decode_photo;
+use ror::data::decode;
 use ror::predict::Predictor;
 use ror::predict::detector;
 
@@ -38,7 +38,7 @@ pub fn measure(bench: &Bench) -> Result<()> {
     fs::create_dir(&large)?;
     let mut enlarged = vec![];
     for photo in &photos[..40] {
-        let picture = DynamicImage::from(decode_photo(&fs::read(photo)?)?);
+        let picture = DynamicImage::from(decode(&fs::read(photo)?)?);
         let picture = picture.resize_exact(4000, 3000, FilterType::CatmullRom);
         let file = large.join(photo.file_name().context("a photo without a name")?);
         picture.save(&file)?;

@@ -33,7 +33,7 @@ pub use duplicates::Duplicates;
 pub use faces::Faces;
 #[cfg(feature = "tables")]
 pub use frames::{Frame, Values};
-pub use imaging::{decode, decode_photo, resize};
+pub use imaging::{decode, resize};
 pub use part::Part;
 pub use protocol::Protocol;
 pub use records::Record;
