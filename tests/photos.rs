@@ -8,9 +8,10 @@ use std::time::Instant;
 
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, Rgb, RgbImage, RgbaImage, imageops};
-use ror::data::{Faces, decode_photo};
+use ror::data::{Faces, decode};
 use ror::predict::Predictor;
-use ror::predict::{Chip, Detector};
+use ror::predict::{Bounds, Chip, Detector};
+use ror::store::ModelStore;
 
 fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -39,24 +40,24 @@ fn mean_change(a: &RgbImage, b: &RgbImage) -> f64 {
 
 #[test]
 fn every_form_of_a_picture_is_the_plain_one() {
-    let plain = decode_photo(&file("plain.jpg")).unwrap();
+    let plain = decode(&file("plain.jpg")).unwrap();
     for name in ["progressive.jpg", "cmyk.jpg", "lossy.webp"] {
-        let change = mean_change(&decode_photo(&file(name)).unwrap(), &plain);
+        let change = mean_change(&decode(&file(name)).unwrap(), &plain);
         assert!(change < 3.0, "{name}: {change}");
     }
     let dynamic = DynamicImage::from(plain.clone());
     for same in [dynamic.clone(), dynamic.to_rgba8().into(), dynamic.to_rgb16().into()] {
-        assert!(decode_photo(&png(&same)).unwrap() == plain, "{:?}", same.color());
+        assert!(decode(&png(&same)).unwrap() == plain, "{:?}", same.color());
     }
-    let grey = decode_photo(&png(&dynamic.to_luma8().into())).unwrap();
+    let grey = decode(&png(&dynamic.to_luma8().into())).unwrap();
     assert!(grey == DynamicImage::from(dynamic.to_luma8()).to_rgb8());
     let sixteen: ImageBuffer<Luma<u16>, Vec<u16>> = dynamic.to_luma16();
-    let apart = mean_change(&decode_photo(&png(&sixteen.into())).unwrap(), &grey);
+    let apart = mean_change(&decode(&png(&sixteen.into())).unwrap(), &grey);
     assert!(apart < 1.0, "{apart}");
     // Transparent is white, whatever colour hides there.
     let clear =
         RgbaImage::from_fn(8, 8, |x, _| image::Rgba([200, 0, 0, if x < 4 { 0 } else { 255 }]));
-    let white = decode_photo(&png(&clear.into())).unwrap();
+    let white = decode(&png(&clear.into())).unwrap();
     assert_eq!((white.get_pixel(0, 0).0, white.get_pixel(7, 0).0), ([255; 3], [200, 0, 0]));
 }
 
@@ -72,21 +73,21 @@ fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
 #[test]
 fn a_picture_is_upright_by_its_exif() {
     let jpeg = file("plain.jpg");
-    let plain = decode_photo(&jpeg).unwrap();
+    let plain = decode(&jpeg).unwrap();
     for exif in 1..=8 {
         let mut upright = DynamicImage::from(plain.clone());
         upright.apply_orientation(Orientation::from_exif(exif).unwrap());
-        let found = decode_photo(&with_orientation(&jpeg, exif)).unwrap();
+        let found = decode(&with_orientation(&jpeg, exif)).unwrap();
         assert!(found == upright.to_rgb8(), "orientation {exif}");
     }
     // Nonsense there says nothing about the picture.
-    assert!(decode_photo(&with_orientation(&jpeg, 77)).unwrap() == plain);
+    assert!(decode(&with_orientation(&jpeg, 77)).unwrap() == plain);
 }
 
 #[test]
 fn a_face_is_found_and_cut_wherever_it_is() {
     let detector = detector();
-    let photo = decode_photo(&file("plain.jpg")).unwrap();
+    let photo = decode(&file("plain.jpg")).unwrap();
     let found = detector.detect(&photo).unwrap();
     assert_eq!(found.len(), 1, "{found:?}");
     let corners = Chip::new(&found[0].points).corners();
@@ -110,6 +111,92 @@ fn a_face_is_found_and_cut_wherever_it_is() {
     }
 }
 
+/// Turns a picture clockwise by quarters of a full turn, as imageops does.
+fn turned(picture: &RgbImage, quarters: u32) -> RgbImage {
+    match quarters {
+        0 => picture.clone(),
+        1 => imageops::rotate90(picture),
+        2 => imageops::rotate180(picture),
+        _ => imageops::rotate270(picture),
+    }
+}
+
+/// Where a pixel of a picture is after turning it.
+fn turned_point([x, y]: [f64; 2], quarters: u32, picture: &RgbImage) -> [f64; 2] {
+    let [right, low] = [picture.width(), picture.height()].map(|side| f64::from(side) - 1.0);
+    match quarters {
+        0 => [x, y],
+        1 => [low - y, x],
+        2 => [right - x, low - y],
+        _ => [y, right - x],
+    }
+}
+
+#[test]
+fn a_face_in_a_turned_picture_is_the_upright_one() {
+    let detector = detector();
+    let plain = decode(&file("plain.jpg")).unwrap();
+    let group = decode(&file("group.jpg")).unwrap();
+    // A photograph of a phone, and the face in a corner of one.
+    let large = imageops::resize(&plain, 2400, 2000, imageops::FilterType::CatmullRom);
+    let mut corner = RgbImage::from_pixel(1000, 500, Rgb([120, 150, 170]));
+    imageops::replace(&mut corner, &plain, 630, 190);
+    for (name, photo) in [("plain", plain), ("group", group), ("large", large), ("corner", corner)]
+    {
+        let upright = detector.detect(&photo).unwrap();
+        assert!(!upright.is_empty(), "{name}");
+        for quarters in 1..4 {
+            let picture = turned(&photo, quarters);
+            let found = detector.detect(&picture).unwrap();
+            assert_eq!(found.len(), upright.len(), "{name}, {quarters}");
+            for face in &upright {
+                let at = |point: [f64; 2]| turned_point(point, quarters, &photo);
+                let side = face.bounds.width;
+                let chip = Chip::new(&face.points);
+                let same = found.iter().find(|other| {
+                    apart(Chip::new(&other.points).corners()[0], at(chip.corners()[0]))
+                        < 0.02 * side
+                });
+                let same = same.unwrap_or_else(|| panic!("{name}, {quarters}: {found:?}"));
+                assert_eq!(Chip::new(&same.points).turned(), 90 * quarters);
+                // Its edges are the same too, a pixel being wide.
+                let Bounds { x, y, width, height } = face.bounds;
+                let [a, b] = [at([x, y]), at([x + width, y + height])];
+                assert!((same.bounds.x - a[0].min(b[0])).abs() < 0.02 * side + 1.0, "{name}");
+                assert!((same.bounds.y - a[1].min(b[1])).abs() < 0.02 * side + 1.0, "{name}");
+                let (own, other) = (chip.cut(&photo), Chip::new(&same.points).cut(&picture));
+                assert!(mean_change(&own.unwrap(), &other.unwrap()) < 4.0, "{name}, {quarters}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_result_says_that_a_photo_was_turned() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = decode(&file("plain.jpg")).unwrap();
+    let predictor =
+        Predictor::new(vec![ModelStore::new(project().join("models")).open("both-32px").unwrap()])
+            .unwrap();
+    let mut ages = vec![];
+    for quarters in 0..4 {
+        let path = folder.path().join(format!("{quarters}.png"));
+        turned(&plain, quarters).save(&path).unwrap();
+        let photo = predictor.predict_photo(&detector(), &path).unwrap();
+        let [face] = &photo.faces[..] else { panic!("one face is expected: {photo:?}") };
+        ages.push(face.face.age);
+        let note = format!("photo turned by {} degrees", 90 * quarters);
+        assert_eq!(face.turned(), 90 * quarters);
+        assert_eq!(face.notes.contains(&note), quarters > 0, "{face}");
+        assert_eq!(face.to_string().contains(&note), quarters > 0, "{face}");
+        let json = serde_json::to_string(&photo).unwrap();
+        assert_eq!(json.contains(&note), quarters > 0, "{json}");
+        let drawn = ror::plot::photo(&photo).unwrap();
+        assert_eq!(drawn.svg().contains("turned by"), quarters > 0);
+    }
+    assert!(ages.iter().all(|age| (age - ages[0]).abs() < 1.0), "{ages:?}");
+}
+
 #[test]
 fn what_holds_no_face_gives_none_and_what_is_no_picture_an_error() {
     let detector = detector();
@@ -131,11 +218,11 @@ fn what_holds_no_face_gives_none_and_what_is_no_picture_an_error() {
     let frame = huge.windows(2).position(|pair| pair == [0xFF, 0xC0]).unwrap();
     huge[frame + 5..frame + 9].fill(0xFF);
     let start = Instant::now();
-    let error = format!("{:#}", decode_photo(&huge).unwrap_err());
+    let error = format!("{:#}", decode(&huge).unwrap_err());
     assert!(error.contains("65535 x 65535") && start.elapsed().as_secs_f64() < 0.5, "{error}");
     let cut = file("plain.jpg");
-    assert!(decode_photo(&cut[..cut.len() / 2]).is_err());
-    assert!(decode_photo(b"no picture").is_err());
+    assert!(decode(&cut[..cut.len() / 2]).is_err());
+    assert!(decode(b"no picture").is_err());
 }
 
 #[test]
@@ -186,44 +273,52 @@ fn people_are_found_and_cut_as_they_should_be() {
         (ror::predict::detector().unwrap(), Predictor::pretrained().unwrap());
     let truths = truths(&folder);
     let mut errors = vec![];
-    // Of the chip that was found, and of the true one: error in years, and right about gender.
-    let mut sums = [[0.0; 2]; 2];
+    // On the true chips, and on those that are found in the photo as it is, and turned by 90, 180 and
+    // 270 degrees: how many, error in years, and right about gender.
+    let mut sums = [[0.0; 3]; 5];
     for (path, (age, female, corners)) in &truths {
-        let photo = decode_photo(&std::fs::read(path).unwrap()).unwrap();
-        let side = apart(corners[0], corners[1]);
-        let chips = detector.detect(&photo).unwrap();
-        let chips = chips.iter().map(|face| Chip::new(&face.points));
-        let near = chips.map(|chip| (apart(centre(&chip.corners()), centre(corners)), chip));
-        let Some((_, chip)) =
-            near.filter(|near| near.0 < 0.3 * side).min_by(|a, b| a.0.total_cmp(&b.0))
-        else {
-            eprintln!("not found: {}", path.display());
-            continue;
+        let photo = decode(&std::fs::read(path).unwrap()).unwrap();
+        let mut add = |of: usize, chip: RgbImage| {
+            let face = predictor.predict(&chip).unwrap();
+            sums[of][0] += 1.0;
+            sums[of][1] += (face.age - age).abs();
+            sums[of][2] += f64::from((face.female > 0.5) == (*female == 1.0));
         };
-        let found = chip.corners();
-        let off = found.iter().zip(corners).map(|(a, b)| apart(*a, *b)).sum::<f64>() / 4.0;
-        errors.push(200.0 * off / side);
-        for (sums, chip) in sums.iter_mut().zip([chip, Chip::from_corners(corners[0], corners[1])])
-        {
-            let face = predictor.predict(&chip.cut(&photo).unwrap()).unwrap();
-            sums[0] += (face.age - age).abs();
-            sums[1] += f64::from((face.female > 0.5) == (*female == 1.0));
+        let side = apart(corners[0], corners[1]);
+        add(0, Chip::from_corners(corners[0], corners[1]).cut(&photo).unwrap());
+        for quarters in 0..4 {
+            let picture = turned(&photo, quarters);
+            let corners = corners.map(|corner| turned_point(corner, quarters, &photo));
+            let chips = detector.detect(&picture).unwrap();
+            let chips = chips.iter().map(|face| Chip::new(&face.points));
+            let near = chips.map(|chip| (apart(centre(&chip.corners()), centre(&corners)), chip));
+            let Some((_, chip)) =
+                near.filter(|near| near.0 < 0.3 * side).min_by(|a, b| a.0.total_cmp(&b.0))
+            else {
+                eprintln!("not found, turned by {}: {}", 90 * quarters, path.display());
+                continue;
+            };
+            add(1 + quarters as usize, chip.cut(&picture).unwrap());
+            if quarters == 0 {
+                let found = chip.corners();
+                let off = found.iter().zip(corners).map(|(a, b)| apart(*a, b)).sum::<f64>() / 4.0;
+                errors.push(200.0 * off / side);
+            }
         }
     }
     errors.sort_by(f64::total_cmp);
-    let n = errors.len();
-    let (median, ninetieth) = (errors[n / 2], errors[n * 9 / 10]);
-    let [found, truth] = sums.map(|sums| [sums[0] / n as f64, 100.0 * sums[1] / n as f64]);
-    eprintln!(
-        "{n} of {} found; corners off by {median:.2} px of 200 (median), {ninetieth:.2} (90th \
-         percentile)\nas found: MAE {:.3} years, gender {:.1} %; on true chips: {:.3}, {:.1} %",
-        truths.len(),
-        found[0],
-        found[1],
-        truth[0],
-        truth[1]
-    );
-    assert!(n as f64 >= 0.995 * truths.len() as f64);
+    let (median, ninetieth) = (errors[errors.len() / 2], errors[errors.len() * 9 / 10]);
+    eprintln!("corners off by {median:.2} px of 200 (median), {ninetieth:.2} (90th percentile)");
+    let results = sums.map(|[n, error, right]| (n, error / n, 100.0 * right / n));
+    for (name, (n, error, right)) in ["true", "0", "90", "180", "270"].iter().zip(results) {
+        eprintln!("{name}: {n} of {}, MAE {error:.3} years, gender {right:.1} %", truths.len());
+    }
     assert!(median <= 5.0 && ninetieth <= 12.0);
-    assert!(found[0] <= truth[0] + 0.2 && found[1] >= truth[1] - 1.0);
+    let [truth, upright, turned @ ..] = results;
+    assert!(upright.0 >= 0.995 * truths.len() as f64);
+    assert!(upright.1 <= truth.1 + 0.2 && upright.2 >= truth.2 - 1.0);
+    for (n, error, right) in turned {
+        assert!(n >= 0.99 * truths.len() as f64);
+        assert!((error - upright.1).abs() <= 0.2 && (right - upright.2).abs() <= 1.0);
+    }
 }

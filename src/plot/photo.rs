@@ -16,10 +16,14 @@ pub fn photo(photo: &Photo) -> Result<Figure> {
     let picture =
         photo.picture().context("the photograph's image was not kept: open it with Photo::open")?;
     let title = photo.path.file_name().unwrap_or_default().to_string_lossy();
-    let faces = photo.faces.iter().enumerate().map(|(i, found)| Boxed {
-        bounds: found.bounds,
-        label: format!("{}: {}, {:.0}", i + 1, found.face.gender.name(), found.face.age),
-        second: found.face.gender == Gender::Female,
+    let faces = photo.faces.iter().enumerate().map(|(i, found)| {
+        let turned = match found.turned() {
+            0 => String::new(),
+            degrees => format!(" (turned by {degrees}°)"),
+        };
+        let (gender, age) = (found.face.gender, found.face.age);
+        let label = format!("{}: {}, {age:.0}{turned}", i + 1, gender.name());
+        Boxed { bounds: found.bounds, label, second: gender == Gender::Female }
     });
     boxes(&title, &counted(photo.faces.len(), "face"), picture, &faces.collect::<Vec<_>>())
 }

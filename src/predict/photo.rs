@@ -10,7 +10,7 @@ use imaging::without_panic;
 use serde::{Serialize, Serializer};
 
 use super::{FacePrediction, Predictor};
-use crate::data::decode_photo;
+use crate::data::decode;
 use archive::{read_in, read_picture};
 use mtcnn::{Chip, Detector, Found};
 use utils::device::device;
@@ -39,6 +39,14 @@ pub struct PhotoFace {
     /// The prediction.
     #[serde(flatten)]
     pub face: FacePrediction,
+}
+
+impl PhotoFace {
+    /// By how many degrees clockwise the face is turned, to the nearest quarter of a full turn: 0 for
+    /// an upright face, 90, 180 or 270.
+    pub fn turned(&self) -> u32 {
+        Chip::from_corners(self.chip[0], self.chip[1]).turned()
+    }
 }
 
 impl fmt::Display for PhotoFace {
@@ -213,7 +221,7 @@ fn photo(
     bytes: Vec<u8>,
     predict: impl FnOnce(&[RgbImage]) -> Result<Vec<FacePrediction>>,
 ) -> Result<Photo> {
-    let picture = decode_photo(&bytes)?;
+    let picture = decode(&bytes)?;
     drop(bytes);
     let mut seen = without_panic(|| Seen::new(detector, &picture))?;
     let predicted = predict(&std::mem::take(&mut seen.chips))?;
@@ -275,12 +283,16 @@ fn as_text<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
 /// Faces below this size are noted as small, in pixels.
 const SMALL: f64 = 40.0;
 
-/// Reasons to doubt a prediction: a face that is small, turned away or cut off by the edge.
+/// Reasons to doubt a prediction: a face that is small, in a photo that is not upright, turned away or
+/// cut off by the edge.
 fn notes(found: &Found, chip: &Chip, width: u32, height: u32) -> Vec<String> {
     let mut notes = vec![];
     let side = found.bounds.width.max(found.bounds.height);
     if side < SMALL {
         notes.push(format!("small: {side:.0} px"));
+    }
+    if chip.turned() > 0 {
+        notes.push(format!("photo turned by {} degrees", chip.turned()));
     }
     let [left, right, nose, ..] = found.points;
     // Position along the line between the eyes, 0 at the left one and 1 at the right one.

@@ -45,8 +45,7 @@ fn place() -> Place {
         card[field] = value;
     }
     fs::write(&model, card.to_string()).unwrap();
-    fs::copy(shipped.join("both-32px.safetensors"), folder.path().join("own.safetensors"))
-        .unwrap();
+    fs::copy(shipped.join("both-32px.safetensors"), folder.path().join("own.safetensors")).unwrap();
     list.write(&folder.path().join("own.contents.txt"), "A split.").unwrap();
     let names = records.into_iter().map(|record| record.file).collect();
     Place { folder, model, data, names }

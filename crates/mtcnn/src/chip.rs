@@ -57,6 +57,13 @@ impl Chip {
         self.a.hypot(self.b)
     }
 
+    /// By how many degrees clockwise the face is turned in the photo, to the nearest quarter of a full
+    /// turn: 0, 90, 180 or 270.
+    pub fn turned(&self) -> u32 {
+        let quarters = self.b.atan2(self.a) / std::f64::consts::FRAC_PI_2;
+        (quarters.round() as i64).rem_euclid(4) as u32 * 90
+    }
+
     /// Maps a point of the crop to the photo.
     pub fn point(&self, [x, y]: [f64; 2]) -> [f64; 2] {
         [self.a * x - self.b * y + self.left, self.b * x + self.a * y + self.top]
@@ -128,6 +135,17 @@ mod tests {
         let [upper_left, upper_right, lower_right, _] = chip.corners();
         let again = Chip::from_corners(upper_left, upper_right).corners()[2];
         assert!((again[0] - lower_right[0]).hypot(again[1] - lower_right[1]) < 1e-9);
+    }
+
+    #[test]
+    fn a_face_is_turned_by_the_nearest_quarter() {
+        for degrees in [-100.0f64, -80.0, -44.0, 0.0, 44.0, 46.0, 90.0, 134.0, 180.0, 226.0, 300.0]
+        {
+            let (b, a) = degrees.to_radians().sin_cos();
+            let chip = Chip { a: 0.7 * a, b: 0.7 * b, left: 5.0, top: 9.0 };
+            let nearest = (degrees / 90.0).round().rem_euclid(4.0) * 90.0;
+            assert_eq!(f64::from(chip.turned()), nearest, "{degrees}");
+        }
     }
 
     #[test]

@@ -31,8 +31,6 @@ const SURE: [f64; 3] = [0.6, 0.7, 0.7];
 /// Side and stride of P-Net's windows, in pixels.
 const CELL: f64 = 12.0;
 const STRIDE: f64 = 2.0;
-/// Larger photos are scaled down to this many pixels per side.
-const LARGEST: f64 = 1280.0;
 /// Maximum number of candidates for the second network.
 const PIECES: usize = 2000;
 
@@ -41,7 +39,7 @@ const PIECES: usize = 2000;
 /// ```no_run
 /// # fn main() -> anyhow::Result<()> {
 /// let detector = mtcnn::Detector::open("models/detector/mtcnn.safetensors")?;
-/// for face in detector.detect(&imaging::decode_photo(&std::fs::read("party.jpg")?)?)? {
+/// for face in detector.detect(&imaging::decode(&std::fs::read("party.jpg")?)?)? {
 ///     println!("{:?}", face.bounds);
 /// }
 /// # Ok(())
@@ -108,41 +106,31 @@ impl Detector {
         }
     }
 
-    /// Returns an ID made of everything that determines which faces are found: the weights and the
-    /// minimum face size.
+    /// Returns an ID made of everything that determines which faces are found: the weights, the
+    /// minimum face size and the orientations.
     pub fn id(&self) -> Result<String> {
         let weights = std::fs::read(&self.weights)
             .with_context(|| format!("cannot read {}", self.weights.display()))?;
-        Ok(format!("mtcnn {}, faces from {} pixels on", &sha256(&weights)[..16], self.smallest))
+        let (weights, smallest) = (&sha256(&weights)[..16], self.smallest);
+        Ok(format!("mtcnn {weights}, faces from {smallest} pixels on, in four orientations"))
     }
 
-    /// Detects the faces in a photo, largest first.
-    ///
-    /// # Errors
-    /// The photo has no pixels, or libtorch fails.
-    pub fn detect(&self, photo: &RgbImage) -> Result<Vec<Found>> {
-        let (width, height) = photo.dimensions();
-        ensure!(width > 0 && height > 0, "empty photo ({width} x {height} pixels)");
-        // Otherwise most of the time would be spent on tiny faces in the background.
-        let scale = (LARGEST / f64::from(width.max(height))).min(1.0);
-        let smaller = match scale < 1.0 {
-            true => {
-                Some(resize_part(photo, whole(photo), scaled(width, scale), scaled(height, scale))?)
-            }
-            false => None,
-        };
-        let photo = smaller.as_ref().unwrap_or(photo);
-        let mut found = no_grad(|| {
+    /// Detects the faces in a photo that are about upright.
+    pub(super) fn upright(&self, photo: &RgbImage) -> Result<Vec<Found>> {
+        no_grad(|| {
             let pieces = self.proposed(photo)?;
             let pieces = self.refined(photo, &pieces)?;
             self.final_faces(photo, &pieces)
-        })?;
-        for face in &mut found {
-            face.bounds = face.bounds.scaled(1.0 / scale);
-            face.points = face.points.map(|point| point.map(|at| at / scale));
-        }
-        found.sort_by(|a, b| b.bounds.area().total_cmp(&a.bounds.area()));
-        Ok(found)
+        })
+    }
+
+    /// Returns O-Net's scores of a face as it is, and turned clockwise by 90, 180 and 270 degrees.
+    pub(super) fn scores_turned(&self, photo: &RgbImage, face: &Found) -> Result<[f64; 4]> {
+        let cut = piece(photo, &face.bounds.squared(), 48)?;
+        let turned = [0, 1, 2, 3].map(|quarters| turned(&cut, quarters));
+        let said = no_grad(|| self.output.forward(&pixels(&turned)?))?;
+        let scores = Vec::<f64>::try_from(said.face.f_to_kind(Kind::Double)?)?;
+        Ok(std::array::from_fn(|quarters| scores[quarters]))
     }
 
     /// Runs P-Net on an image pyramid.
@@ -246,11 +234,21 @@ fn answers(net: &Stage, photo: &RgbImage, pieces: &[(Bounds, f64)], side: u32) -
     Ok((faces, edges.collect(), points.collect()))
 }
 
-fn whole(photo: &RgbImage) -> [f64; 4] {
+/// Turns an image clockwise by some quarters of a full turn.
+pub(super) fn turned(picture: &RgbImage, quarters: u8) -> RgbImage {
+    match quarters {
+        0 => picture.clone(),
+        1 => imageops::rotate90(picture),
+        2 => imageops::rotate180(picture),
+        _ => imageops::rotate270(picture),
+    }
+}
+
+pub(super) fn whole(photo: &RgbImage) -> [f64; 4] {
     [0.0, 0.0, f64::from(photo.width()), f64::from(photo.height())]
 }
 
-fn scaled(side: u32, by: f64) -> u32 {
+pub(super) fn scaled(side: u32, by: f64) -> u32 {
     (f64::from(side) * by).round().max(1.0) as u32
 }
 

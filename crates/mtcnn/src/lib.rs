@@ -9,6 +9,7 @@ mod boxes;
 mod chip;
 mod detector;
 mod nets;
+mod orientation;
 
 pub use boxes::Bounds;
 pub use chip::{CHIP, Chip};

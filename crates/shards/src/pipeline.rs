@@ -16,7 +16,7 @@ use image::RgbImage;
 use imaging::without_panic;
 
 use archive::room_for;
-use ror::data::{decode, decode_photo};
+use ror::data::decode;
 use ror::model::batch;
 use ror::predict::{Detector, FacePrediction, Photo, Predictor, Seen};
 use utils::device::device;
@@ -254,7 +254,7 @@ fn photos(
         let decoded = || {
             let bytes = bytes?;
             let taken = room_for(room, &bytes)?;
-            Ok((decode_photo(&bytes)?, taken))
+            Ok((decode(&bytes)?, taken))
         };
         let picture = timed(&mut times.decode, decoded);
         let looked_at = || {
