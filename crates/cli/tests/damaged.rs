@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use common::{CHOSEN_PYTHON, file, program, run_python, tar, words};
+use common::{CHOSEN_PYTHON, file, program, run_python, tar};
 use image::{DynamicImage, imageops};
 use imaging::{decode, encode_jpeg};
 use parquet::file::reader::{FileReader, SerializedFileReader};
