@@ -135,14 +135,14 @@ fn turned_point([x, y]: [f64; 2], quarters: u32, picture: &RgbImage) -> [f64; 2]
 #[test]
 fn a_face_in_a_turned_picture_is_the_upright_one() {
     let detector = detector();
-    let plain = decode(&file("plain.jpg")).unwrap();
-    let group = decode(&file("group.jpg")).unwrap();
-    // A photograph of a phone, and the face in a corner of one.
-    let large = imageops::resize(&plain, 2400, 2000, imageops::FilterType::CatmullRom);
-    let mut corner = RgbImage::from_pixel(1000, 500, Rgb([120, 150, 170]));
-    imageops::replace(&mut corner, &plain, 630, 190);
-    for (name, photo) in [("plain", plain), ("group", group), ("large", large), ("corner", corner)]
-    {
+    // Of the drawn faces, these are as clear to the detector as those of real people.
+    let party = decode(&file("party.jpg")).unwrap();
+    // A photograph of a phone, and the faces in a corner of one.
+    let (wide, high) = party.dimensions();
+    let large = imageops::resize(&party, 3 * wide, 3 * high, imageops::FilterType::CatmullRom);
+    let mut corner = RgbImage::from_pixel(wide + 200, high + 100, Rgb([120, 150, 170]));
+    imageops::replace(&mut corner, &party, 190, 90);
+    for (name, photo) in [("party", party), ("large", large), ("corner", corner)] {
         let upright = detector.detect(&photo).unwrap();
         assert!(!upright.is_empty(), "{name}");
         for quarters in 1..4 {
@@ -174,27 +174,33 @@ fn a_face_in_a_turned_picture_is_the_upright_one() {
 #[test]
 fn the_result_says_that_a_photo_was_turned() {
     let folder = tempfile::tempdir().unwrap();
-    let plain = decode(&file("plain.jpg")).unwrap();
+    let party = decode(&file("party.jpg")).unwrap();
     let predictor =
         Predictor::new(vec![ModelStore::new(project().join("models")).open("both-32px").unwrap()])
             .unwrap();
     let mut ages = vec![];
     for quarters in 0..4 {
         let path = folder.path().join(format!("{quarters}.png"));
-        turned(&plain, quarters).save(&path).unwrap();
+        turned(&party, quarters).save(&path).unwrap();
         let photo = predictor.predict_photo(&detector(), &path).unwrap();
-        let [face] = &photo.faces[..] else { panic!("one face is expected: {photo:?}") };
-        ages.push(face.face.age);
+        assert_eq!(photo.faces.len(), 7, "{photo:?}");
+        let mut years: Vec<f64> = photo.faces.iter().map(|face| face.face.age).collect();
+        years.sort_by(f64::total_cmp);
+        ages.push(years);
         let note = format!("photo turned by {} degrees", 90 * quarters);
-        assert_eq!(face.turned(), 90 * quarters);
-        assert_eq!(face.notes.contains(&note), quarters > 0, "{face}");
-        assert_eq!(face.to_string().contains(&note), quarters > 0, "{face}");
+        for face in &photo.faces {
+            assert_eq!(face.turned(), 90 * quarters);
+            assert_eq!(face.notes.contains(&note), quarters > 0, "{face}");
+            assert_eq!(face.to_string().contains(&note), quarters > 0, "{face}");
+        }
         let json = serde_json::to_string(&photo).unwrap();
         assert_eq!(json.contains(&note), quarters > 0, "{json}");
         let drawn = ror::plot::photo(&photo).unwrap();
         assert_eq!(drawn.svg().contains("turned by"), quarters > 0);
     }
-    assert!(ages.iter().all(|age| (age - ages[0]).abs() < 1.0), "{ages:?}");
+    for years in &ages {
+        assert!(years.iter().zip(&ages[0]).all(|(a, b)| (a - b).abs() < 2.0), "{ages:?}");
+    }
 }
 
 #[test]
