@@ -1,6 +1,6 @@
 //! Text from outside, such as file names and error messages, made harmless for where it is shown.
 //!
-//! There is one function per medium: [`line`] (a terminal, a log, a cell's printed output),
+//! There is one function per medium: [`line()`] (a terminal, a log, a cell's printed output),
 //! [`lines`] (the same for a whole message), [`json`], [`cell`] (a table that a spreadsheet opens),
 //! [`without_messages`] (what a notebook's kernel reads; the others include it), and
 //! [`html::escape`](crate::html::escape).
@@ -18,7 +18,7 @@ pub fn line(text: &str) -> String {
     escaped(text, |c| c.is_control() || is_invisible(c))
 }
 
-/// Like [`line`], for a message of several lines: line ends and tabs stay.
+/// Like [`line()`], for a message of several lines: line ends and tabs stay.
 pub fn lines(text: &str) -> String {
     escaped(text, |c| c.is_control() && !matches!(c, '\n' | '\t') || is_invisible(c))
 }
@@ -45,7 +45,7 @@ pub fn json(text: &str) -> String {
     }
 }
 
-/// Returns a path as one line of text, see [`line`]. Bytes that are not UTF-8 become U+FFFD.
+/// Returns a path as one line of text, see [`line()`]. Bytes that are not UTF-8 become U+FFFD.
 pub fn path(path: &Path) -> String {
     line(&path.display().to_string())
 }

@@ -104,7 +104,7 @@ pub fn in_list(path: &Path) -> String {
     format!("in the list {}", path.display())
 }
 
-/// Reads the paths in a list, which may come from another system: see [`here`]. A list can't name
+/// Reads the paths in a list, which may come from another system: see `here`. A list can't name
 /// another list.
 pub fn lines(list: &Path) -> Result<Vec<PathBuf>> {
     let bytes = read_file(list).and_then(without_mark);
