@@ -12,7 +12,6 @@ use rayon::prelude::*;
 use tch::{Device, Kind, Tensor};
 
 use super::Faces;
-use utils::escape;
 use utils::files;
 use utils::hash::checksum;
 use utils::paths;
@@ -130,7 +129,7 @@ fn resize_all(faces: &Faces, size: u32, pixels: &mut [u8]) -> Result<()> {
             let picture = faces.source().picture(index);
             let done = picture.and_then(|picture| resizer.resize_into(&picture, size, out));
             progress.step()?;
-            let name = |error| format!("{} ({error:#})", escape::line(&faces.all()[index].file));
+            let name = |error| format!("{} ({error:#})", faces.all()[index].file);
             Ok(done.err().map(|error| (index, name(error))))
         })
         .collect::<Result<_>>()?;

@@ -2,6 +2,8 @@
 
 #[path = "../../../tests/common/mod.rs"]
 mod common;
+#[path = "../../../tests/common/jpeg.rs"]
+mod jpeg;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -10,10 +12,12 @@ use std::process::Output;
 use common::{CHOSEN_PYTHON, file, program, run_python, tar};
 use image::{DynamicImage, imageops};
 use imaging::{decode, encode_jpeg};
+use jpeg::scans;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use ror::data::Faces;
 use serde_json::Value;
 use tempfile::TempDir;
+use utils::random::Random;
 
 const PLAIN: &[u8] = include_bytes!("../../../tests/photos/plain.jpg");
 
@@ -221,73 +225,38 @@ fn ror_py_reads_and_refuses_the_same_images() {
     }
 }
 
-/// A seeded random generator (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
-    }
-}
-
-/// Where the data of a scan begins and ends.
-type Scan = (usize, usize);
-
-fn scans(jpeg: &[u8]) -> Vec<Scan> {
-    let (mut scans, mut at) = (vec![], 2);
-    while jpeg[at + 1] != 0xD9 {
-        let is_scan = jpeg[at + 1] == 0xDA;
-        at += 2 + usize::from(u16::from_be_bytes([jpeg[at + 2], jpeg[at + 3]]));
-        if is_scan {
-            let is_marker = |pair: &[u8]| pair[0] == 0xFF && !matches!(pair[1], 0 | 0xD0..=0xD7);
-            let length = jpeg[at..].windows(2).position(is_marker).unwrap();
-            scans.push((at, at + length));
-            at += length;
-        }
-    }
-    scans
-}
-
 /// Damages a scan in one of many ways.
-fn mutate(jpeg: &[u8], scans: &[Scan], random: &mut Random) -> Vec<u8> {
-    let (start, end) = scans[random.below(scans.len())];
+fn mutate(jpeg: &[u8], scans: &[(usize, usize)], random: &mut Random) -> Vec<u8> {
+    let (start, end) = scans[random.index(scans.len())];
     let mut bytes = jpeg.to_vec();
-    let at = start + random.below(end - start);
-    let length = [1, 2, 3, 8, 40, 200][random.below(6)].min(end - at);
+    let at = start + random.index(end - start);
+    let length = [1, 2, 3, 8, 40, 200][random.index(6)].min(end - at);
     let restarts: Vec<usize> = (start..end)
         .filter(|at| jpeg[*at] == 0xFF && matches!(jpeg[at + 1], 0xD0..=0xD7))
         .collect();
-    match random.below(12) {
-        0 => bytes[at] ^= 1 << random.below(8),
-        1 => (0..=length).for_each(|_| bytes[start + random.below(end - start)] ^= 0x10),
-        2 => bytes[at..at + length].iter_mut().for_each(|byte| *byte = random.next() as u8),
-        3 => bytes[at..at + length].fill([0, 0xFF, 0x80][random.below(3)]),
+    match random.index(12) {
+        0 => bytes[at] ^= 1 << random.index(8),
+        1 => (0..=length).for_each(|_| bytes[start + random.index(end - start)] ^= 0x10),
+        2 => bytes[at..at + length].iter_mut().for_each(|byte| *byte = random.next_u64() as u8),
+        3 => bytes[at..at + length].fill([0, 0xFF, 0x80][random.index(3)]),
         4 => drop(bytes.drain(at..at + length)),
-        5 => drop(bytes.splice(at..at, (0..length).map(|_| random.next() as u8))),
+        5 => drop(bytes.splice(at..at, (0..length).map(|_| random.next_u64() as u8))),
         6 => bytes.extend_from_within(at..end),
         7 => bytes = [&jpeg[..at], &[0xFF, 0xD9]].concat(),
         8 => drop(bytes.drain(at..end)),
         9 => bytes.truncate(at),
         10 => {
-            let other = start + random.below(end - start);
+            let other = start + random.index(end - start);
             (0..length.min(end - other)).for_each(|i| bytes.swap(at + i, other + i));
         }
-        _ if restarts.len() < 3 => drop(bytes.splice(at..at, [0xFF, 0xD0 + random.below(8) as u8])),
+        _ if restarts.len() < 3 => drop(bytes.splice(at..at, [0xFF, 0xD0 + random.index(8) as u8])),
         _ => {
-            let i = random.below(restarts.len() - 2);
+            let i = random.index(restarts.len() - 2);
             let [a, b, c] = [restarts[i], restarts[i + 1], restarts[i + 2]];
-            match random.below(3) {
+            match random.index(3) {
                 0 => bytes[a..c].rotate_left(b - a),
                 1 => drop(bytes.drain(a..b)),
-                _ => bytes[a + 1] = 0xD0 + random.below(8) as u8,
+                _ => bytes[a + 1] = 0xD0 + random.index(8) as u8,
             }
         }
     }
@@ -306,7 +275,7 @@ fn what_is_read_of_damaged_scans_pillow_reads_too() {
         .collect();
     let known: Vec<_> = seeds.iter().map(|jpeg| (scans(jpeg), decode(jpeg).unwrap())).collect();
     let folder = TempDir::new().unwrap();
-    let (mut random, mut changed, mut read) = (Random(1), 0, 0);
+    let (mut random, mut changed, mut read) = (Random::new(1), 0, 0);
     for run in 0..runs {
         let seed = run % seeds.len();
         let (scans, plain) = &known[seed];

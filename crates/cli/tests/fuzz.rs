@@ -26,18 +26,14 @@ const MOST_MEMORY: u64 = 2 << 30;
 /// Values that mutations write over numbers.
 const NUMBERS: [u64; 8] = [0, 1, 0x7F, 0xFF, 0x7FFF_FFFF, 0xFFFF_FFFF, 1 << 40, u64::MAX];
 
-fn below(random: &mut Random, n: usize) -> usize {
-    random.below(n as u64) as usize
-}
-
 /// Returns a random input of the corpus with a few changes.
 fn mutated(corpus: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
-    let mut bytes = corpus[below(random, corpus.len())].clone();
-    for _ in 0..=below(random, 4) {
-        let at = below(random, bytes.len());
-        let end = (at + 1 + below(random, 16)).min(bytes.len());
-        match below(random, 8) {
-            0 if !bytes.is_empty() => bytes[at] ^= 1 << below(random, 8),
+    let mut bytes = corpus[random.index(corpus.len())].clone();
+    for _ in 0..=random.index(4) {
+        let at = random.index(bytes.len());
+        let end = (at + 1 + random.index(16)).min(bytes.len());
+        match random.index(8) {
+            0 if !bytes.is_empty() => bytes[at] ^= 1 << random.index(8),
             1 if !bytes.is_empty() => bytes[at] = random.next_u64() as u8,
             2 => drop(bytes.drain(at..end)),
             3 => bytes.truncate(at),
@@ -46,19 +42,19 @@ fn mutated(corpus: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
                 bytes.splice(at..at, copy);
             }
             5 => {
-                let number = NUMBERS[below(random, NUMBERS.len())].to_le_bytes();
-                let width = [1, 2, 4, 8][below(random, 4)].min(bytes.len() - at);
+                let number = NUMBERS[random.index(NUMBERS.len())].to_le_bytes();
+                let width = [1, 2, 4, 8][random.index(4)].min(bytes.len() - at);
                 bytes[at..at + width].copy_from_slice(&number[..width]);
             }
             6 => {
                 // Values that often break parsers of text.
                 let words: [&[u8]; 6] =
                     [b"-1", b"1e999", b"99999999999999999999", b"null", b"\"", b"[["];
-                bytes.splice(at..end.max(at), words[below(random, words.len())].iter().copied());
+                bytes.splice(at..end.max(at), words[random.index(words.len())].iter().copied());
             }
             _ => {
-                let other = &corpus[below(random, corpus.len())];
-                let from = below(random, other.len());
+                let other = &corpus[random.index(corpus.len())];
+                let from = random.index(other.len());
                 bytes.truncate(at);
                 bytes.extend_from_slice(&other[from.min(other.len())..]);
             }

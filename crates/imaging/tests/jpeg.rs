@@ -1,7 +1,11 @@
 //! JPEGs with every kind of damage that decoders tolerate, and whole ones with more behind them.
 
+#[path = "../../../tests/common/jpeg.rs"]
+mod jpeg;
+
 use image::RgbImage;
 use imaging::{decode, encode_jpeg};
+use jpeg::scans;
 
 const PLAIN: &[u8] = include_bytes!("../../../tests/photos/plain.jpg");
 const PROGRESSIVE: &[u8] = include_bytes!("../../../tests/photos/progressive.jpg");
@@ -15,22 +19,6 @@ const ALL: [(&str, &[u8]); 4] = [
     ("with restart intervals", RESTART),
 ];
 const END: [u8; 2] = [0xFF, 0xD9];
-
-/// Where the data of each scan begins and ends.
-fn scans(jpeg: &[u8]) -> Vec<(usize, usize)> {
-    let (mut scans, mut at) = (vec![], 2);
-    while jpeg[at + 1] != 0xD9 {
-        let is_scan = jpeg[at + 1] == 0xDA;
-        at += 2 + usize::from(u16::from_be_bytes([jpeg[at + 2], jpeg[at + 3]]));
-        if is_scan {
-            let is_marker = |pair: &[u8]| pair[0] == 0xFF && !matches!(pair[1], 0 | 0xD0..=0xD7);
-            let length = jpeg[at..].windows(2).position(is_marker).unwrap();
-            scans.push((at, at + length));
-            at += length;
-        }
-    }
-    scans
-}
 
 fn damaged(name: &str, jpeg: &[u8]) {
     let error = decode(jpeg).map(|_| ()).unwrap_err().to_string();

@@ -162,8 +162,7 @@ mod tests {
         let mut random = Random::new(1);
         for _ in 0..10_000 {
             let parts = 1 + random.below(8);
-            let name: String =
-                (0..parts).map(|_| PARTS[random.below(PARTS.len() as u64) as usize]).collect();
+            let name: String = (0..parts).map(|_| PARTS[random.index(PARTS.len())]).collect();
             let texts = [line(&name), path_in_table(Path::new(&name)), crate::html::escape(&name)];
             for text in &texts[..2] {
                 assert!(!text.chars().any(|c| c.is_control() || is_invisible(c)), "{name:?}");

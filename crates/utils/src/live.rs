@@ -28,11 +28,13 @@ pub fn in_notebook() -> bool {
     std::env::var_os("EVCXR_IS_RUNTIME").is_some()
 }
 
+/// The word of the front's messages, where a front reads what is printed.
+static WORD: LazyLock<Option<String>> =
+    LazyLock::new(|| std::env::var("EVCXR_FRONT").ok().filter(|_| in_notebook()));
+
 /// Whether a front displays [`Live`] output.
 pub fn has_front() -> bool {
-    static FRONT: LazyLock<bool> =
-        LazyLock::new(|| in_notebook() && std::env::var_os("EVCXR_FRONT").is_some());
-    *FRONT
+    WORD.is_some()
 }
 
 /// The content of every open [`Live`], outermost first.
@@ -84,8 +86,7 @@ impl Shown {
 /// Sends a message to the front, in order with what the cell prints.
 pub fn tell(message: &serde_json::Value) {
     // In one piece: standard output would send a kilobyte at a time.
-    let word = std::env::var("EVCXR_FRONT").unwrap_or_default();
-    let line = format!("{MARK}{word} {message}\n");
+    let line = format!("{MARK}{} {message}\n", WORD.as_deref().unwrap_or_default());
     print!("{line}");
 }
 
