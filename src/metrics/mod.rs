@@ -1,6 +1,5 @@
 //! Metrics of predictions, each with its 95 % interval.
 
-mod bootstrap;
 mod calibration;
 mod evaluation;
 mod labelled;
@@ -10,7 +9,6 @@ mod predictions;
 mod slices;
 mod temperature;
 
-pub use bootstrap::Interval;
 pub use evaluation::{Evaluation, HeadEvaluation};
 pub(crate) use labelled::LabelledPredictions;
 pub use metrics::{Metric, Metrics};
@@ -18,3 +16,4 @@ pub use predictions::Predictions;
 pub(crate) use predictions::{check_temperature, distributions, is_finite};
 pub use slices::Slice;
 pub(crate) use temperature::fit_temperatures;
+pub use utils::interval::Interval;

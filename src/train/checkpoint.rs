@@ -156,7 +156,9 @@ fn restore(file: &Path, note: &Note, state: &mut State) -> Result<()> {
 /// An invalid checkpoint.
 #[cfg(fuzzing)]
 pub fn look_at_checkpoint(folder: &Path, net: &crate::model::Net) -> Result<usize> {
-    Ok(load(folder, &mut State::new(net)?)?.epochs.len())
+    Ok(load(folder, &mut State::new(net, &super::Recipe::report(crate::Task::Gender))?)?
+        .epochs
+        .len())
 }
 
 /// Removes the checkpoint of a training that is complete or starts over.
@@ -185,7 +187,7 @@ fn remove_states(folder: &Path, but: Option<&str>) -> Result<()> {
 mod tests {
     use super::*;
     use crate::model::{Net, RorConfig};
-    use crate::train::Epoch;
+    use crate::train::{Epoch, Recipe};
     use tempfile::TempDir;
 
     fn history(epochs: usize) -> History {
@@ -197,7 +199,7 @@ mod tests {
     /// A state whose numbers are all `value`, after `steps` steps.
     fn state(value: f64, steps: i64) -> State {
         let net = Net::new(RorConfig::small(1), Device::Cpu, 0).unwrap();
-        let mut state = State::new(&net).unwrap();
+        let mut state = State::new(&net, &Recipe::report(crate::Task::Gender)).unwrap();
         state.adamw.steps = steps;
         no_grad(|| {
             for (_, tensor) in state.named() {

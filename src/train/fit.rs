@@ -32,7 +32,7 @@ pub(crate) fn fit(
     monitor: &mut dyn Monitor,
 ) -> Result<History> {
     let (recipe, ranks) = (job.recipe, job.ranks);
-    let mut state = State::new(net)?;
+    let mut state = State::new(net, recipe)?;
     let mut history = checkpoint::resumed(folder, &mut state, ranks)?;
     let mut log = ranks.is_first().then(|| Log::new(folder, &history)).transpose()?;
     let mut last: Option<Batches> = None;
@@ -107,7 +107,6 @@ pub(crate) fn fit(
 
 #[cfg(test)]
 mod tests {
-    use super::super::weights::FlatNet;
     use super::super::{Loss, Recipe};
     use super::*;
     use crate::Task;
@@ -200,8 +199,8 @@ mod tests {
         let _turn = utils::random::turn();
         let folder = TempDir::new().unwrap();
         let (net, history) = train(&recipe(3), folder.path());
-        let mut state =
-            State::new(&Net::new(net.config().clone(), Device::Cpu, 0).unwrap()).unwrap();
+        let fresh = Net::new(net.config().clone(), Device::Cpu, 0).unwrap();
+        let mut state = State::new(&fresh, &recipe(3)).unwrap();
         checkpoint::load(folder.path(), &mut state).unwrap();
         assert_eq!(history.best().map(|best| best.epoch), Some(3), "{history:?}");
         // What was validated, too: the kept net has the very loss of that epoch.
@@ -213,7 +212,7 @@ mod tests {
         all.validate(&net, &mut again).unwrap();
         let apart = again.validation_loss - history.epochs[2].validation_loss;
         assert!(apart.abs() < 1e-9, "{apart}");
-        let kept = FlatNet::new(&net).unwrap().weights;
+        let kept = State::new(&net, &recipe).unwrap().net.weights;
         assert!(kept.parameters.equal(&state.average.parameters));
         assert!(kept.statistics.equal(&state.average.statistics));
         assert!(!kept.parameters.equal(&state.net.weights.parameters), "the average was applied");

@@ -1,8 +1,5 @@
 //! Training: recipes, the training loop (start reading in `fit.rs`), and its parts.
 
-mod adamw;
-mod augment;
-mod average;
 mod batches;
 pub(crate) mod checkpoint;
 mod early_stopping;
@@ -20,12 +17,11 @@ pub(crate) mod step;
 mod targets;
 mod teachers;
 mod watch;
-mod weights;
 
-pub use augment::{Augment, Augmentation};
 #[cfg(fuzzing)]
 pub use checkpoint::look_at_checkpoint;
 pub use history::{Epoch, History};
+pub use layers::{Augment, Augmentation};
 pub use loss::Loss;
 pub(crate) use loss::RecipeLoss;
 pub use recipe::{Recipe, Stage};

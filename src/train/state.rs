@@ -3,10 +3,9 @@
 use anyhow::Result;
 use tch::Tensor;
 
-use super::adamw::AdamW;
-use super::weights::{FlatNet, Weights};
+use super::Recipe;
 use crate::model::Net;
-use layers::Ranks;
+use layers::{AdamW, FlatNet, Ranks, Weights};
 
 /// The state of a training: what a checkpoint holds.
 #[derive(Debug)]
@@ -20,10 +19,13 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(net: &Net) -> Result<Self> {
-        let net = FlatNet::new(net)?;
+    pub(super) fn new(net: &Net, recipe: &Recipe) -> Result<Self> {
+        let config = net.config();
+        let net =
+            FlatNet::new(net.variables(), net.device(), |variable| config.is_backbone(variable))?;
+        let parameters = &net.weights.parameters;
         Ok(Self {
-            adamw: AdamW::new(&net.weights.parameters)?,
+            adamw: AdamW::new(parameters, recipe.weight_decay, recipe.backbone_rate)?,
             average: net.weights.copied()?,
             best: net.weights.copied()?,
             net,

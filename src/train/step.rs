@@ -5,14 +5,13 @@ use std::time::Instant;
 use anyhow::Result;
 use tch::{Device, Kind, Tensor, no_grad};
 
-use super::average;
 use super::batches::Batches;
 use super::job::Job;
 use super::mixup::mixup;
 use super::state::State;
 use super::teachers::{reduced, taught};
-use super::weights::FlatNet;
 use crate::model::Net;
+use layers::FlatNet;
 
 /// Takes one step. Returns the loss before it over this rank's share of the batch, and for how many
 /// of its images the first head was right.
@@ -59,15 +58,14 @@ pub(super) fn train_step(
         if recipe.synchronised { ranks.synchronised(step)? } else { step()? };
     ranks.sum(&mut gradient)?;
     let FlatNet { weights, groups, .. } = &mut state.net;
-    state.adamw.step(&mut weights.parameters, &gradient, groups, rate, recipe)?;
-    let share = average::share(recipe.ema, state.adamw.steps);
-    state.average.move_towards(weights, share)?;
+    state.adamw.step(&mut weights.parameters, &gradient, groups, rate)?;
+    state.average.follow(weights, recipe.ema, state.adamw.steps)?;
     no_grad(|| Ok((loss.f_detach()?, targets.right(&logits)?)))
 }
 
 /// Seconds that each of `steps` training steps takes on this machine, after three that warm up.
 pub(crate) fn time_steps(net: &Net, job: Job, steps: usize) -> Result<Vec<f64>> {
-    let mut state = State::new(net)?;
+    let mut state = State::new(net, job.recipe)?;
     let size = net.config().input();
     let batches = job.batches(size, net.device())?;
     let finish = || {

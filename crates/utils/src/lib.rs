@@ -6,6 +6,7 @@ pub mod escape;
 pub mod files;
 pub mod hash;
 pub mod html;
+pub mod interval;
 pub mod launcher;
 pub mod listing;
 pub mod live;

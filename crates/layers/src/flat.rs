@@ -3,27 +3,34 @@
 //! The parameters are views of one flat tensor, so a step is a dozen large operations instead of a
 //! dozen for each of a hundred tensors, and a training has only a few tensors to save and restore.
 
-use anyhow::Result;
-use tch::{Tensor, no_grad};
+use std::collections::BTreeMap;
 
-use crate::model::Net;
+use anyhow::Result;
+use tch::{Device, Kind, Tensor, no_grad};
 
 /// Parameters and running statistics, f32, of a network or copied.
 #[derive(Debug)]
-pub(super) struct Weights {
-    pub(super) parameters: Tensor,
+pub struct Weights {
+    /// Trained numbers.
+    pub parameters: Tensor,
     /// Running means and variances of the normalizations.
-    pub(super) statistics: Tensor,
+    pub statistics: Tensor,
 }
 
 impl Weights {
     /// Copies the tensors.
-    pub(super) fn copied(&self) -> Result<Self> {
+    ///
+    /// # Errors
+    /// No memory for the copy.
+    pub fn copied(&self) -> Result<Self> {
         Ok(Self { parameters: copied(&self.parameters)?, statistics: copied(&self.statistics)? })
     }
 
     /// Overwrites the values with those of `other`.
-    pub(super) fn copy_from(&mut self, other: &Self) -> Result<()> {
+    ///
+    /// # Errors
+    /// Weights of another size.
+    pub fn copy_from(&mut self, other: &Self) -> Result<()> {
         no_grad(|| {
             self.parameters.f_copy_(&other.parameters)?;
             self.statistics.f_copy_(&other.statistics)?;
@@ -31,14 +38,31 @@ impl Weights {
         })
     }
 
-    /// Moves by a share of the way towards `other`.
-    pub(super) fn move_towards(&mut self, other: &Self, share: f64) -> Result<()> {
+    /// As an exponential moving average (EMA), follows the weights after `steps` steps (from 1) with
+    /// a decay per step; a decay of 0 copies them.
+    ///
+    /// At first the average follows quickly, as in TensorFlow, so that the initial weights do not
+    /// dominate it.
+    ///
+    /// # Errors
+    /// Weights of another size.
+    pub fn follow(&mut self, other: &Self, decay: f64, steps: i64) -> Result<()> {
+        let share = share(decay, steps);
         no_grad(|| {
             let _ = self.parameters.f_lerp_(&other.parameters, share)?;
             let _ = self.statistics.f_lerp_(&other.statistics, share)?;
             Ok(())
         })
     }
+}
+
+/// How far the average moves towards the weights, 0 to 1.
+fn share(decay: f64, steps: i64) -> f64 {
+    if decay <= 0.0 {
+        return 1.0;
+    }
+    let steps = steps as f64;
+    1.0 - decay.min((1.0 + steps) / (10.0 + steps))
 }
 
 fn copied(tensor: &Tensor) -> Result<Tensor> {
@@ -49,33 +73,41 @@ fn copied(tensor: &Tensor) -> Result<Tensor> {
 
 /// Consecutive parameters that the optimizer treats alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Group {
+pub struct Group {
     /// Number of parameters.
-    pub(super) numel: i64,
+    pub numel: i64,
     /// Whether weight decay applies: to weights, but not to biases or normalization.
-    pub(super) decays: bool,
+    pub decays: bool,
     /// Whether they belong to a pretrained backbone, which has its own learning rate.
-    pub(super) is_backbone: bool,
+    pub is_backbone: bool,
 }
 
 /// A network's parameters as views of its [`Weights`].
 #[derive(Debug)]
-pub(super) struct FlatNet {
+pub struct FlatNet {
     views: Vec<Tensor>,
-    pub(super) weights: Weights,
+    /// All its numbers.
+    pub weights: Weights,
     /// Groups of the parameters, in the order of the flat tensor.
-    pub(super) groups: Vec<Group>,
+    pub groups: Vec<Group>,
 }
 
 impl FlatNet {
-    /// Makes all of a network's tensors views of two flat ones.
-    pub(super) fn new(net: &Net) -> Result<Self> {
+    /// Makes all of a network's tensors, by their names, views of two flat ones on `device`.
+    ///
+    /// # Errors
+    /// No memory for the flat tensors.
+    pub fn new(
+        variables: BTreeMap<String, Tensor>,
+        device: Device,
+        is_backbone: impl Fn(&str) -> bool,
+    ) -> Result<Self> {
         let (parameters, statistics): (Vec<_>, Vec<_>) =
-            net.variables().into_iter().partition(|(_, tensor)| tensor.requires_grad());
+            variables.into_iter().partition(|(_, tensor)| tensor.requires_grad());
         let mut parameters: Vec<(Group, Tensor)> = parameters
             .into_iter()
             .map(|(name, tensor)| {
-                let is_backbone = net.config().is_backbone(&name);
+                let is_backbone = is_backbone(&name);
                 let (numel, decays) = (tensor.numel() as i64, tensor.dim() > 1);
                 (Group { numel, decays, is_backbone }, tensor)
             })
@@ -90,14 +122,17 @@ impl FlatNet {
             .map(|row| Group { numel: row.iter().map(|group| group.numel).sum(), ..row[0] })
             .collect();
         let weights = Weights {
-            parameters: flatten(&mut views, net)?,
-            statistics: flatten(&mut statistics, net)?,
+            parameters: flatten(&mut views, device)?,
+            statistics: flatten(&mut statistics, device)?,
         };
         Ok(Self { views, weights, groups })
     }
 
     /// The gradient of a loss, flat like the parameters.
-    pub(super) fn gradient(&self, loss: &Tensor) -> Result<Tensor> {
+    ///
+    /// # Errors
+    /// A loss that does not depend on all of the parameters.
+    pub fn gradient(&self, loss: &Tensor) -> Result<Tensor> {
         let gradients = Tensor::f_run_backward(&[loss], &self.views, false, false)?;
         no_grad(|| {
             let parts =
@@ -108,7 +143,7 @@ impl FlatNet {
 }
 
 /// Copies tensors into one flat f32 tensor and makes them views of it.
-fn flatten(tensors: &mut [Tensor], net: &Net) -> Result<Tensor> {
+fn flatten(tensors: &mut [Tensor], device: Device) -> Result<Tensor> {
     no_grad(|| {
         let parts = tensors
             .iter()
@@ -116,7 +151,7 @@ fn flatten(tensors: &mut [Tensor], net: &Net) -> Result<Tensor> {
             .collect::<Result<Vec<_>>>()?;
         if parts.is_empty() {
             // A custom network may have no running statistics.
-            return Ok(Tensor::f_zeros([0], (tch::Kind::Float, net.device()))?);
+            return Ok(Tensor::f_zeros([0], (Kind::Float, device))?);
         }
         let flat = Tensor::f_cat(&parts, 0)?;
         let mut at = 0;
@@ -128,4 +163,16 @@ fn flatten(tensors: &mut [Tensor], net: &Net) -> Result<Tensor> {
         }
         Ok(flat)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::share;
+
+    #[test]
+    fn the_average_follows_quickly_at_first() {
+        assert!((share(0.995, 1) - 9.0 / 11.0).abs() < 1e-12);
+        assert!((share(0.995, 100_000) - 0.005).abs() < 1e-12);
+        assert_eq!(share(0.0, 5), 1.0);
+    }
 }

@@ -88,7 +88,11 @@ impl Augment {
         }
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    /// Refuses a value out of its range.
+    ///
+    /// # Errors
+    /// The value and its range.
+    pub fn check(&self) -> Result<()> {
         let [smallest, largest] = self.erased_size;
         for (what, value, most) in [
             ("rotation", self.rotation, 3.2),
@@ -111,7 +115,10 @@ impl Augment {
 
     /// Normalised images `[n, 3, side, side]`, changed each in its own way. Channels last in
     /// memory, as it came.
-    pub(super) fn apply(&self, x: &Tensor) -> Result<Tensor> {
+    ///
+    /// # Errors
+    /// The device failing.
+    pub fn apply(&self, x: &Tensor) -> Result<Tensor> {
         if *self == Self::none() {
             return Ok(x.shallow_clone());
         }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use utils::random::Random;
+use crate::random::Random;
 
 /// A number with its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ impl Interval {
     /// Tibshirani 1993, chapter 13).
     ///
     /// ```
-    /// use ror::metrics::Interval;
+    /// use utils::interval::Interval;
     ///
     /// let right: Vec<f64> = (0..1000).map(|i| if i % 10 == 0 { 0.0 } else { 1.0 }).collect();
     /// let accuracy = Interval::of_mean(&right);

@@ -3,40 +3,51 @@
 use anyhow::Result;
 use tch::{Tensor, no_grad};
 
-use super::Recipe;
-use super::weights::Group;
+use crate::Group;
 
 const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;
 const EPSILON: f64 = 1e-8;
 
-/// The optimizer's state: running means of the gradient and of its square.
+/// The optimizer: its settings, and running means of the gradient and of its square.
 #[derive(Debug)]
-pub(super) struct AdamW {
-    pub(super) first_moment: Tensor,
-    pub(super) second_moment: Tensor,
+pub struct AdamW {
+    weight_decay: f64,
+    backbone_rate: f64,
+    /// Running mean of the gradient.
+    pub first_moment: Tensor,
+    /// Running mean of the gradient's square.
+    pub second_moment: Tensor,
     /// Number of steps so far.
-    pub(super) steps: i64,
+    pub steps: i64,
 }
 
 impl AdamW {
-    /// State for parameters in one flat tensor.
-    pub(super) fn new(parameters: &Tensor) -> Result<Self> {
+    /// An optimizer for parameters in one flat tensor, with PyTorch's default betas and epsilon. The
+    /// learning rate of a pretrained backbone is multiplied by `backbone_rate`.
+    ///
+    /// # Errors
+    /// No memory for its state.
+    pub fn new(parameters: &Tensor, weight_decay: f64, backbone_rate: f64) -> Result<Self> {
         Ok(Self {
+            weight_decay,
+            backbone_rate,
             first_moment: parameters.f_zeros_like()?,
             second_moment: parameters.f_zeros_like()?,
             steps: 0,
         })
     }
 
-    /// Takes one step; the backbone's learning rate is multiplied by `backbone_rate`.
-    pub(super) fn step(
+    /// Takes one step with a learning rate.
+    ///
+    /// # Errors
+    /// Groups or a gradient of another length than the parameters, or the device failing.
+    pub fn step(
         &mut self,
         parameters: &mut Tensor,
         gradient: &Tensor,
         groups: &[Group],
         rate: f64,
-        recipe: &Recipe,
     ) -> Result<()> {
         self.steps += 1;
         no_grad(|| {
@@ -49,11 +60,11 @@ impl AdamW {
             let scale = self.second_moment.f_sqrt()?.f_add_scalar_(EPSILON * second.sqrt())?;
             let mut at = 0;
             for group in groups {
-                let rate = if group.is_backbone { rate * recipe.backbone_rate } else { rate };
+                let rate = if group.is_backbone { rate * self.backbone_rate } else { rate };
                 let of = |tensor: &Tensor| tensor.f_narrow(0, at, group.numel);
                 let mut own = of(parameters)?;
                 if group.decays {
-                    let _ = own.f_mul_scalar_(1.0 - rate * recipe.weight_decay)?;
+                    let _ = own.f_mul_scalar_(1.0 - rate * self.weight_decay)?;
                 }
                 let scale = of(&scale)?.f_mul_scalar_(-first / (rate * second.sqrt()))?;
                 let _ = own.f_addcdiv_(&of(&self.first_moment)?, &scale)?;
@@ -67,10 +78,11 @@ impl AdamW {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Weights;
     use serde::Deserialize;
     use tch::Kind;
 
-    /// tests/golden/optimiser.json, made by tests/golden/optimiser.py with PyTorch.
+    /// crates/layers/tests/golden/optimiser.json, which optimiser.py makes with PyTorch.
     #[derive(Deserialize)]
     struct Golden {
         start: Vec<f32>,
@@ -84,17 +96,15 @@ mod tests {
     }
 
     impl Golden {
-        fn settings(&self) -> (Vec<Group>, Recipe) {
+        fn groups(&self) -> [Group; 2] {
             let all = self.start.len() as i64;
             let group = |numel, decays| Group { numel, decays, is_backbone: false };
-            let groups = vec![group(self.decayed, true), group(all - self.decayed, false)];
-            let recipe = Recipe::report(crate::Task::Gender);
-            (groups, Recipe { weight_decay: self.weight_decay, ..recipe })
+            [group(self.decayed, true), group(all - self.decayed, false)]
         }
     }
 
     fn golden() -> Golden {
-        serde_json::from_str(include_str!("../../tests/golden/optimiser.json")).unwrap()
+        serde_json::from_str(include_str!("../tests/golden/optimiser.json")).unwrap()
     }
 
     fn assert_close(found: &Tensor, expected: &[f64], what: &str) {
@@ -108,23 +118,18 @@ mod tests {
     fn steps_and_average_are_pytorchs() {
         let golden = golden();
         let mut parameters = Tensor::from_slice(&golden.start);
-        let mut adamw = AdamW::new(&parameters).unwrap();
+        let mut adamw = AdamW::new(&parameters, golden.weight_decay, 1.0).unwrap();
         let statistics = Tensor::zeros([0], (Kind::Float, tch::Device::Cpu));
-        let mut average = super::super::weights::Weights {
+        let now = |parameters: &Tensor| Weights {
             parameters: parameters.copy(),
             statistics: statistics.copy(),
         };
+        let mut average = now(&parameters);
         for (i, gradient) in golden.gradients.iter().enumerate() {
             let gradient = Tensor::from_slice(gradient);
-            let (groups, recipe) = golden.settings();
-            adamw.step(&mut parameters, &gradient, &groups, golden.rates[i], &recipe).unwrap();
+            adamw.step(&mut parameters, &gradient, &golden.groups(), golden.rates[i]).unwrap();
             assert_close(&parameters, &golden.parameters[i], &format!("step {i}, parameter"));
-            let now = super::super::weights::Weights {
-                parameters: parameters.copy(),
-                statistics: statistics.copy(),
-            };
-            let share = super::super::average::share(golden.ema, adamw.steps);
-            average.move_towards(&now, share).unwrap();
+            average.follow(&now(&parameters), golden.ema, adamw.steps).unwrap();
             assert_close(&average.parameters, &golden.average[i], &format!("step {i}, average"));
         }
         assert_eq!(adamw.steps as usize, golden.gradients.len());
@@ -134,25 +139,23 @@ mod tests {
     fn a_rate_of_0_changes_nothing() {
         let golden = golden();
         let mut parameters = Tensor::from_slice(&golden.start);
-        let mut adamw = AdamW::new(&parameters).unwrap();
+        let mut adamw = AdamW::new(&parameters, golden.weight_decay, 1.0).unwrap();
         let gradient = Tensor::from_slice(&golden.gradients[0]);
-        let (groups, recipe) = golden.settings();
-        adamw.step(&mut parameters, &gradient, &groups, 0.0, &recipe).unwrap();
+        adamw.step(&mut parameters, &gradient, &golden.groups(), 0.0).unwrap();
         assert!(parameters.equal(&Tensor::from_slice(&golden.start)));
     }
 
     #[test]
     fn a_backbone_moves_at_its_own_rate() {
         let golden = golden();
-        let recipe = Recipe { backbone_rate: 0.1, ..golden.settings().1 };
         let start = Tensor::from_slice(&golden.start);
         let gradient = Tensor::from_slice(&golden.gradients[0]);
         let moved = |is_backbone| {
             let mut parameters = start.copy();
             let numel = golden.start.len() as i64;
             let group = Group { numel, decays: true, is_backbone };
-            let mut adamw = AdamW::new(&parameters).unwrap();
-            adamw.step(&mut parameters, &gradient, &[group], 0.01, &recipe).unwrap();
+            let mut adamw = AdamW::new(&parameters, golden.weight_decay, 0.1).unwrap();
+            adamw.step(&mut parameters, &gradient, &[group], 0.01).unwrap();
             parameters - &start
         };
         assert!((moved(false) * 0.1).allclose(&moved(true), 1e-4, 1e-7, false));
