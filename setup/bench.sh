@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Benchmarks what users wait for and compares it with other software, in a separate Python environment.
 #   make bench                       decode load train predict folder kernel
+#   make bench WAITS=busy            a training step beside another busy process
 #   make bench WAITS=fast            the fast training and the original network, about 10 minutes
 #   make bench WAITS="photo photos"  photos, from the folder ROR_PHOTOS
 #   make bench WAITS=ranks           distributed training with two processes

@@ -40,6 +40,9 @@ export PATH=$env/bin:$PATH
 # Only .cargo/config.toml counts, so that cargo and the kernel use the same settings.
 unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET CARGO_TARGET_DIR CARGO_BUILD_TARGET_DIR LIBTORCH
 
+# As ./ror does, where it is explained.
+[ -n "${OMP_WAIT_POLICY:-}" ] || export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-10000}
+
 # Jupyter's files are in the project unless the user has set other folders. The kernel is always the
 # project's, because Jupyter looks here first, so clones can share an environment.
 export JUPYTER_PATH=$root/target/jupyter/data${JUPYTER_PATH:+:$JUPYTER_PATH}

@@ -22,6 +22,7 @@ cat >"$prefix/bin/ror" <<END
 # Written by make install of $root.
 export ROR_HOME="\${ROR_HOME:-$data}"
 export LD_LIBRARY_PATH="$(readlink -f .libtorch)/lib\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}"
+[ -n "\${OMP_WAIT_POLICY:-}" ] || export GOMP_SPINCOUNT="\${GOMP_SPINCOUNT:-10000}" # see ./ror
 exec "$program/ror" "\$@"
 END
 chmod +x "$prefix/bin/ror"

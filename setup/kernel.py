@@ -272,6 +272,8 @@ def prepare(slot: Path, report, group: int) -> list[str]:
     for name in ["CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "RUSTC_WORKSPACE_WRAPPER"]:
         os.environ.pop(name, None)  # would override evcxr's own, or lint cells
     os.environ.update(toolchain())
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # see ./ror
     return [str(bin / "evcxr_jupyter"), "--control_file"]
 
 

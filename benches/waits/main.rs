@@ -11,7 +11,7 @@ mod shards;
 mod table;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -26,8 +26,9 @@ const RUNS: usize = 5;
 /// The waits by name, in the order of the table; those behind `make bench` without a name.
 const WAITS: [&str; 6] = ["decode", "load", "train", "predict", "folder", "kernel"];
 /// Those that must be named: they take long, or write figures.
-const MORE: [&str; 10] = [
-    "fast", "photo", "photos", "ranks", "shards", "nothing", "make", "growth", "figures", "resize",
+const MORE: [&str; 11] = [
+    "busy", "fast", "photo", "photos", "ranks", "shards", "nothing", "make", "growth", "figures",
+    "resize",
 ];
 
 fn main() -> Result<()> {
@@ -244,6 +245,31 @@ impl Bench {
                 rows.iter().try_for_each(|row| close(row, "parameters", 0.0))?;
                 rows
             }
+            "busy" => {
+                let own = words(&[&card("both-32px"), "32", "128", "20"]);
+                let eager = [own.clone(), words(&["eager"])].concat();
+                let _other = Busy::new(&self.python)?;
+                in_turn(
+                    "training step, 32 px, batch 128, bf16, beside another busy process",
+                    || self.ours(None, "train", &own),
+                    &[
+                        &|| {
+                            let mut rival = self.rival_command("train.py", &eager);
+                            measured(rival.env_remove("GOMP_SPINCOUNT"))
+                        },
+                        &|| {
+                            let mut one = self.own_command("train", &own);
+                            let one = measured(one.env("OMP_NUM_THREADS", "1"))?;
+                            Ok(Measured { name: "this, one thread".into(), ..one })
+                        },
+                        &|| {
+                            let mut spinning = self.own_command("train", &own);
+                            let spinning = measured(spinning.env_remove("GOMP_SPINCOUNT"))?;
+                            Ok(Measured { name: "this, libgomp's defaults".into(), ..spinning })
+                        },
+                    ],
+                )?
+            }
             "predict" => {
                 let files = ours::files_in(&self.folder)?.into_iter().step_by(237);
                 let some = files.map(|file| file.to_string_lossy().into_owned());
@@ -419,6 +445,22 @@ impl Bench {
         }
         command.current_dir(&clone).env("HOME", &home).env("CARGO_HOME", home.join(".cargo"));
         timed(&mut command)
+    }
+}
+
+/// Another process that keeps one core busy until this is dropped.
+struct Busy(Child);
+
+impl Busy {
+    fn new(python: &Path) -> Result<Self> {
+        Ok(Self(Command::new(python).args(["-c", "while True: pass"]).spawn()?))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
