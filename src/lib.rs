@@ -65,12 +65,12 @@ pub use tch;
 /// In notebooks it also has what tables take: polars' `col`, `lit` and the like.
 pub mod prelude {
     #[cfg(feature = "tables")]
-    pub use crate::data::{Balance, Frame as _, Records as _, Values as _};
-    pub use crate::data::{Duplicates, Faces, Part, Protocol, Split, SplitSizes};
+    pub use crate::data::{Frame as _, Records as _, Values as _};
+    pub use crate::data::{Duplicates, Faces, Protocol, Split, SplitSizes};
     #[cfg(feature = "tables")]
     pub use crate::experiment::Experiment;
     pub use crate::experiment::Training;
-    pub use crate::metrics::{Evaluation, Metrics};
+    pub use crate::metrics::Evaluation;
     pub use crate::model::{Net, PretrainedRorConfig, RorConfig};
     #[cfg(feature = "plots")]
     pub use crate::plot::{self, Chart, Figure};
@@ -79,6 +79,6 @@ pub mod prelude {
     pub use crate::predict::{pred_gender_age_group, pred_gender_age_group_with};
     pub use crate::store::{ModelStore, Trained};
     pub use crate::train::{Augment, Recipe};
-    pub use crate::{Gender, Label, Task, device};
+    pub use crate::{Gender, Task, device};
     pub use anyhow::Result;
 }
