@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -129,9 +130,11 @@ class Lab(Running):
             raise Wrong(f"JupyterLab ended with {self.server.returncode}\n{self.said()}")
         for file in (Path(self.folder.name) / "runtime").glob("jpserver-*.json"):
             try:
-                return json.loads(file.read_text())
-            except json.JSONDecodeError:
-                pass  # half written
+                server = json.loads(file.read_text())
+                socket.create_connection(("localhost", server["port"])).close()
+                return server
+            except (json.JSONDecodeError, ConnectionRefusedError):
+                pass  # half written, or not listening yet
         return None
 
     def open(self, name: str, kernel: bool = True) -> None:
