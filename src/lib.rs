@@ -64,9 +64,9 @@ pub use tch;
 ///
 /// In notebooks it also has what tables take: polars' `col`, `lit` and the like.
 pub mod prelude {
+    pub use crate::data::{Duplicates, Faces, Protocol, Split, SplitSizes};
     #[cfg(feature = "tables")]
     pub use crate::data::{Frame as _, Records as _, Values as _};
-    pub use crate::data::{Duplicates, Faces, Protocol, Split, SplitSizes};
     #[cfg(feature = "tables")]
     pub use crate::experiment::Experiment;
     pub use crate::experiment::Training;

@@ -5,6 +5,7 @@ mod calibrate;
 #[allow(clippy::module_inception)]
 mod experiment;
 mod key;
+mod run;
 mod search;
 mod training;
 

@@ -1,31 +1,19 @@
-//! A training: run, or loaded where it was run before.
+//! A training's settings; `run.rs` runs it.
 
-use std::fs::{File, TryLockError};
-use std::path::Path;
 use std::rc::Rc;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
-use tch::{Device, Kind};
+use anyhow::{Result, anyhow, ensure};
+use tch::Device;
 
-use super::calibrate::calibrate;
 use super::key;
 use crate::Task;
 use crate::data::{Faces, Part, Split};
-use crate::model::{Net, NetConfig, Pretrained, RorConfig};
-use crate::store::{Card, DataCard, ModelStore, Trained, today};
-use crate::train::fit::fit;
-use crate::train::job::Job;
-use crate::train::step::time_steps;
-use crate::train::{
-    Augmentation, Loss, Recipe, RecipeLoss, TAUGHT, Teacher, VERSION, Watch, checkpoint, show,
-};
+use crate::model::{NetConfig, Pretrained, RorConfig};
+use crate::store::Trained;
+use crate::train::{Augmentation, Loss, Recipe, RecipeLoss, TAUGHT, VERSION};
 use layers::Ranks;
-use utils::device::{Precision, device, hardware};
-use utils::escape;
-use utils::files::{open_lock, remove_half_written};
+use utils::device::{Precision, device};
 use utils::hash::sha256;
-use utils::live::Live;
-use utils::progress::{say, thousands};
 
 /// A training: a network's shape and a recipe over a split, with defaults that suit the data.
 ///
@@ -45,31 +33,22 @@ use utils::progress::{say, thousands};
 /// ```
 #[derive(Debug, Clone)]
 pub struct Training {
-    faces: Faces,
-    split: Split,
-    task: Task,
-    net: NetConfig,
-    recipe: Recipe,
-    loss: Option<Rc<dyn Loss>>,
+    pub(super) faces: Faces,
+    pub(super) split: Split,
+    pub(super) task: Task,
+    pub(super) net: NetConfig,
+    pub(super) recipe: Recipe,
+    pub(super) loss: Option<Rc<dyn Loss>>,
     /// One per class of the first head; none if all weigh the same.
     class_weights: Vec<f64>,
-    augmentation: Option<Rc<dyn Augmentation>>,
+    pub(super) augmentation: Option<Rc<dyn Augmentation>>,
     start: Option<Known>,
     teachers: Vec<Known>,
-    device: Device,
-    precision: Precision,
+    pub(super) device: Device,
+    pub(super) precision: Precision,
     ranks: Option<Ranks>,
-    quiet: bool,
-    command: String,
-}
-
-/// What to do with a training that was done before, and with the result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    Load,
-    Train,
-    /// Rank 0 does all but the computing.
-    Follow,
+    pub(super) quiet: bool,
+    pub(super) command: String,
 }
 
 /// A network that a training starts from or learns from: a copy, or why none could be made.
@@ -238,37 +217,37 @@ impl Training {
         Ok(sha256(parts.as_bytes())[..12].to_owned())
     }
 
-    fn start(&self) -> Result<Option<&Trained>> {
+    pub(super) fn start(&self) -> Result<Option<&Trained>> {
         self.start.as_ref().map(known).transpose()
     }
 
-    fn own_ranks(&self) -> Ranks {
+    pub(super) fn own_ranks(&self) -> Ranks {
         self.ranks.clone().unwrap_or_else(|| Ranks::alone(self.device))
     }
 
-    fn known_teachers(&self) -> Result<Vec<&Trained>> {
+    pub(super) fn known_teachers(&self) -> Result<Vec<&Trained>> {
         self.teachers.iter().map(known).collect()
     }
 
     /// Weights from other data that the network, its start or a teacher began with.
-    fn pretrained(&self) -> Result<Option<Pretrained>> {
+    pub(super) fn pretrained(&self) -> Result<Option<Pretrained>> {
         let known = self.start()?.into_iter().chain(self.known_teachers()?);
         let inherited = known.filter_map(|known| known.card.pretrained.clone()).next();
         Ok(self.net.pretrained().or(inherited))
     }
 
-    fn augmentation_id(&self) -> Option<String> {
+    pub(super) fn augmentation_id(&self) -> Option<String> {
         self.augmentation.as_ref().map(|augmentation| augmentation.id())
     }
 
-    fn loss_id(&self) -> String {
+    pub(super) fn loss_id(&self) -> String {
         match &self.loss {
             Some(loss) => loss.id(),
             None => self.standard_loss().id(),
         }
     }
 
-    fn standard_loss(&self) -> RecipeLoss {
+    pub(super) fn standard_loss(&self) -> RecipeLoss {
         RecipeLoss::new(self.task, &self.recipe, &self.class_weights)
     }
 
@@ -318,7 +297,7 @@ impl Training {
     }
 
     /// Refuses settings that can't train.
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         self.task.check()?;
         self.recipe.check()?;
         self.net.check()?;
@@ -349,242 +328,6 @@ impl Training {
             known.check_unseen(&self.faces, &self.split, &[Part::Validation, Part::Test])?;
         }
         Ok(())
-    }
-
-    /// Loads the network if the same training was done before, pretrained or made here; trains it
-    /// otherwise, as [`Training::train`] does.
-    ///
-    /// # Errors
-    /// As [`Training::train`].
-    pub fn train_or_load(&self) -> Result<Trained> {
-        self.run(Mode::Load)
-    }
-
-    /// Trains the network. A training that was interrupted continues after its last whole epoch; one
-    /// that was finished before is repeated, and replaced at the end.
-    ///
-    /// Prints one row per epoch. The kept weights are those of the epoch with the lowest validation
-    /// loss; they are saved with their card below `models/runs/`.
-    ///
-    /// # Errors
-    /// A recipe or shape that [`Recipe::check`] or [`NetConfig::check`] refuses, outputs that
-    /// are not the task's, a start or teacher that has seen validation or test images, teachers of
-    /// another task, teachers without distillation or the other way round, a rank that
-    /// is lost, images that can't be decoded, a
-    /// loss that is not a number, a folder that can't be written, or the same training running
-    /// elsewhere.
-    pub fn train(&self) -> Result<Trained> {
-        self.run(Mode::Train)
-    }
-
-    /// Trains along with rank 0, which alone checks, reports and writes: the training need not have
-    /// what only rank 0 knows, such as the weights it starts from.
-    ///
-    /// # Errors
-    /// As [`Training::train`].
-    pub fn follow(&self) -> Result<()> {
-        self.run(Mode::Follow).map(|_| ())
-    }
-
-    /// Whether a network trained so is there, and so will be loaded.
-    ///
-    /// # Errors
-    /// A setting that can't train.
-    pub fn is_done(&self) -> Result<bool> {
-        self.check()?;
-        let key = self.key()?;
-        Ok(ModelStore::default().find(|card| card.key == key).is_some())
-    }
-
-    fn run(&self, mode: Mode) -> Result<Trained> {
-        self.check()?;
-        let (task, key, store) = (self.task, self.key()?, ModelStore::default());
-        let ranks = self.own_ranks();
-        ensure!(
-            ranks.first_says(key.clone())? == key || mode == Mode::Follow,
-            "rank {} would train another network than rank 0: all ranks need the same command, data and version",
-            ranks.number()
-        );
-        let found = match mode == Mode::Load && ranks.is_first() {
-            true => store.find(|card| card.key == key),
-            false => None,
-        };
-        let found = found.map(|found| Trained::open(&found.path, self.device)).transpose()?;
-        if let Some(found) = self.shared(&ranks, found)? {
-            if !self.quiet && !Live::is_open() {
-                say(&format!(
-                    "{task}: loaded the network trained on {} with the same settings; train() repeats the training",
-                    found.card.date
-                ));
-                show(task, &found.card.history);
-            }
-            return Ok(found);
-        }
-        let folder = store.runs().join(format!("{}-{key}", task.name()));
-        // The first rank alone writes.
-        let _lock = ranks.is_first().then(|| self.take(&folder)).transpose()?;
-        let net = Net::new(self.net.clone(), self.device, self.recipe.seed as i64)?;
-        if let Some(start) = self.start()? {
-            net.copy_from(&start.net)?;
-        } else if let Some(pretrained) = self.net.pretrained() {
-            let weights = store.pretrained_weights(&pretrained.name);
-            net.load_pretrained(&weights).with_context(|| {
-                format!(
-                    "cannot load the pretrained weights {}: `make pretrained` downloads them",
-                    weights.display()
-                )
-            })?;
-        }
-        let on = match ranks.size() {
-            1 => hardware(self.device),
-            ranks => format!("{}, {ranks} ranks", hardware(self.device)),
-        };
-        if !Live::is_open() {
-            say(&format!(
-                "{task}: {} parameters, {} training and {} validation images, on {on}",
-                thousands(net.parameters()),
-                thousands(self.split.train.len()),
-                thousands(self.split.validation.len()),
-            ));
-        }
-        let standard = self.standard_loss();
-        let teachers = self.ready_teachers()?;
-        let job = self.job(&standard, &teachers, &ranks);
-        let mut watch = Watch::new(task, &self.recipe);
-        let history = fit(&net, job, &folder, &mut watch)?;
-        let (temperatures, validation) = calibrate(&net, job)?;
-        let own = self.known_teachers()?;
-        let teachers_keys = own.iter().map(|teacher| teacher.card.key.clone()).collect();
-        let card = Card {
-            key,
-            task,
-            weights: String::new(),
-            weights_sha256: String::new(),
-            parameters: net.parameters(),
-            net: self.net.clone(),
-            recipe: self.recipe.clone(),
-            loss: self.loss_id(),
-            augmentation: self.augmentation_id(),
-            version: VERSION,
-            start: self.start()?.map(|start| start.card.key.clone()),
-            pretrained: self.pretrained()?,
-            teachers: teachers_keys,
-            data: DataCard {
-                synthetic: self.faces.is_synthetic(),
-                pictures: self.faces.len(),
-                fingerprint: self.faces.fingerprint().to_owned(),
-            },
-            protocol: self.split.protocol,
-            split: self.split.fingerprint.clone(),
-            temperatures,
-            validation: validation.metrics(),
-            tests: vec![],
-            minutes: history.seconds() / 60.0
-                + self.start()?.map_or(0.0, |start| start.card.minutes),
-            history,
-            hardware: on,
-            precision: match net.kind(job.kind) {
-                Kind::BFloat16 => "bf16".to_owned(),
-                _ => "f32".to_owned(),
-            },
-            date: today(),
-            command: self.command.clone(),
-        };
-        let path = folder.join("card.json");
-        let mut trained = Trained { net, card, loaded: false, path: path.clone() };
-        if !ranks.is_first() {
-            return Ok(trained);
-        }
-        let contents = match self.split.protocol {
-            Some(_) => None,
-            None => Some(self.split.contents(&self.faces)?),
-        };
-        trained.save_with(&path, contents.as_ref())?;
-        checkpoint::remove(&folder)?;
-        Ok(trained)
-    }
-
-    fn ready_teachers(&self) -> Result<Vec<Teacher>> {
-        let kind = self.precision.training(self.device);
-        self.known_teachers()?
-            .into_iter()
-            .map(|own| Teacher::new(&own.net, self.task, &own.card.temperatures, kind))
-            .collect()
-    }
-
-    fn job<'b>(
-        &'b self,
-        standard: &'b RecipeLoss,
-        teachers: &'b [Teacher],
-        ranks: &'b Ranks,
-    ) -> Job<'b> {
-        Job {
-            faces: &self.faces,
-            train: &self.split.train,
-            validation: &self.split.validation,
-            task: self.task,
-            recipe: &self.recipe,
-            loss: self.loss.as_deref().unwrap_or(standard),
-            augmentation: self.augmentation.as_deref(),
-            teachers,
-            kind: self.precision.training(self.device),
-            ranks,
-        }
-    }
-
-    /// The folder of this training, locked for as long as what is returned lives.
-    fn take(&self, folder: &Path) -> Result<File> {
-        std::fs::create_dir_all(folder).with_context(|| {
-            format!("cannot create {}: set ROR_MODELS to a writable folder", folder.display())
-        })?;
-        let lock = open_lock(&folder.join("lock"))
-            .with_context(|| format!("cannot open the lock in {}", folder.display()))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => bail!(
-                "the same training is running in another notebook or program: {}",
-                folder.display()
-            ),
-            Err(TryLockError::Error(error)) => say(&format!(
-                "note: {} is on a file system without locks ({error}): don't run the same training \
-                 twice at the same time, or set ROR_MODELS to a folder on a local disk",
-                escape::path(folder)
-            )),
-        }
-        remove_half_written(folder);
-        Ok(lock)
-    }
-
-    /// The network that the first rank has found, on all.
-    fn shared(&self, ranks: &Ranks, found: Option<Trained>) -> Result<Option<Trained>> {
-        let about = found.as_ref().map(|found| (found.card.clone(), found.path.clone()));
-        let Some((card, path)) = ranks.first_says(about)? else {
-            return Ok(None);
-        };
-        let trained = match found {
-            Some(found) => found,
-            None => {
-                let net = Net::new(card.net.clone(), self.device, 0)?;
-                Trained { net, card, loaded: true, path }
-            }
-        };
-        for mut variable in trained.net.variables().into_values() {
-            ranks.follow(&mut variable)?;
-        }
-        Ok(Some(trained))
-    }
-
-    /// Seconds that each of `steps` training steps takes on this machine, after three that warm
-    /// up: what a training will take, before it is begun. Nothing is kept of them.
-    ///
-    /// # Errors
-    /// A setting that can't train (its range is named), or images that can't be decoded.
-    pub fn time_steps(&self, steps: usize) -> Result<Vec<f64>> {
-        self.check()?;
-        let net = Net::new(self.net.clone(), self.device, self.recipe.seed as i64)?;
-        let (standard, teachers) = (self.standard_loss(), self.ready_teachers()?);
-        let ranks = self.own_ranks();
-        time_steps(&net, self.job(&standard, &teachers, &ranks), steps)
     }
 }
 

@@ -8,6 +8,7 @@ mod contents;
 mod picture_file;
 mod tree;
 mod unpack;
+mod unpacking;
 
 use std::path::Path;
 
