@@ -69,15 +69,15 @@ fn main() {{
 }
 
 # Every kernel runs this when it starts. The `let` makes rust-analyzer read the sources before the first
-# cell, `{:?}` shows an error with its causes, `println` tells the front about an error after `?`, and
-# `format` shows a last expression that evcxr would show as text.
+# cell, `{:?}` shows an error with its causes, `eprintln` shows polars' in words, `println` tells the front
+# about an error after `?`, and `format` shows a last expression that evcxr would show as text.
 PRELUDE = """\
 !ln -sfn read/rust {slot}/library
 :efmt {{:?}}
 :fmt {{0:?}}
 :dep ror = {{ package = "ror-in-cells", path = "{slot}/ror" }}
 use ror::prelude::*;
-use ror::{{format_in_cell as format, println_in_cell as println}};
+use ror::{{eprintln_in_cell as eprintln, format_in_cell as format, println_in_cell as println}};
 ror::start();
 let _ready = Ok::<(), std::fmt::Error>(())?;
 """

@@ -32,7 +32,7 @@ pub use content_list::ContentList;
 pub use duplicates::Duplicates;
 pub use faces::Faces;
 #[cfg(feature = "tables")]
-pub use frames::{Frame, Values};
+pub use frames::{Frame, Values, read_csv};
 pub use imaging::{decode, resize};
 pub use part::Part;
 pub use protocol::Protocol;

@@ -1,17 +1,24 @@
 //! Table methods known from polars in Python that polars in Rust lacks.
 
+mod columns;
+mod correlation;
+mod crosstab;
+mod csv_file;
+
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use polars::prelude::{
-    AnyValue, Column, DataFrame, DataType, IntoLazy, JoinArgs, JoinType, MaintainOrderJoin,
+    Column, DataFrame, DataType, Expr, IdxCa, IntoLazy, JoinArgs, JoinType, MaintainOrderJoin,
     QuantileMethod, SortMultipleOptions, col, len,
 };
 
-use utils::escape::cell;
-use utils::files;
+use columns::known;
+use utils::random::Random;
 
-/// Summaries of a table, and CSV output.
+pub use csv_file::read_csv;
+
+/// Summaries, parts and joins of tables, and CSV output.
 ///
 /// ```
 /// use frames::{Frame, Values};
@@ -21,6 +28,9 @@ use utils::files;
 /// let genders = people.count_by(&["gender"])?;
 /// assert_eq!(genders["count"].numbers()?, [2.0, 1.0]);
 /// println!("{}", people.describe()?);
+/// assert_eq!(people.crosstab("age", "gender")?["male"].numbers()?, [0.0, 2.0]);
+/// assert_eq!(people.filter_by(polars::prelude::col("age").gt(20))?.height(), 2);
+/// assert_eq!(people.sample(1, 0)?.height(), 1);
 /// people.write_csv(std::env::temp_dir().join("people.csv"))?;
 /// # Ok(())
 /// # }
@@ -40,12 +50,48 @@ pub trait Frame {
     /// A column that the table does not have (the message lists the existing ones).
     fn count_by(&self, columns: &[&str]) -> Result<DataFrame>;
 
+    /// Counts the rows for each value of one column (down) and of another (across). A missing value
+    /// counts as `null`.
+    ///
+    /// # Errors
+    /// A column that the table does not have, twice the same, or more than 1,000 values across.
+    fn crosstab(&self, down: &str, across: &str) -> Result<DataFrame>;
+
+    /// Returns Pearson's correlation of two numeric columns, -1 to 1. Rows in which a value is
+    /// missing don't count.
+    ///
+    /// # Errors
+    /// A column that the table does not have or that is not numeric, or a column without two
+    /// different values.
+    fn corr(&self, a: &str, b: &str) -> Result<f64>;
+
+    /// Returns the rows for which a condition holds, such as `col("age").gt(60)`.
+    ///
+    /// # Errors
+    /// A condition with a column that the table does not have, or that is neither true nor false.
+    fn filter_by(&self, condition: Expr) -> Result<DataFrame>;
+
+    /// Returns `n` random rows in random order, none of them twice. The same seed draws the same
+    /// rows on every machine.
+    ///
+    /// # Errors
+    /// More rows than the table has.
+    fn sample(&self, n: usize, seed: u64) -> Result<DataFrame>;
+
     /// Returns the rows of both tables that agree in a column, side by side, in the order of this
     /// one: for example predictions beside records, by `index`.
     ///
     /// # Errors
     /// A column that one of the tables does not have, or has as another type.
     fn join_by(&self, column: &str, other: &DataFrame) -> Result<DataFrame>;
+
+    /// Same as [`Frame::join_by`], with polars' name and order of arguments.
+    ///
+    /// # Errors
+    /// As [`Frame::join_by`].
+    fn inner_join(&self, other: &DataFrame, column: &str) -> Result<DataFrame> {
+        self.join_by(column, other)
+    }
 
     /// Writes the table atomically as CSV: comma-separated, with a header, UTF-8, empty for a
     /// missing value. A text that a spreadsheet would run as a formula gets an apostrophe in front.
@@ -64,6 +110,8 @@ pub trait Frame {
 /// let people = polars::df!["age" => [31, 8, 31], "gender" => ["male", "female", "male"]]?;
 /// assert_eq!(people["age"].numbers()?, [31.0, 8.0, 31.0]);
 /// assert!(people["age"].mean().is_some() && people["gender"].mean().is_none());
+/// assert_eq!(people["age"].median(), Some(31.0));
+/// assert_eq!(people["age"].quantile(0.25)?, 19.5);
 /// assert_eq!(people["gender"].value_counts()?["count"].numbers()?, [2.0, 1.0]);
 /// # Ok(())
 /// # }
@@ -91,6 +139,26 @@ pub trait Values {
     fn mean(&self) -> Option<f64> {
         let numbers = self.numbers().ok()?;
         (!numbers.is_empty()).then(|| numbers.iter().sum::<f64>() / numbers.len() as f64)
+    }
+
+    /// The median, or `None` for a column without numbers.
+    fn median(&self) -> Option<f64> {
+        self.quantile(0.5).ok()
+    }
+
+    /// Returns the value below which a share of the values lies, interpolated between neighbors:
+    /// `quantile(0.9)` for 90 %.
+    ///
+    /// # Errors
+    /// A share outside 0 to 1, or a column without numbers.
+    fn quantile(&self, share: f64) -> Result<f64> {
+        ensure!((0.0..=1.0).contains(&share), "the share is {share}: choose 0 to 1");
+        let mut numbers = self.numbers()?;
+        ensure!(!numbers.is_empty(), "the column has no values");
+        numbers.sort_by(f64::total_cmp);
+        let at = share * (numbers.len() - 1) as f64;
+        let [below, above] = [at.floor(), at.ceil()].map(|row| numbers[row as usize]);
+        Ok(below + (above - below) * at.fract())
     }
 }
 
@@ -177,6 +245,29 @@ impl Frame for DataFrame {
             .collect()?)
     }
 
+    fn crosstab(&self, down: &str, across: &str) -> Result<DataFrame> {
+        crosstab::crosstab(self, down, across)
+    }
+
+    fn corr(&self, a: &str, b: &str) -> Result<f64> {
+        correlation::pearson(self, a, b)
+    }
+
+    fn filter_by(&self, condition: Expr) -> Result<DataFrame> {
+        Ok(self.clone().lazy().filter(condition).collect()?)
+    }
+
+    fn sample(&self, n: usize, seed: u64) -> Result<DataFrame> {
+        let height = self.height();
+        ensure!(n <= height, "cannot draw {n} rows: the table has {height}");
+        let (mut rows, mut random) = ((0..).take(height).collect::<Vec<_>>(), Random::new(seed));
+        for row in 0..n {
+            rows.swap(row, row + random.index(height - row));
+        }
+        rows.truncate(n);
+        Ok(self.take(&IdxCa::from_vec("row".into(), rows))?)
+    }
+
     fn join_by(&self, column: &str, other: &DataFrame) -> Result<DataFrame> {
         known(self, column)?;
         known(other, column).context("in the other table")?;
@@ -187,34 +278,8 @@ impl Frame for DataFrame {
     }
 
     fn write_csv(&self, path: impl AsRef<Path>) -> Result<()> {
-        let mut csv = csv::Writer::from_writer(vec![]);
-        csv.write_record(self.columns().iter().map(|column| cell(column.name()).into_owned()))?;
-        for row in 0..self.height() {
-            let cells = self.columns().iter().map(|column| {
-                Ok(match column.get(row)? {
-                    AnyValue::Null => String::new(),
-                    AnyValue::String(text) => cell(text).into_owned(),
-                    AnyValue::StringOwned(text) => cell(&text).into_owned(),
-                    AnyValue::Float64(number) => number.to_string(),
-                    AnyValue::Float32(number) => number.to_string(),
-                    value => value.to_string(),
-                })
-            });
-            csv.write_record(cells.collect::<Result<Vec<String>>>()?)?;
-        }
-        files::write_bytes(path.as_ref(), &csv.into_inner()?)
+        csv_file::write(self, path.as_ref())
     }
-}
-
-/// Rejects a column that a table does not have.
-fn known(table: &DataFrame, column: &str) -> Result<()> {
-    let names = || table.columns().iter().map(|c| c.name().as_str()).collect::<Vec<_>>().join(", ");
-    ensure!(
-        table.column(column).is_ok(),
-        "there is no column `{column}`; the table has {}",
-        names()
-    );
-    Ok(())
 }
 
 #[cfg(test)]
@@ -269,14 +334,48 @@ mod tests {
     }
 
     #[test]
-    fn csv_quotes_what_needs_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("table.csv");
-        table().write_csv(&path).unwrap();
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(text, "index,age,race\n0,10,\"a, b\"\n1,20,c\n2,,c\n3,60,\n");
-        let formulas = df!["file" => ["=cmd|' '!A0.jpg", "a.jpg", "-1"]].unwrap();
-        formulas.write_csv(&path).unwrap();
-        assert_eq!(std::fs::read_to_string(path).unwrap(), "file\n'=cmd|' '!A0.jpg\na.jpg\n-1\n");
+    fn joins_ignore_the_width_of_integers() {
+        let read = df!["index" => [3i64, 1], "years" => [61.5, 19.0]].unwrap();
+        assert_eq!(table().inner_join(&read, "index").unwrap().height(), 2);
+    }
+
+    #[test]
+    fn a_filter_keeps_the_rows_of_its_condition() {
+        let old = table().filter_by(col("age").gt(15).and(col("race").is_not_null())).unwrap();
+        assert_eq!(old["index"].numbers().unwrap(), [1.0]);
+        let wrong = table().filter_by(col("agee").gt(15)).unwrap_err().to_string();
+        assert!(wrong.contains("\"agee\"") && wrong.contains("Did you mean \"age\""), "{wrong}");
+        assert!(table().filter_by(col("age")).is_err());
+    }
+
+    #[test]
+    fn samples_have_each_row_once_and_depend_on_the_seed() {
+        let all = df!["index" => (0u32..100).collect::<Vec<_>>()].unwrap();
+        let drawn = |n, seed| all.sample(n, seed).unwrap()["index"].numbers().unwrap();
+        let mut whole = drawn(100, 1);
+        assert_ne!(whole, all["index"].numbers().unwrap());
+        whole.sort_by(f64::total_cmp);
+        assert_eq!(whole, all["index"].numbers().unwrap());
+        assert_eq!(drawn(10, 1), drawn(10, 1));
+        assert_ne!(drawn(10, 1), drawn(10, 2));
+        assert!(drawn(0, 1).is_empty());
+        // Each row is drawn in a tenth of the samples: the mean of 1,000 of 10 is near 49.5.
+        let many = (0..1000).flat_map(|seed| drawn(10, seed)).sum::<f64>() / 10_000.0;
+        assert!((many - 49.5).abs() < 1.5, "{many}");
+        let error = table().sample(5, 0).unwrap_err().to_string();
+        assert_eq!(error, "cannot draw 5 rows: the table has 4");
+    }
+
+    #[test]
+    fn quantiles_lie_between_their_neighbors() {
+        let column = |values: &[f64]| Column::new("x".into(), values);
+        assert_eq!(column(&[3.0, 1.0, 2.0, 10.0]).median(), Some(2.5));
+        assert_eq!(column(&[7.0]).quantile(0.3).unwrap(), 7.0);
+        let five = column(&[50.0, 10.0, 30.0, 20.0, 40.0]);
+        let found = [0.0, 0.1, 0.25, 0.9, 1.0].map(|share| five.quantile(share).unwrap());
+        assert_eq!(found, [10.0, 14.0, 20.0, 46.0, 50.0]);
+        assert_eq!(table()["age"].median(), Some(20.0));
+        assert_eq!((table()["race"].median(), column(&[]).median()), (None, None));
+        assert!(five.quantile(90.0).unwrap_err().to_string().contains("choose 0 to 1"));
     }
 }

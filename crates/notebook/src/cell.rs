@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use super::words::of_panic;
 use serde_json::json;
 use utils::live::{tell, tell_failed};
 
@@ -38,10 +39,24 @@ macro_rules! println_in_cell {
     ($($anything:tt)*) => { ::std::println!($($anything)*) };
 }
 
-/// Reports a panic in one line, without the kernel's stack frames.
+/// `eprintln!` for cells. evcxr prints the error after `?` with it, as `Debug`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! eprintln_in_cell {
+    ("{:?}", $error:ident) => { ::std::eprintln!("{}", $crate::in_words(&$error)) };
+    ($($anything:tt)*) => { ::std::eprintln!($($anything)*) };
+}
+
+/// Reports a panic in one line, without the kernel's stack frames. One that polars' brackets cause, as
+/// in `table["agee"]`, reads like the error that it is.
 pub(super) fn short_panics() {
     std::panic::set_hook(Box::new(|info| {
         let message = info.payload_as_str().unwrap_or("no message");
+        if let Some(words) = of_panic(message) {
+            tell_failed(&words);
+            eprintln!("{words}");
+            return;
+        }
         tell_failed(message);
         // A cell is compiled as src/lib.rs, but its line numbers differ from the cell's.
         let place = info.location().filter(|place| place.file() != "src/lib.rs");

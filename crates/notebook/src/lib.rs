@@ -16,6 +16,7 @@ mod live;
 mod show;
 mod stdin;
 mod table;
+mod words;
 
 pub use by_index::{pred_gender_age_group, pred_gender_age_group_with};
 #[doc(hidden)]
@@ -32,6 +33,8 @@ pub use show::{Output, Show, show};
 #[doc(hidden)]
 pub use stdin::{Stdin, stdin};
 pub use table::Table;
+#[doc(hidden)]
+pub use words::in_words;
 
 /// Everything a notebook needs: `use ror::prelude::*;`
 pub mod prelude {
@@ -40,6 +43,7 @@ pub mod prelude {
     pub use crate::{Moving, Show, Table, interact, show};
     pub use crate::{pred_gender_age_group, pred_gender_age_group_with};
     pub use anyhow::Context;
+    pub use ror::data::read_csv;
     // What filtering, grouping and joining a table takes.
     pub use polars::prelude::{
         ChunkCompareEq, ChunkCompareIneq, Column, DataFrame, DataType, Expr, IntoColumn, IntoLazy,

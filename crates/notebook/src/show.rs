@@ -1,15 +1,19 @@
 //! How values show themselves in a cell: the trait [`Show`], and plain values and collections.
 
-use std::fmt::{Debug, Display, Write};
+use std::fmt::{Debug, Display};
 
 use serde_json::json;
 
 use super::cell::{block, failed};
+use super::words::in_words;
 use utils::html::escape;
 use utils::live::{has_front, in_notebook, tell};
+use utils::progress::thousands;
 
 /// Maximum number of values of a collection that are shown.
 const MOST: usize = 100;
+/// Values at either end of a longer one, if they are short texts.
+const ENDS: usize = 5;
 
 /// What a value looks like in a notebook.
 #[derive(Clone, Default)]
@@ -39,10 +43,15 @@ impl Output {
         }
     }
 
+    /// Whether it is one line of text.
+    fn is_short(&self) -> bool {
+        self.html.is_none() && !self.text.contains('\n')
+    }
+
     /// Several outputs: short texts in brackets, and everything else one below the other.
     fn several(parts: &[Self], [open, close]: [&str; 2]) -> Self {
         let texts = parts.iter().map(|part| part.text.as_str()).collect::<Vec<_>>();
-        if parts.iter().all(|part| part.html.is_none() && !part.text.contains('\n')) {
+        if parts.iter().all(Self::is_short) {
             return Self::text(format_args!("{open}{}{close}", texts.join(", ")));
         }
         let html = parts.iter().map(|part| match &part.html {
@@ -68,8 +77,9 @@ pub trait Show {
     /// The words of an error: the value is one, or can't be drawn.
     fn output(&self) -> Result<Output, String>;
 
-    /// Returns what several values look like. By default they are one below the other, or
-    /// in brackets if all are short.
+    /// Returns what several values look like. By default they are one below the other, or in
+    /// brackets if all are short. Of more than 100, short ones are shown as numpy does: the first
+    /// and last five.
     ///
     /// # Errors
     /// As [`Show::output`].
@@ -77,11 +87,21 @@ pub trait Show {
     where
         Self: Sized,
     {
-        let mut parts =
-            values.iter().take(MOST).map(|value| value.output()).collect::<Result<Vec<_>, _>>()?;
-        if values.len() > MOST {
-            parts.push(Output::text(format!("... and {} more", values.len() - MOST)));
+        let outputs = |values: &[&Self]| -> Result<Vec<Output>, String> {
+            values.iter().map(|value| value.output()).collect()
+        };
+        let mut parts = outputs(&values[..values.len().min(MOST)])?;
+        if values.len() <= MOST {
+            return Ok(Output::several(&parts, ["[", "]"]));
         }
+        if parts.iter().all(Output::is_short) {
+            parts.truncate(ENDS);
+            parts.push(Output::text("..."));
+            parts.extend(outputs(&values[values.len() - ENDS..])?);
+            let count = thousands(values.len());
+            return Ok(Output::several(&parts, ["[", &format!("], {count} values")]));
+        }
+        parts.push(Output::text(format!("... and {} more", values.len() - MOST)));
         Ok(Output::several(&parts, ["[", "]"]))
     }
 
@@ -136,7 +156,7 @@ impl<T: Show, E: Debug> Show for Result<T, E> {
     fn output(&self) -> Result<Output, String> {
         match self {
             Ok(value) => value.output(),
-            Err(error) => Err(format!("{error:?}")),
+            Err(error) => Err(in_words(error)),
         }
     }
 
@@ -146,7 +166,7 @@ impl<T: Show, E: Debug> Show for Result<T, E> {
         let errors =
             results.iter().enumerate().filter_map(|(i, result)| Some((i, result.as_ref().err()?)));
         let errors: Vec<Output> =
-            errors.map(|(i, error)| Output::text(format!("{i}: {error:?}"))).collect();
+            errors.map(|(i, error)| Output::text(format!("{i}: {}", in_words(error)))).collect();
         let values = (!values.is_empty()).then(|| T::output_of_all(&values)).transpose()?;
         let parts: Vec<Output> = values.into_iter().chain(errors).collect();
         Ok(Output::several(&parts, ["", ""]))
@@ -219,15 +239,6 @@ macro_rules! show_plainly {
             fn output(&self) -> Result<Output, String> {
                 Ok(Output::text(format_args!("{self:?}")))
             }
-
-            fn output_of_all(values: &[&Self]) -> Result<Output, String> {
-                let mut text = String::new();
-                write!(text, "{:?}", &values[..values.len().min(10 * MOST)]).map_err(|e| e.to_string())?;
-                if values.len() > 10 * MOST {
-                    write!(text, " and {} more", values.len() - 10 * MOST).map_err(|e| e.to_string())?;
-                }
-                Ok(Output::text(text))
-            }
         }
     )+};
 }
@@ -244,6 +255,24 @@ impl Show for str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_collections_are_shown_by_their_ends() {
+        let text = |n: u32| (0..n).collect::<Vec<_>>().output().unwrap().text;
+        assert_eq!(text(3), "[0, 1, 2]");
+        assert!(text(100).contains(", 49, 50, ") && text(0) == "[]");
+        let all = "[0, 1, 2, 3, 4, ..., 23703, 23704, 23705, 23706, 23707], 23,708 values";
+        assert_eq!(text(23_708), all);
+        let names = vec!["a".to_owned(); 101].output().unwrap().text;
+        assert!(
+            names.starts_with("[\"a\", \"a\", ") && names.ends_with("\"], 101 values"),
+            "{names}"
+        );
+        let some = vec![Some(0.5); 200].output().unwrap().text;
+        assert_eq!(some.matches("0.5").count(), 10);
+        let lists = vec![vec![1; 300]; 200].output().unwrap().text;
+        assert_eq!((lists.matches('1').count(), lists.matches("300 values").count()), (100, 10));
+    }
 
     #[test]
     fn a_bad_one_of_many_hides_no_other() {
