@@ -7,8 +7,7 @@ import signal
 import time
 from contextlib import suppress
 
-from . import rewrite
-from .hints import hint
+from . import hints, rewrite
 from .keep import keeping
 from .process import END, ERROR, compilers
 from .widgets import labels, picture
@@ -30,7 +29,7 @@ class Cell:
         self.interrupted, self.killed, self.deadline = False, False, math.inf
         self.reply, self.idle, self.end = None, None, math.inf  # evcxr's last messages, and when to send them
         self.rewritten, self.ran, self.erred, self.kept = False, False, False, None  # see keep.py
-        self.errors = []  # of its compilation
+        self.errors, self.said = [], ""  # of its compilation; the end of its standard error
         self.captured, self.interacts, self.heard = None, 0, ""  # output held back; number of `interact`s; a result
         self.began, self.parts, self.follower = time.monotonic(), {}, None  # live displays, see `follow`
         self.looked, self.waited, self.moves = time.monotonic(), False, []  # for standard input; moves being drawn
@@ -133,6 +132,8 @@ class Cells:
     # What the process of cells says
 
     def text(self, name: str, text: str) -> None:
+        if self.cell and name == "stderr":
+            self.cell.said = (self.cell.said + text)[-1000:]
         if self.cell and self.cell.captured is not None:
             self.cell.captured.append((name, text))
         elif not (self.cell and self.cell.hidden):
@@ -267,13 +268,22 @@ class Cells:
             cell.hidden(cell.heard)
             self.go_on()
         elif self.process.commands:
-            look = lambda _: self.hide(":vars", lambda text: self.leave(cell, rewrite.variables(text)))
+            look = lambda _: self.hide(":vars", lambda text: self.explain(cell, rewrite.variables(text)))
             # Any code makes evcxr forget the variables that are marked as `NotKept`.
             look("") if cell.kept is None else self.hide("()", look)
         else:
             self.leave(cell, {})
 
-    def leave(self, cell: Cell, variables: dict[str, str]) -> None:
+    def explain(self, cell: Cell, variables: dict[str, str]) -> None:
+        """If the cell has named a column that its table does not have, asks for those that there are."""
+        code = str(cell.request.content.get("code", ""))
+        question = None if cell.failed is None or cell.interrupted else hints.question(code, cell.said, variables)
+        if question:
+            self.hide(question, lambda columns: self.leave(cell, variables, columns))
+        else:
+            self.leave(cell, variables)
+
+    def leave(self, cell: Cell, variables: dict[str, str], columns: str = "") -> None:
         """Tells which variables are gone, and passes on evcxr's reply."""
         self.stop.unlink(missing_ok=True)
         request, reply = cell.request.content, cell.reply.content | {"execution_count": self.count}
@@ -284,6 +294,8 @@ class Cells:
             self.publish("update_display_data", cell.parent, content)
         for name, text in cell.captured or []:
             self.publish("stream", cell.parent, {"name": name, "text": text})
+        if columns:
+            self.publish("stream", cell.parent, {"name": "stderr", "text": f"Hint: {columns}\n"})
         if self.process.commands and not cell.interrupted:
             gone = (rewrite.defined(code) if cell.kept is None else cell.kept) - variables.keys() if failed else set()
             lost = self.known.keys() - variables.keys() - gone
@@ -291,7 +303,7 @@ class Cells:
                 if names:
                     self.publish("stream", cell.parent, {"name": name, "text": say(names)})
             said = "\n".join(line for content in cell.errors for line in content["traceback"])
-            if cell.ran is False and said and (line := hint(code, said)):
+            if cell.ran is False and said and (line := hints.hint(code, said)):
                 self.publish("stream", cell.parent, {"name": "stderr", "text": line})
             self.moved = {name: each for name, each in self.moved.items() if name not in variables}
             self.moved |= {name: self.count for name in self.known if name not in variables}

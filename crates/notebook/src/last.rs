@@ -8,7 +8,7 @@ use super::words::in_words;
 use utils::progress::thousands;
 
 /// Maximum number of characters of a value that is shown by `Debug`.
-const MOST: usize = 4000;
+const MOST: usize = 2000;
 
 /// `format!` for cells. If evcxr can't call [`Show::evcxr_display`], it formats the last expression
 /// instead. It also does this by mistake, when the expression moves a variable of the same cell. The
@@ -89,6 +89,6 @@ mod tests {
         assert_eq!(shown(3), "{0, 1, 2}");
         let long = shown(23_708);
         assert!(long.len() < MOST + 50, "{}", long.len());
-        assert!(long.starts_with("{0, 1, 2, ") && long.contains(" 23707}\n(155,"), "{long}");
+        assert!(long.starts_with("{0, 1, 2, ") && long.contains(" 23707}\n(154,846 "), "{long}");
     }
 }

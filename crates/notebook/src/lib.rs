@@ -7,6 +7,7 @@
 
 mod by_index;
 mod cell;
+mod columns;
 mod control;
 mod display;
 mod front;
@@ -21,6 +22,8 @@ mod words;
 pub use by_index::{pred_gender_age_group, pred_gender_age_group_with};
 #[doc(hidden)]
 pub use cell::{NotKept, failed, kept};
+#[doc(hidden)]
+pub use columns::{Columns, columns};
 pub use control::{Control, Number};
 pub use distributed;
 pub use interact::interact;

@@ -93,7 +93,8 @@ mod tests {
         let table = df!["race" => ["White"], "a \"b\"\n\u{1}ü" => [1]].unwrap();
         let column = table.column("rase").unwrap_err();
         assert_eq!(in_words(&column), column.to_string());
-        assert!(in_words(&column).contains("\n\nDid you mean \"race\"?"), "{column}");
+        let query = table.clone().lazy().filter(col("rase").eq(1)).collect().unwrap_err();
+        assert!(in_words(&query).contains("\n\nDid you mean \"race\"?"), "{query:?}");
         let queries = [
             table.clone().lazy().filter(col("rase").eq(1)),
             table.clone().lazy().filter(col("race").sum()),
@@ -103,15 +104,15 @@ mod tests {
             let error = query.collect().unwrap_err();
             assert_eq!(in_words(&error), error.to_string(), "{error:?}");
         }
-        let kinds: [fn(polars::prelude::ErrString) -> PolarsError; 5] = [
-            PolarsError::Duplicate,
-            PolarsError::NoData,
-            PolarsError::SchemaMismatch,
-            PolarsError::ShapeMismatch,
-            PolarsError::OutOfBounds,
+        let text = "\ttab \\ \u{202e}";
+        let others = [
+            PolarsError::Duplicate(text.into()),
+            PolarsError::NoData(text.into()),
+            PolarsError::SchemaMismatch(text.into()),
+            PolarsError::ShapeMismatch(text.into()),
+            PolarsError::OutOfBounds(text.into()).context("'filter'\n".into()),
         ];
-        for kind in kinds {
-            let error = kind("\ttab \\ \u{202e}".into()).context("'filter'\n".into());
+        for error in others {
             assert_eq!(in_words(&error), error.to_string(), "{error:?}");
         }
     }
@@ -125,19 +126,16 @@ mod tests {
         assert_eq!(in_words(&io), "Kind(NotFound)");
         let polars = PolarsError::from(io);
         assert_eq!(in_words(&polars), format!("{polars:?}"));
-        assert_eq!(in_words(&anyhow::anyhow!("a").context("b")), "b\n\nCaused by:\n    a");
+        let several = in_words(&anyhow::anyhow!("a").context("b"));
+        assert!(several.starts_with("b\n\nCaused by:\n    a"), "{several}");
     }
 
     #[test]
-    fn a_wrong_column_in_brackets_is_one_line_with_the_columns() {
-        let table = df!["age" => [1], "race" => ["White"]].unwrap();
-        let panic = std::panic::catch_unwind(|| table["agee"].len()).unwrap_err();
+    fn a_wrong_column_in_brackets_is_an_error_in_one_line() {
+        let wrong = || df!["age" => [1], "race" => ["White"]].unwrap()["agee"].len();
+        let panic = std::panic::catch_unwind(wrong).unwrap_err();
         let message = panic.downcast_ref::<String>().unwrap();
-        assert_eq!(
-            of_panic(message).unwrap(),
-            "not found: unable to find column \"agee\"; valid columns: [\"age\", \"race\"] \
-             Did you mean \"age\"?"
-        );
+        assert_eq!(of_panic(message).unwrap(), "not found: \"agee\" not found");
         assert_eq!(of_panic("index out of bounds"), None);
         assert_eq!(of_panic(&format!("{UNWRAP}\"no\"")), None);
     }
