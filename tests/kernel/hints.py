@@ -50,6 +50,16 @@ class Hints(unittest.TestCase):
         messages, reply = self.kernel.run(code)
         self.assertEqual(reply["status"], "ok", messages)
 
+    def test_a_wrong_column_names_those_there_are(self):
+        said = 'not found: "agee" not found\nHint: valid columns: ["index", "file", "age", "gender", "race", "content"] Did you mean "age"?\n'
+        for code in ['table["agee"]', 'table.column("agee")?.len()', 'faces.records()["agee"].len()']:
+            messages, reply = self.kernel.run(code)
+            self.assertEqual((reply["status"], text(messages, "stderr")), ("error", said), code)
+        messages, _ = self.kernel.run('table.head(Some(1))["agee"].len()')  # not the columns of a variable
+        self.assertEqual(text(messages, "stderr"), said.splitlines(keepends=True)[0])
+        messages, _ = self.kernel.run('table.filter_by(col("agee").gt(1))?;')
+        self.assertIn('\n\nDid you mean "age"?', text(messages, "stderr"))
+
     def test_other_cells_have_none(self):
         for code in ["table.height()", 'let ages = table["age"].numbers()?;', "let broken: bool = 3;", 'panic!("no")']:
             messages, _ = self.kernel.run(code)
