@@ -9,11 +9,14 @@
 
 extern "C" {
 char* ror_c10d_store(const char*, uint16_t, bool, int64_t, void**, uint16_t*);
-char* ror_c10d_store_set(void*, const char*);
-char* ror_c10d_store_has(void*, const char*, bool*);
+char* ror_c10d_store_set(void*, const char*, const char*);
+char* ror_c10d_store_get(void*, const char*, char**);
 void ror_c10d_store_free(void*);
 char* ror_c10d_group(void*, const char*, int, int, int, const char*, int64_t, void**);
 void ror_c10d_group_free(void*);
+char* ror_c10d_group_calls(void*, void**);
+uint64_t ror_c10d_calls(const void*);
+void ror_c10d_calls_free(void*);
 char* ror_c10d_sum(void*, void*);
 char* ror_c10d_broadcast(void*, void*, int);
 char* ror_c10d_sum_with_gradient(void*, void*, void**);
@@ -64,9 +67,13 @@ void rank(int number, uint16_t port) try {
   auto* result = static_cast<at::Tensor*>(sum);
   auto loss = (*result * *result).sum();
   // The autograd graph outlives the caller's reference to the group.
+  void* calls = nullptr;
+  good(ror_c10d_group_calls(group, &calls));
   ror_c10d_group_free(group);
   ror_c10d_store_free(own);
   loss.backward();
+  check(ror_c10d_calls(calls) == 2 * (200 + 200 + 2), "the number of calls");
+  ror_c10d_calls_free(calls);
   check(leaf.grad()[0].item<float>() == 12.0f, "a gradient");
   delete result;
 } catch (const std::exception& error) {
@@ -81,10 +88,13 @@ int main() {
   void* none = nullptr;
   bad(ror_c10d_store("127.0.0.1", port, true, 300, &none, &other));
   bad(ror_c10d_group(served, "alone", 0, 2, -1, "127.0.0.1", 300, &none));
-  bool found = true;
-  good(ror_c10d_store_has(served, "key", &found));
-  check(!found, "a key that was not set");
-  good(ror_c10d_store_set(served, "key"));
+  char none_set = 0, *found = &none_set;
+  good(ror_c10d_store_get(served, "key", &found));
+  check(found == nullptr, "a key that was not set");
+  good(ror_c10d_store_set(served, "key", "text"));
+  good(ror_c10d_store_get(served, "key", &found));
+  check(found && std::string(found) == "text", "a key that was set");
+  ror_c10d_free(found);
   std::thread first(rank, 0, port), second(rank, 1, port);
   first.join();
   second.join();

@@ -48,8 +48,16 @@ unsafe extern "C" {
         out: *mut *mut c_void,
         at: *mut u16,
     ) -> *mut c_char;
-    fn ror_c10d_store_set(store: *mut c_void, key: *const c_char) -> *mut c_char;
-    fn ror_c10d_store_has(store: *mut c_void, key: *const c_char, out: *mut bool) -> *mut c_char;
+    fn ror_c10d_store_set(
+        store: *mut c_void,
+        key: *const c_char,
+        value: *const c_char,
+    ) -> *mut c_char;
+    fn ror_c10d_store_get(
+        store: *mut c_void,
+        key: *const c_char,
+        out: *mut *mut c_char,
+    ) -> *mut c_char;
     fn ror_c10d_store_free(store: *mut c_void);
     fn ror_c10d_group(
         store: *mut c_void,
@@ -62,6 +70,9 @@ unsafe extern "C" {
         out: *mut *mut c_void,
     ) -> *mut c_char;
     fn ror_c10d_group_free(group: *mut c_void);
+    fn ror_c10d_group_calls(group: *mut c_void, out: *mut *mut c_void) -> *mut c_char;
+    fn ror_c10d_calls(calls: *const c_void) -> u64;
+    fn ror_c10d_calls_free(calls: *mut c_void);
     fn ror_c10d_sum(group: *mut c_void, tensor: *mut c_void) -> *mut c_char;
     fn ror_c10d_broadcast(group: *mut c_void, tensor: *mut c_void, root: c_int) -> *mut c_char;
     fn ror_c10d_sum_with_gradient(
@@ -73,19 +84,23 @@ unsafe extern "C" {
     fn ror_c10d_free(text: *mut c_char);
 }
 
+/// Takes a text that the shim returned: null, or a C string that it allocated and only we free.
+fn taken(text: *mut c_char) -> Option<String> {
+    // SAFETY: it is not null, so it is such a C string.
+    (!text.is_null()).then(|| unsafe {
+        let taken = CStr::from_ptr(text).to_string_lossy().into_owned();
+        ror_c10d_free(text);
+        taken
+    })
+}
+
 /// Converts the shim's return value: null or an error text.
 fn check(error: *mut c_char) -> Result<()> {
-    if error.is_null() {
-        return Ok(());
+    match taken(error) {
+        None => Ok(()),
+        // The first line is the message; the rest is the location in torch's sources.
+        Some(text) => bail!("{}", text.lines().next().unwrap_or("unknown error")),
     }
-    // SAFETY: it is not null, so it is a C string that the shim allocated and only we free.
-    let text = unsafe {
-        let text = CStr::from_ptr(error).to_string_lossy().into_owned();
-        ror_c10d_free(error);
-        text
-    };
-    // The first line is the message; the rest is the location in torch's sources.
-    bail!("{}", text.lines().next().unwrap_or("unknown error"))
 }
 
 fn millis(time: Duration) -> i64 {
@@ -136,26 +151,26 @@ impl Store {
         self.port
     }
 
-    /// Sets a key.
+    /// Sets a key to a text.
     ///
     /// # Errors
     /// The process that hosts the store has ended.
-    pub fn set(&self, key: &str) -> Result<()> {
-        let key = CString::new(key)?;
-        // SAFETY: the store lives as long as `self`, and `key` is a C string.
-        check(unsafe { ror_c10d_store_set(self.store, key.as_ptr()) })
+    pub fn set(&self, key: &str, value: &str) -> Result<()> {
+        let (key, value) = (CString::new(key)?, CString::new(value)?);
+        // SAFETY: the store lives as long as `self`, and both are C strings.
+        check(unsafe { ror_c10d_store_set(self.store, key.as_ptr(), value.as_ptr()) })
     }
 
-    /// Whether a key is set.
+    /// Returns the text of a key, or `None` if it is not set. Does not wait for it.
     ///
     /// # Errors
     /// The process that hosts the store has ended.
-    pub fn has(&self, key: &str) -> Result<bool> {
+    pub fn get(&self, key: &str) -> Result<Option<String>> {
         let key = CString::new(key)?;
-        let mut found = false;
+        let mut found = null_mut();
         // SAFETY: the store lives as long as `self`, `key` is a C string, the out-pointer is valid.
-        check(unsafe { ror_c10d_store_has(self.store, key.as_ptr(), &mut found) })?;
-        Ok(found)
+        check(unsafe { ror_c10d_store_get(self.store, key.as_ptr(), &mut found) })?;
+        Ok(taken(found))
     }
 }
 
@@ -240,6 +255,17 @@ impl Group {
         self.size
     }
 
+    /// The number of this group's calls, for another thread.
+    ///
+    /// # Errors
+    /// There is no memory.
+    pub fn calls(&self) -> Result<Calls> {
+        let mut calls = null_mut();
+        // SAFETY: the group lives as long as `self`, and the out-pointer is valid.
+        check(unsafe { ror_c10d_group_calls(self.group, &mut calls) })?;
+        Ok(Calls(calls))
+    }
+
     /// Replaces `tensor` by the sum over all processes (all-reduce).
     ///
     /// # Errors
@@ -290,6 +316,35 @@ impl Drop for Group {
 impl fmt::Debug for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "rank {} of {}", self.rank, self.size)
+    }
+}
+
+/// The number of a group's Gloo calls, which another thread may read while one of them waits. Calls
+/// with NCCL do not wait, and are not counted.
+pub struct Calls(*mut c_void);
+
+// SAFETY: the shim shares an atomic number, of which this is a reference of its own.
+unsafe impl Send for Calls {}
+
+impl Calls {
+    /// Returns the number of the call that is running now, from 1, or `None` between calls.
+    pub fn running(&self) -> Option<u64> {
+        // SAFETY: it lives until `self` is dropped.
+        let changes = unsafe { ror_c10d_calls(self.0) };
+        (changes % 2 == 1).then_some(changes / 2 + 1)
+    }
+}
+
+impl Drop for Calls {
+    fn drop(&mut self) {
+        // SAFETY: it is not used again.
+        unsafe { ror_c10d_calls_free(self.0) }
+    }
+}
+
+impl fmt::Debug for Calls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Calls").field(&self.running()).finish()
     }
 }
 
@@ -404,13 +459,38 @@ mod tests {
     fn a_store_knows_its_keys() {
         let store = Store::serve("127.0.0.1", 0, WAIT).unwrap();
         let other = Store::connect("127.0.0.1", store.port(), WAIT).unwrap();
-        assert!(!store.has("here").unwrap());
-        other.set("here").unwrap();
+        assert_eq!(store.get("here").unwrap(), None);
+        other.set("here", "a text").unwrap();
         // The key may still be on its way.
-        let arrived = (0..500).any(|_| {
+        let arrived = (0..500).find_map(|_| {
             thread::sleep(Duration::from_millis(10));
-            store.has("here").unwrap()
+            store.get("here").unwrap()
         });
-        assert!(arrived);
+        assert_eq!(arrived.unwrap(), "a text");
+    }
+
+    /// Also the sum in a backward pass, which autograd calls.
+    #[test]
+    fn another_thread_sees_which_call_waits() {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let receiver = std::sync::Mutex::new(receiver);
+        together(2, |group| {
+            let own = Tensor::from_slice(&[1.0]).set_requires_grad(true);
+            let sum = group.sum_with_gradient(&own).unwrap().sum(Kind::Double);
+            let calls = group.calls().unwrap();
+            assert_eq!(calls.running(), None);
+            if group.rank() == 0 {
+                sender.send(calls).unwrap();
+                return sum.backward();
+            }
+            let waits = receiver.lock().unwrap().recv().unwrap();
+            while waits.running() != Some(2) {
+                thread::yield_now();
+            }
+            sum.backward();
+            while waits.running().is_some() {
+                thread::yield_now();
+            }
+        });
     }
 }

@@ -9,8 +9,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -125,9 +127,24 @@ struct Nccl {
   }
 };
 
+// How often calls of a group have begun or ended: it is odd during a call. A thread that watches reads it.
+using Calls = std::shared_ptr<std::atomic<uint64_t>>;
+
+struct Call {
+  explicit Call(const Calls& calls) : calls(*calls) {
+    this->calls++;
+  }
+  ~Call() {
+    calls++;
+  }
+  std::atomic<uint64_t>& calls;
+};
+
 // A group of processes that use Gloo on CPUs and NCCL on GPUs.
 class Group : public torch::CustomClassHolder {
  public:
+  const Calls calls = std::make_shared<std::atomic<uint64_t>>(0);
+
   Group(StorePtr store, int rank, int size, int gpu, const std::string& host, Millis timeout)
       : store_(std::move(store)) {
     if (gpu >= 0) {
@@ -156,6 +173,7 @@ class Group : public torch::CustomClassHolder {
       });
     }
     std::vector<at::Tensor> tensors{tensor.detach()};
+    Call call(calls);
     gloo_->allreduce(tensors)->wait();
   }
 
@@ -169,6 +187,7 @@ class Group : public torch::CustomClassHolder {
     std::vector<at::Tensor> tensors{tensor.detach()};
     c10d::BroadcastOptions options;
     options.rootRank = root;
+    Call call(calls);
     gloo_->broadcast(tensors, options)->wait();
   }
 
@@ -248,12 +267,16 @@ char* ror_c10d_store(const char* host, uint16_t port, bool serves, int64_t milli
   });
 }
 
-char* ror_c10d_store_set(void* store, const char* key) {
-  return caught([&] { (*static_cast<StorePtr*>(store))->set(key, std::vector<uint8_t>{1}); });
+char* ror_c10d_store_set(void* store, const char* key, const char* value) {
+  return caught([&] { (*static_cast<StorePtr*>(store))->set(key, std::string(value)); });
 }
 
-char* ror_c10d_store_has(void* store, const char* key, bool* out) {
-  return caught([&] { *out = (*static_cast<StorePtr*>(store))->check({key}); });
+// The text of a key, which the caller frees, or null if it is not set.
+char* ror_c10d_store_get(void* store, const char* key, char** out) {
+  return caught([&] {
+    auto& own = *static_cast<StorePtr*>(store);
+    *out = own->check({key}) ? strdup(own->get_to_str(key).c_str()) : nullptr;
+  });
 }
 
 void ror_c10d_store_free(void* store) {
@@ -273,6 +296,19 @@ char* ror_c10d_group(
 void ror_c10d_group_free(void* group) {
   char* error = caught([&] { delete static_cast<GroupPtr*>(group); });
   free(error);
+}
+
+// The calls of a group, which may outlive it.
+char* ror_c10d_group_calls(void* group, void** out) {
+  return caught([&] { *out = new Calls((*static_cast<GroupPtr*>(group))->calls); });
+}
+
+uint64_t ror_c10d_calls(const void* calls) {
+  return (*static_cast<const Calls*>(calls))->load();
+}
+
+void ror_c10d_calls_free(void* calls) {
+  delete static_cast<Calls*>(calls);
 }
 
 char* ror_c10d_sum(void* group, void* tensor) {

@@ -4,9 +4,12 @@
 mod common;
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use common::{faces_folder, program, skipped, words};
@@ -229,10 +232,58 @@ fn under_way(place: &Path, child: &mut Child, rank: usize, done: usize) -> (usiz
     }
 }
 
-/// Sends SIGKILL and returns whether it reached the process.
-fn kill(pid: i32) -> bool {
+/// Sends a signal and returns whether it reached the process.
+fn signal(pid: i32, number: i32) -> bool {
     // SAFETY: sends a signal to a process that this test started.
-    unsafe { libc::kill(pid, libc::SIGKILL) == 0 }
+    unsafe { libc::kill(pid, number) == 0 }
+}
+
+fn kill(pid: i32) -> bool {
+    signal(pid, libc::SIGKILL)
+}
+
+/// A process whose standard error is read line by line. It ends with this.
+struct Heard {
+    child: Child,
+    lines: Receiver<String>,
+    said: String,
+}
+
+impl Heard {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (sender, receiver) = channel();
+        std::thread::spawn(move || {
+            lines.map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
+        Self { child, lines: receiver, said: String::new() }
+    }
+
+    /// Waits for a line with these words.
+    fn until(&mut self, says: &str) -> String {
+        loop {
+            let next = self.lines.recv_timeout(Duration::from_secs(400));
+            let line = next.unwrap_or_else(|_| panic!("no line with \"{says}\": {}", self.said));
+            self.said += &format!("{line}\n");
+            if line.contains(says) {
+                return line;
+            }
+        }
+    }
+
+    /// Waits for its end. Returns whether it succeeded, and all that it has printed.
+    fn end(mut self) -> (bool, String) {
+        let rest: Vec<String> = self.lines.iter().collect();
+        (self.child.wait().unwrap().success(), self.said.clone() + &rest.join("\n"))
+    }
+}
+
+impl Drop for Heard {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// Kills a rank five times at pseudorandom moments. torchrun restarts all ranks, and the result is
@@ -354,4 +405,115 @@ fn what_goes_wrong_among_ranks_is_said() {
     let says = "worker 1 ended (exit status: 1): error: MASTER_PORT is none, which is not a port";
     fails(none.args(["--workers", "2"]), says);
     fails(program(place.path(), faces.path()).args(["worker", "--threads", "1"]), "--workers 2");
+}
+
+/// Two ranks without torchrun, each of which knows the world size it is given.
+fn by_hand(place: &Path, data: &Path, config: &Path, sizes: [usize; 2]) -> [Command; 2] {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    [0, 1].map(|rank| {
+        let mut command = train(place, data, config);
+        for (name, number) in
+            [("RANK", rank), ("WORLD_SIZE", sizes[rank]), ("MASTER_PORT", port.into())]
+        {
+            command.env(name, number.to_string());
+        }
+        command.env("MASTER_ADDR", "127.0.0.1").env("GLOO_SOCKET_IFNAME", "lo");
+        command
+    })
+}
+
+#[test]
+fn a_rank_that_is_not_started_is_missed() {
+    let faces = faces_folder(300);
+    for late in [0, 1] {
+        let place = TempDir::new().unwrap();
+        let config = experiment(place.path(), "epochs = 1");
+        let mut ranks = by_hand(place.path(), faces.path(), &config, [2, 2]);
+        let mut early = Heard::start(&mut ranks[1 - late]);
+        let says = [
+            "rank 1 has waited 10 s for the store at 127.0.0.1:",
+            "rank 0 has waited 10 s at 127.0.0.1:",
+        ];
+        let line = early.until(says[late]);
+        let says = [
+            "Check that rank 0, which usually hosts it, is started",
+            "for rank 1 of 2. Check that it is started",
+        ];
+        assert!(line.contains(says[late]), "{line}");
+        let late_one = Heard::start(&mut ranks[late]);
+        let ended = [early.end(), late_one.end()];
+        assert!(ended.iter().all(|(succeeded, _)| *succeeded), "{ended:?}");
+        let arrived = ended[0].1.contains("all 2 ranks have arrived, after");
+        assert!(late == 0 || arrived, "{ended:?}");
+    }
+}
+
+#[test]
+fn a_worker_that_does_not_arrive_is_missed() {
+    let faces = faces_folder(300);
+    let place = TempDir::new().unwrap();
+    let config = experiment(place.path(), "epochs = 1");
+    let mut command = train(place.path(), faces.path(), &config);
+    let go = place.path().join("go");
+    let script =
+        format!("while [ ! -e {0} ]; do sleep 0.1; done; exec \"$ROR\" \"$@\"", go.display());
+    workers_as(place.path(), &mut command, &script);
+    let mut running = Heard::start(command.args(["--workers", "2"]));
+    let line = running.until("for rank 1 of 2. Check that the machine has memory left");
+    let file = line.rsplit_once("what rank 1 printed is in ").unwrap().1;
+    assert!(Path::new(file.trim_end_matches('.')).is_file(), "{line}");
+    fs::write(go, "").unwrap();
+    running.until("all 2 ranks have arrived, after");
+    let (succeeded, said) = running.end();
+    assert!(succeeded, "{said}");
+}
+
+#[test]
+fn ranks_with_another_world_size_are_refused() {
+    let faces = faces_folder(300);
+    let place = TempDir::new().unwrap();
+    let config = experiment(place.path(), "epochs = 1");
+    let ranks = by_hand(place.path(), faces.path(), &config, [2, 3]);
+    let ended = ranks.map(|mut rank| Heard::start(&mut rank)).map(Heard::end);
+    for ((succeeded, said), says) in ended.iter().zip([
+        "error: WORLD_SIZE is 2 for rank 0 but 3 for rank 1 (process ",
+        "error: WORLD_SIZE is 3 for rank 1 but 2 for rank 0 (process ",
+    ]) {
+        assert!(!succeeded && said.contains(says), "{said}");
+    }
+}
+
+/// Stops a worker, which is named, and then a rank with the store, which can't be asked.
+#[test]
+fn a_rank_that_hangs_is_named() {
+    let faces = faces_folder(1_000);
+    let place = TempDir::new().unwrap();
+    let config = experiment(place.path(), "epochs = 8");
+    let mut command = train(place.path(), faces.path(), &config);
+    let mut running = Heard::start(command.args(["--workers", "2"]));
+    let (_, pid) = under_way(place.path(), &mut running.child, 1, 0);
+    assert!(signal(pid, libc::SIGSTOP));
+    running.until(&format!("rank 0 has waited 10 s for rank 1 (process {pid} on "));
+    assert!(signal(pid, libc::SIGCONT));
+    running.until("rank 0 goes on, after");
+    let (succeeded, said) = running.end();
+    assert!(succeeded, "{said}");
+    assert_eq!(said.matches("has waited").count(), 1, "{said}");
+
+    let place = TempDir::new().unwrap();
+    let mut ranks = by_hand(place.path(), faces.path(), &config, [2, 2]);
+    let [mut first, mut second] = [0, 1].map(|rank| Heard::start(&mut ranks[rank]));
+    while epochs_done(place.path()) == 0 {
+        assert!(first.child.try_wait().unwrap().is_none(), "{}", first.end().1);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let pid = first.child.id() as i32;
+    assert!(signal(pid, libc::SIGSTOP));
+    let line = second.until("rank 1 has waited");
+    assert!(line.contains("the store at 127.0.0.1:") && line.contains("does not answer"), "{line}");
+    assert!(signal(pid, libc::SIGCONT));
+    second.until("rank 1 goes on, after");
+    for (succeeded, said) in [first, second].map(Heard::end) {
+        assert!(succeeded, "{said}");
+    }
 }

@@ -1,27 +1,33 @@
 //! Joining the processes started by torchrun or by a training, through a shared store.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use c10d::{Group, Store};
 use ror::{ProcessGroup, Ranks};
 use tch::{Device, Tensor};
 use utils::launcher::{RANK, numbered, variable};
+use utils::progress::{say, to_stderr};
 
-/// How long a rank waits for the others, the same as `torch.distributed` with Gloo.
-const WAIT: Duration = Duration::from_secs(30 * 60);
+use crate::meeting::{Meeting, SILENT, WAIT};
+use crate::patience::{Say, patiently};
+use crate::watch::watch;
 
 /// The loopback address.
 pub(crate) const LOCAL: &str = "127.0.0.1";
 
 /// A group of PyTorch's c10d, used by one thread at a time.
 #[derive(Debug)]
-struct C10d(Mutex<Group>);
+struct C10d {
+    group: Mutex<Group>,
+    /// Ends the thread that watches the group.
+    _watch: Option<Sender<()>>,
+}
 
 impl C10d {
     fn group(&self) -> MutexGuard<'_, Group> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.group.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -89,14 +95,28 @@ impl Said {
             attempt: get("TORCHELASTIC_RESTART_COUNT").unwrap_or_else(|| "0".to_owned()),
         }))
     }
+
+    fn meeting(self, say: Say) -> Meeting {
+        let Self { rank, size, address, port, serves, attempt, .. } = self;
+        Meeting { rank, size, address, port, serves, attempt, silent: SILENT, say }
+    }
 }
 
 /// Returns the ranks started by torchrun and joins them at the first call. Without torchrun,
 /// returns this process alone.
 ///
+/// A rank that waits longer than ten seconds prints for which others, and what to check.
+///
 /// # Errors
-/// The environment variables contradict each other, or other ranks do not join or can't be reached.
+/// The environment variables contradict each other or another rank's, or other ranks do not join or
+/// can't be reached.
 pub fn ranks(device: Device) -> Result<Ranks> {
+    // The others' progress is off: only the first prints that.
+    joined(device, |rank| Arc::new(if rank == 0 { say } else { to_stderr }))
+}
+
+/// [`ranks`], which print what they wait for with what `voice` returns for their number.
+pub(crate) fn joined(device: Device, voice: impl Fn(usize) -> Say) -> Result<Ranks> {
     static JOINED: Mutex<Option<Ranks>> = Mutex::new(None);
     let Some(said) = Said::by(variable)? else {
         return Ok(Ranks::alone(device));
@@ -110,36 +130,60 @@ pub fn ranks(device: Device) -> Result<Ranks> {
         );
         return Ok(ranks.clone());
     }
-    let (address, port) = (&said.address, said.port);
-    let store = match said.serves {
-        true => Store::serve(address, port, WAIT),
-        false => Store::connect(address, port, WAIT),
-    };
-    let store = store.with_context(|| format!("cannot reach the store at {address}:{port}"))?;
-    store.set(&ready(said.rank))?;
     let host = if said.local { LOCAL } else { "" };
-    let ranks = join(&store, &said.attempt, said.rank, said.size, device, host)?;
+    let say = voice(said.rank);
+    let ranks = meet(&said.meeting(say), device, host)?;
     Ok(joined.insert(ranks).clone())
 }
 
-/// Returns the key that a rank sets when it has started.
-pub(crate) fn ready(rank: usize) -> String {
-    format!("ready/{rank}")
+/// Reaches the store, waits until all ranks are there, and joins them.
+fn meet(meeting: &Meeting, device: Device, host: &str) -> Result<Ranks> {
+    let own = meeting.rank;
+    let words = |time: &str| {
+        format!(
+            "rank {own} has waited {time} for the store at {meeting}. Check that rank 0, which usually \
+             hosts it, is started, that MASTER_ADDR and MASTER_PORT are the same on all machines, and \
+             that no firewall blocks the port."
+        )
+    };
+    let store = patiently(meeting.silent, &meeting.say, words, || match meeting.serves {
+        true => Store::serve(&meeting.address, meeting.port, WAIT),
+        false => Store::connect(&meeting.address, meeting.port, WAIT),
+    });
+    let store = store.with_context(|| format!("cannot reach the store at {meeting}"))?;
+    let advice = |missing: &[usize]| {
+        let they = if missing.len() == 1 { "it is" } else { "they are" };
+        format!(
+            "Check that {they} started, that WORLD_SIZE, MASTER_ADDR and MASTER_PORT are the same on \
+             all machines, and that no firewall blocks the port."
+        )
+    };
+    meeting.gather(&store, advice, || Ok(()))?;
+    join(&store, meeting, device, host)
 }
 
-/// Joins the ranks at a store and waits for them.
-pub(crate) fn join(
-    store: &Store,
-    attempt: &str,
-    number: usize,
-    size: usize,
-    device: Device,
-    host: &str,
-) -> Result<Ranks> {
-    let name = format!("ror/{attempt}");
-    let group = Group::new(store, &name, number, size, device, host, WAIT)
-        .with_context(|| format!("rank {number} of {size} cannot reach the other ranks"))?;
-    Ok(Ranks::new(C10d(Mutex::new(group)), device))
+/// Joins the ranks, which have all announced themselves at a store.
+pub(crate) fn join(store: &Store, meeting: &Meeting, device: Device, host: &str) -> Result<Ranks> {
+    let Meeting { rank, size, .. } = *meeting;
+    let words = |time: &str| {
+        format!(
+            "rank {rank} has waited {time} for connections to the other ranks, which have all started. \
+             Check that no firewall is between the machines and, if they have several networks, set \
+             GLOO_SOCKET_IFNAME or NCCL_SOCKET_IFNAME."
+        )
+    };
+    let name = format!("ror/{}", meeting.attempt);
+    let group = patiently(meeting.silent, &meeting.say, words, || {
+        Group::new(store, &name, rank, size, device, host, WAIT)
+    });
+    let group =
+        group.with_context(|| format!("rank {rank} of {size} cannot reach the other ranks"))?;
+    // With NCCL, calls return at once.
+    let _watch = match device {
+        Device::Cpu => Some(watch(group.calls()?, meeting.clone())?),
+        _ => None,
+    };
+    Ok(Ranks::new(C10d { group: Mutex::new(group), _watch }, device))
 }
 
 /// Hosts a store for the ranks on this machine.
@@ -148,17 +192,24 @@ pub(crate) fn local_store() -> Result<Store> {
         .map_err(|error| anyhow!("cannot host a store for the ranks: {error:#}"))
 }
 
+/// The meeting of the ranks on this machine at the store of [`local_store`].
+pub(crate) fn local_meeting(store: &Store, rank: usize, size: usize, say: Say) -> Meeting {
+    let (address, attempt) = (LOCAL.to_owned(), "0".to_owned());
+    let (port, serves) = (store.port(), rank == 0);
+    Meeting { rank, size, address, port, serves, attempt, silent: SILENT, say }
+}
+
 /// Runs `f` as two ranks, in threads, and returns the results.
 #[cfg(test)]
 pub(crate) fn two<T: Send>(f: impl Fn(Ranks) -> T + Sync) -> Vec<T> {
     let store = local_store().unwrap();
-    let port = store.port();
     std::thread::scope(|scope| {
         let ranks = [0, 1].map(|number| {
-            let f = &f;
+            let (f, store) = (&f, &store);
             scope.spawn(move || {
-                let store = Store::connect(LOCAL, port, WAIT).unwrap();
-                f(join(&store, "0", number, 2, Device::Cpu, LOCAL).unwrap())
+                let meeting = local_meeting(store, number, 2, Arc::new(|_| {}));
+                let store = Store::connect(LOCAL, meeting.port, WAIT).unwrap();
+                f(join(&store, &meeting, Device::Cpu, LOCAL).unwrap())
             })
         });
         ranks.into_iter().map(|rank| rank.join().unwrap()).collect()

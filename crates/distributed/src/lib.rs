@@ -5,6 +5,9 @@
 //! [`ror::ProcessGroup`].
 
 mod group;
+mod meeting;
+mod patience;
+mod watch;
 mod workers;
 
 pub use group::ranks;

@@ -4,6 +4,7 @@ use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -19,9 +20,9 @@ use ror::train::{Recipe, VERSION};
 use ror::{Precision, Ranks, Task};
 use utils::live::keep_going;
 use utils::paths;
-use utils::progress::{outside_notebook, show_progress};
+use utils::progress::{outside_notebook, say, show_progress};
 
-use crate::group::{LOCAL, join, local_store, ranks, ready};
+use crate::group::{LOCAL, join, joined, local_meeting, local_store};
 
 /// The description of a training that is sent to workers. Weights are sent by the ranks themselves.
 #[derive(Serialize, Deserialize)]
@@ -96,14 +97,20 @@ impl Workers {
             let child = child.with_context(|| format!("cannot start {}", program.display()))?;
             workers.running.push(child);
         }
-        for rank in 1..size {
-            while !store.has(&ready(rank))? {
-                workers.check()?;
-                keep_going()?;
-                std::thread::sleep(Duration::from_millis(20));
-            }
-        }
-        workers.ranks = join(&store, "0", 0, size, Device::Cpu, LOCAL)?;
+        let meeting = local_meeting(&store, 0, size, Arc::new(say));
+        let folder = workers.folder.path().to_owned();
+        let advice = |missing: &[usize]| {
+            let first = missing.first().copied().unwrap_or_default();
+            format!(
+                "Check that the machine has memory left; what rank {first} printed is in {}.",
+                said(&folder, first).display()
+            )
+        };
+        meeting.gather(&store, advice, || {
+            workers.check()?;
+            keep_going()
+        })?;
+        workers.ranks = join(&store, &meeting, Device::Cpu, LOCAL)?;
         tch::set_num_threads(threads);
         Ok(workers)
     }
@@ -275,7 +282,8 @@ pub fn worker() -> Result<()> {
         "workers are started by a training: use train --workers 2"
     );
     show_progress(false);
-    let ranks = ranks(Device::Cpu)?;
+    // What it prints is shown only when it has failed. The training itself says what is waited for.
+    let ranks = joined(Device::Cpu, |_| Arc::new(|_| {}))?;
     let plan = told(&ranks)?;
     let faces = opened(plan.folder.as_deref(), &plan.fingerprint, plan.net.input())?;
     Training::new(&faces, &plan.split, plan.task)
