@@ -493,7 +493,8 @@ fn a_rank_that_hangs_is_named() {
     let mut running = Heard::start(command.args(["--workers", "2"]));
     let (_, pid) = under_way(place.path(), &mut running.child, 1, 0);
     assert!(signal(pid, libc::SIGSTOP));
-    running.until(&format!("rank 0 has waited 10 s for rank 1 (process {pid} on "));
+    let line = running.until("rank 0 has waited 1");
+    assert!(line.contains(&format!(" s for rank 1 (process {pid} on ")), "{line}");
     assert!(signal(pid, libc::SIGCONT));
     running.until("rank 0 goes on, after");
     let (succeeded, said) = running.end();

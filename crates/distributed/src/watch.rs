@@ -70,7 +70,8 @@ impl Watcher {
         if waits.looks == 1 {
             ask(meeting, waits.call); // to be counted among those that wait
         }
-        if waits.due.is_now(waited(waits)) {
+        // The answer is there at the next look.
+        if waits.due.is_now(waited(waits) + period) {
             waits.answer = Some(ask(meeting, waits.call));
         }
         let Some(answer) = &waits.answer else { return };
