@@ -16,6 +16,7 @@ import os
 import re
 import struct
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -420,7 +421,7 @@ def check_jpeg(data: bytes) -> None:
         elif marker == 0xC4:
             while segment:
                 end = 17 + sum(segment[1:17])
-                tables[segment[0]] = huffman(segment[1:17], segment[17:end])
+                tables[segment[0]] = segment[1:17], segment[17:end]
                 segment = segment[end:]
         elif marker in (0xC0, 0xC1, 0xC2):
             height, width = struct.unpack(">HH", segment[1:5])
@@ -433,14 +434,55 @@ def check_jpeg(data: bytes) -> None:
                 raise OSError(f"the JPEG is damaged or truncated: {error or 'its data ends early'}") from error
 
 
+# A step is how many bits it passes, plus this times how many coefficients: `END` for those up to a block's end, `NONE`
+# where there is no code. A step is looked up by `WIDE` bits.
+COEFFICIENT, END, NONE, WIDE = 1 << 40, 1 << 12, 1 << 13, 12
+
+
+@lru_cache(16)
 def huffman(counts: bytes, symbols: bytes):
     """For each 16 bits: the length of the code they begin with (0 for none), and its symbol."""
-    lengths, found, at = np.zeros(1 << 16, np.int64), np.zeros(1 << 16, np.int64), 0
-    codes = (length for length, count in enumerate(counts, 1) for _ in range(count))
-    for length, symbol in zip(codes, symbols):
-        lengths[at : at + (1 << 16 - length)], found[at : at + (1 << 16 - length)] = length, symbol
-        at += 1 << 16 - length
-    return lengths, found
+    lengths = np.repeat(np.arange(1, 17), list(counts))[: len(symbols)]
+    symbols = np.frombuffer(symbols, np.uint8)[: len(lengths)]
+    filled = [np.repeat(each.astype(np.uint8), 1 << 16 - lengths)[: 1 << 16] for each in (lengths, symbols)]
+    return [np.pad(each, (0, (1 << 16) - len(each))) for each in filled]
+
+
+def single(table, bits: int, is_ac: bool):
+    """For each so many bits: the step over the code they begin with, and its value."""
+    length, symbol = (each[:: 1 << 16 - bits].astype(np.int64) for each in table)
+    run = np.where(symbol & 15 > 0, (symbol >> 4) + 1, np.where(symbol == 0xF0, 16, END)) if is_ac else 1
+    return length + (symbol & 15) + COEFFICIENT * np.where((length > 0) & (length <= bits), run, NONE)
+
+
+def followed(step, shorter):
+    """Adds to each step the one by the bits that it leaves; `shorter` has those by n bits from `1 << n` on."""
+    left = np.log2(len(step)).astype(int) - (step & COEFFICIENT - 1)
+    left = np.where((left > 0) & (step < END * COEFFICIENT), left, 0)
+    more = shorter[(1 << left) + (np.arange(len(step)) & (1 << left) - 1)]
+    return step + np.where(more < NONE * COEFFICIENT, more, 0)
+
+
+@lru_cache(16)
+def steps(dc, ac):
+    """The steps over as many codes as begin within `WIDE` bits, from a block's first and from a later coefficient on;
+    and those over single codes, by 16 bits.
+    """
+    dc, ac, later = huffman(*dc), huffman(*ac), np.zeros(2 << WIDE, np.int64)
+    for bits in range(1, WIDE + 1):
+        later[1 << bits : 2 << bits] = followed(single(ac, bits, True), later)
+    first = followed(single(dc, WIDE, False), later)
+    found = first, later[1 << WIDE :], single(dc, 16, False), single(ac, 16, True)
+    return [memoryview(each) for each in found]
+
+
+def windows(raw: bytes, bits: int):
+    """The next so many bits, up to 16, at each bit of `raw` except in its last two bytes."""
+    own = np.frombuffer(raw, np.uint8).astype(np.uint32)
+    three, found = own[:-2] << 16 | own[1:-1] << 8 | own[2:], np.empty((len(own) - 2, 8), np.uint16)
+    for i in range(8):
+        found[:, i] = three >> 24 - bits - i & (1 << bits) - 1
+    return memoryview(found.reshape(-1))
 
 
 def check_scan(data: bytes, at: int, header: bytes, frame, tables: dict, restart: int, missing: dict) -> int:
@@ -467,14 +509,14 @@ def check_scan(data: bytes, at: int, header: bytes, frame, tables: dict, restart
         if not found:
             raise ValueError("its end marker is missing")
         raw = data[at : found.start()].replace(b"\xff\x00", b"\xff") + bytes(3)
-        bits = np.frombuffer(raw, np.uint8).astype(np.int64)
-        bits = (bits[:-2] << 16 | bits[1:-1] << 8 | bits[2:])[:, None] >> np.arange(8, 0, -1) & 0xFFFF
         if first:
-            end = check_details(bits.ravel(), order[0][1], range(first, last + 1), high, blocks, some)
+            end = check_details(windows(raw, 16), huffman(*order[0][1]), range(first, last + 1), high, blocks, some)
         elif progressive and high:
             end = len(some) * len(order)
+        elif progressive:
+            end = check_firsts(windows(raw, 16), [single(huffman(*dc), 16, False) for dc, _ in order], len(some))
         else:
-            end = check_blocks(bits.ravel(), order, len(some), progressive)
+            end = check_blocks(raw, [steps(dc, ac) for dc, ac in order], len(some))
         padded = found[1] == b"\xd9" and not any(raw[-(-end // 8) :])
         if not -8 < end - 8 * len(raw) + 24 <= 0 and not (padded and end <= 8 * len(raw) - 24):
             raise ValueError("its data does not end with its image")
@@ -486,46 +528,59 @@ def check_scan(data: bytes, at: int, header: bytes, frame, tables: dict, restart
     return at
 
 
-def check_blocks(bits, order, units: int, progressive: bool) -> int:
-    """Reads whole blocks, or the first coefficient of each, and returns the number of bits."""
-    start = 0
-    while units:
-        some, lists = bits[start : start + (1 << 19)], {}
-        for table in {id(table): table for pair in order for table in pair if table}.values():
-            length, symbol = table[0][some], table[1][some]
-            run = np.where(symbol & 15 > 0, (symbol >> 4) + 1, np.where(symbol == 0xF0, 16, 128))
-            step = np.where(length > 0, np.arange(len(some)) + length + (symbol & 15), 1 << 60)
-            lists[id(table)] = step.tolist(), run.tolist()
-        pairs, at = [(lists[id(dc)][0], *lists.get(id(ac), (None, None))) for dc, ac in order], 0
-        # Up to here, a unit cannot go beyond what was prepared.
-        while units and at < 1 << 18:
-            for dc, steps, runs in pairs:
-                at, k = dc[at], 64 if progressive else 1
-                while k < 64:
-                    k, at = k + runs[at], steps[at]
-                if 64 < k < 128:
+def check_firsts(bits, order, units: int) -> int:
+    """Reads the first coefficient of each block, and returns the number of bits."""
+    at, order = 0, [memoryview(table) for table in order]
+    for _ in range(units):
+        for table in order:
+            at += table[bits[at]] - COEFFICIENT
+            if at >= COEFFICIENT:
+                raise ValueError("it has an impossible code")
+    return at
+
+
+def check_blocks(raw: bytes, order, units: int) -> int:
+    """Reads whole blocks, and returns the number of bits."""
+    bits, passed, full, end, at = windows(raw, WIDE), COEFFICIENT - 1, 64 * COEFFICIENT, END * COEFFICIENT, 0
+    for _ in range(units):
+        for first, later, dc, ac in order:
+            # Above its bits, `at` counts this block's coefficients.
+            before, at = at, at + first[bits[at]]
+            while at < full:
+                before, at = at, at + later[bits[at & passed]]
+            if not (end <= at < end + full or at <= full + passed):
+                # The step led beyond the block's end, or there was none: the same, code by code.
+                at = before
+                while at < full:
+                    byte, bit = divmod(at & passed, 8)
+                    window = int.from_bytes(raw[byte : byte + 3], "big") >> 8 - bit & 0xFFFF
+                    at += (dc if at <= passed else ac)[window]
+                if at >= NONE * COEFFICIENT:
+                    raise ValueError("it has an impossible code")
+                if full + passed < at < end:
                     raise ValueError("a block has too many coefficients")
-            units -= 1
-        start += at
-    return start
+            at &= passed
+    return at
 
 
 def check_details(bits, table, band: range, high: int, blocks: list[int], some: range) -> int:
     """Reads the coefficients `band` of some blocks, whose numbers are noted in `blocks`; returns the number of bits."""
-    lengths, symbols, at, empty, inside = *table, 0, 0, (1 << band.stop) - (1 << band.start)
+    (lengths, symbols), at, empty, inside = map(memoryview, table), 0, 0, (1 << band.stop) - (1 << band.start)
     for block in some:
         k, known = band.start, blocks[block]
         while not empty and k < band.stop:
-            length, symbol = int(lengths[bits[at]]), int(symbols[bits[at]])
+            length, symbol = lengths[bits[at]], symbols[bits[at]]
             at, run, size = at + length, symbol >> 4, symbol & 15
             if not length or high and size > 1:
                 raise ValueError("it has an impossible code")
             if not size and run < 15:
-                empty = (1 << run) + (int(bits[at]) >> 16 - run)
+                empty = (1 << run) + (bits[at] >> 16 - run)
                 at += run
                 break
             at += size
-            while run or known >> k & 1:
+            if not high:
+                k += run
+            while high and (run or known >> k & 1):
                 at, run, k = at + (known >> k & 1), run - (~known >> k & 1), k + 1
             if k >= band.stop:
                 raise ValueError("a block has too many coefficients")

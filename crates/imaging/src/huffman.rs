@@ -1,5 +1,7 @@
 //! The bits of a JPEG's scan, and its Huffman codes.
 
+use memchr::memchr;
+
 /// What is wrong with a scan.
 pub(crate) type Checked<T> = Result<T, &'static str>;
 
@@ -24,6 +26,8 @@ pub(crate) struct Table {
     /// For each number of bits, the position of its first symbol minus its first code.
     offsets: [i32; 17],
     symbols: Vec<u8>,
+    /// The codes' numbers of bits, which rise.
+    lengths: Vec<u8>,
     is_ac: bool,
 }
 
@@ -44,7 +48,7 @@ impl Code {
         Self(all | run << 8 | u32::from(symbol) << 16 | bits << 24)
     }
 
-    fn bits(self) -> u32 {
+    pub(crate) fn bits(self) -> u32 {
         self.0 >> 24
     }
 
@@ -64,11 +68,18 @@ impl Code {
     }
 }
 
+impl PartialEq for Table {
+    fn eq(&self, other: &Self) -> bool {
+        (self.is_ac, &self.lengths, &self.symbols) == (other.is_ac, &other.lengths, &other.symbols)
+    }
+}
+
 impl Table {
     /// Makes a table from the number of codes of 1 to 16 bits, and their symbols.
     pub(crate) fn new(counts: &[u8], symbols: &[u8], is_ac: bool) -> Checked<Self> {
         let (mut ends, mut offsets) = ([0; 17], [0; 17]);
         let mut short = [Code::default(); 1 << SHORT];
+        let mut lengths = vec![];
         let (mut code, mut done) = (0, 0);
         for (bits, count) in (1..).zip(counts) {
             offsets[bits as usize] = done - code;
@@ -78,6 +89,7 @@ impl Table {
                     let first = (code as usize) << (SHORT - bits);
                     short[first..][..1 << (SHORT - bits)].fill(Code::new(symbol, bits, is_ac));
                 }
+                lengths.push(bits as u8);
                 (code, done) = (code + 1, done + 1);
             }
             if code > 1 << bits {
@@ -86,7 +98,20 @@ impl Table {
             ends[bits as usize] = code;
             code <<= 1;
         }
-        Ok(Self { short, ends, offsets, symbols: symbols[..done as usize].to_vec(), is_ac })
+        Ok(Self {
+            short,
+            ends,
+            offsets,
+            symbols: symbols[..done as usize].to_vec(),
+            lengths,
+            is_ac,
+        })
+    }
+
+    /// The codes from the smallest on, the shortest first.
+    pub(crate) fn codes(&self) -> impl Iterator<Item = Code> {
+        let both = self.symbols.iter().zip(&self.lengths);
+        both.map(|(symbol, bits)| Code::new(*symbol, u32::from(*bits), self.is_ac))
     }
 
     /// The code with which bits, from the top, begin.
@@ -123,7 +148,7 @@ pub(crate) struct Cursor<'a> {
 impl Cursor<'_> {
     /// Makes 56 bits or more available.
     #[inline(always)]
-    fn refill(&mut self) {
+    pub(crate) fn refill(&mut self) {
         let next = match self.bytes.get(self.read..self.read + 8) {
             Some(eight) => u64::from_be_bytes(eight.try_into().unwrap_or_default()),
             None => last_bytes(self.bytes, self.read),
@@ -134,7 +159,7 @@ impl Cursor<'_> {
     }
 
     #[inline(always)]
-    fn skip(&mut self, bits: u32) {
+    pub(crate) fn skip(&mut self, bits: u32) {
         self.window <<= bits;
         self.left -= bits;
     }
@@ -156,6 +181,12 @@ impl Cursor<'_> {
         let value = (self.window >> 32 >> (32 - bits)) as u32;
         self.skip(bits);
         value
+    }
+
+    /// The next bits. There must be so many of them.
+    #[inline(always)]
+    pub(crate) fn peek(&self, bits: u32) -> usize {
+        (self.window >> (64 - bits)) as usize
     }
 
     /// Reads a code.
@@ -208,7 +239,7 @@ impl Segment {
         let mut bytes = vec![];
         loop {
             let rest = data.get(at..).ok_or(EARLY)?;
-            let plain = rest.iter().position(|byte| *byte == 0xFF).ok_or(EARLY)?;
+            let plain = memchr(0xFF, rest).ok_or(EARLY)?;
             if bytes.len() + plain > MOST_BYTES * blocks {
                 return Err(LATE);
             }

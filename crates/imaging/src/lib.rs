@@ -8,6 +8,7 @@ mod huffman;
 mod kinds;
 mod progressive;
 mod scan;
+mod steps;
 
 use std::io::{BufRead, Cursor, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -5,10 +5,12 @@
 //! blocks the rest has.
 
 use std::ops::Range;
+use std::rc::Rc;
 
 use crate::frame::{Band, Component, Frame, MALFORMED};
 use crate::huffman::{BEHIND, BLOCK_END, Checked, Cursor, EARLY, Segment, Table};
 use crate::progressive::{begin, refine};
+use crate::steps::{Lookup, Step, Steps};
 
 /// The marker of the image's end.
 const END: u8 = 0xD9;
@@ -18,8 +20,8 @@ const NO_TABLE: &str = "a Huffman table is missing";
 /// A component's part in a scan.
 struct Part<'a> {
     component: &'a mut Component,
-    dc: Option<&'a Table>,
-    ac: Option<&'a Table>,
+    dc: Option<&'a Rc<Table>>,
+    ac: Option<&'a Rc<Table>>,
     /// Blocks in each unit of the scan.
     blocks: usize,
 }
@@ -28,8 +30,8 @@ struct Part<'a> {
 #[derive(Default)]
 struct Reader {
     frame: Option<Frame>,
-    dc: [Option<Box<Table>>; 4],
-    ac: [Option<Box<Table>>; 4],
+    dc: [Option<Rc<Table>>; 4],
+    ac: [Option<Rc<Table>>; 4],
     restart: usize,
 }
 
@@ -90,7 +92,7 @@ impl Reader {
             let table = Table::new(counts, rest, is_ac)?;
             segment = &rest[counts.iter().map(|count| usize::from(*count)).sum()..];
             let tables = if is_ac { &mut self.ac } else { &mut self.dc };
-            *tables.get_mut(usize::from(place & !0x10)).ok_or(MALFORMED)? = Some(Box::new(table));
+            *tables.get_mut(usize::from(place & !0x10)).ok_or(MALFORMED)? = Some(Rc::new(table));
         }
         Ok(())
     }
@@ -125,8 +127,8 @@ impl Reader {
             component.receive(band)?;
             let (dc, ac) = (usize::from(tables >> 4), usize::from(tables & 15));
             parts.push(Part {
-                dc: self.dc.get(dc).and_then(Option::as_deref),
-                ac: self.ac.get(ac).and_then(Option::as_deref),
+                dc: self.dc.get(dc).and_then(Option::as_ref),
+                ac: self.ac.get(ac).and_then(Option::as_ref),
                 blocks: if *count == 1 { 1 } else { component.across * component.down },
                 component,
             });
@@ -174,25 +176,88 @@ fn sequential(
     steps: &[usize],
     units: usize,
 ) -> Checked<()> {
-    let tables: Vec<(&Table, &Table)> = (steps.iter())
-        .map(|step| Some((parts[*step].dc?, parts[*step].ac?)))
+    let tables: Vec<(&Rc<Table>, &Rc<Table>)> = (parts.iter())
+        .map(|part| Some((part.dc?, part.ac?)))
         .collect::<Option<_>>()
         .ok_or(NO_TABLE)?;
-    let mut own = *bits;
-    let (mut blocks, mut at, mut behind) = (units * steps.len(), 0, false);
-    let (mut step, mut table) = (0, tables[0].0);
-    while blocks > 0 {
-        at += own.pass_value(table)?.run();
-        behind |= at > 64 && at < BLOCK_END;
-        let next = if step + 1 == steps.len() { 0 } else { step + 1 };
-        let ends = at >= 64;
-        table = if ends { tables[next].0 } else { tables[step].1 };
-        step = if ends { next } else { step };
-        at = if ends { 0 } else { at };
-        blocks -= usize::from(ends);
+    let lookups: Vec<Rc<Steps>> = tables.iter().map(|(dc, ac)| Steps::of(dc, ac)).collect();
+    let order: Vec<Block<'_>> = (0..steps.len())
+        .map(|i| {
+            let (own, next) = (steps[i], steps[(i + 1) % steps.len()]);
+            let (dc, ac) = tables[own];
+            Block { dc, ac, later: &lookups[own].later, next: &lookups[next].first }
+        })
+        .collect();
+    let mut walk = Walk {
+        bits: *bits,
+        order: &order,
+        block: 0,
+        steps: &lookups[steps[0]].first,
+        at: 0,
+        left: units * steps.len(),
+        behind: false,
+    };
+    while walk.left > 0 {
+        walk.step::<true>()?;
+        if walk.left > 0 {
+            walk.step::<false>()?;
+        }
     }
-    *bits = own;
-    if behind { Err(BEHIND) } else { Ok(()) }
+    *bits = walk.bits;
+    if walk.behind { Err(BEHIND) } else { Ok(()) }
+}
+
+/// How the codes of a block are read.
+struct Block<'a> {
+    dc: &'a Table,
+    ac: &'a Table,
+    /// Steps within the block.
+    later: &'a Lookup,
+    /// Steps from the beginning of the next block.
+    next: &'a Lookup,
+}
+
+/// A position in a sequential scan.
+struct Walk<'a, 'b> {
+    bits: Cursor<'b>,
+    order: &'a [Block<'a>],
+    /// Position of this block in `order`.
+    block: usize,
+    steps: &'a Lookup,
+    /// The next coefficient of this block.
+    at: usize,
+    /// How many blocks are left.
+    left: usize,
+    /// Whether a block went on behind its last coefficient.
+    behind: bool,
+}
+
+impl Walk<'_, '_> {
+    /// Takes a step. The bits are refilled at every second one.
+    #[inline(always)]
+    fn step<const REFILLS: bool>(&mut self) -> Checked<()> {
+        let step = Step::at(&self.bits, self.steps);
+        if REFILLS {
+            self.bits.refill(); // the step does not wait for it
+        }
+        let block = &self.order[self.block];
+        let (mut at, mut ends) = (self.at + step.run(), step.ends_block());
+        if step.is_none() || at >= 64 {
+            // The next code alone.
+            let table = if self.at == 0 { block.dc } else { block.ac };
+            at = self.at + self.bits.pass_value(table)?.run();
+            self.behind |= at > 64 && at < BLOCK_END;
+            ends = at >= 64;
+        } else {
+            self.bits.skip(step.bits());
+        }
+        let after = if self.block + 1 == self.order.len() { 0 } else { self.block + 1 };
+        self.steps = if ends { block.next } else { block.later };
+        self.block = if ends { after } else { self.block };
+        self.at = if ends { 0 } else { at };
+        self.left -= usize::from(ends);
+        Ok(())
+    }
 }
 
 /// Reads some units of a progressive image, which has `units`.
