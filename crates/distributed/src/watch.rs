@@ -31,8 +31,8 @@ struct Waits {
     call: u64,
     looks: u32,
     due: Due,
-    /// What the store says about it, when that has come.
-    answer: Option<Receiver<Option<String>>>,
+    /// What the store says about it, when that has come, and at which look it was asked.
+    answer: Option<(Receiver<Option<String>>, u32)>,
     spoke: bool,
 }
 
@@ -72,13 +72,13 @@ impl Watcher {
         }
         // The answer is there at the next look.
         if waits.due.is_now(waited(waits) + period) {
-            waits.answer = Some(ask(meeting, waits.call));
+            waits.answer = Some((ask(meeting, waits.call), waits.looks));
         }
-        let Some(answer) = &waits.answer else { return };
+        let Some((answer, asked)) = &waits.answer else { return };
         let who = match answer.try_recv() {
             Ok(who) => who,
-            Err(TryRecvError::Empty) => return,
-            Err(TryRecvError::Disconnected) => Some(format!(
+            Err(TryRecvError::Empty) if waits.looks < asked + 3 => return,
+            Err(_) => Some(format!(
                 "other ranks, and the store at {meeting} does not answer. Check the process that hosts \
                  it, usually rank 0: it may be stopped or unreachable"
             )),
@@ -93,8 +93,8 @@ impl Watcher {
 }
 
 /// Notes in the store that this rank waits in a call, and asks which others have not reached it, in
-/// another thread: the process that hosts the store may be the one that hangs. Without an answer,
-/// the receiver is disconnected.
+/// another thread: the process that hosts the store may be the one that hangs. Then no answer comes,
+/// or the receiver is disconnected.
 fn ask(meeting: &Meeting, call: u64) -> Receiver<Option<String>> {
     let (meeting, (sender, receiver)) = (meeting.clone(), channel());
     thread::spawn(move || {
