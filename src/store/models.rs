@@ -8,6 +8,7 @@ use tch::Device;
 use super::card::name_of;
 use super::{Card, Trained};
 use utils::device::device;
+use utils::names::did_you_mean;
 use utils::paths;
 use utils::progress::say;
 
@@ -147,7 +148,14 @@ impl ModelStore {
              `models` of a clone of ror, or give the path of a card (NAME.json next to its weights)",
             self.folder.display()
         );
-        bail!("there is no model {name} in {}; there are: {}", self.folder.display(), names(&known))
+        // Of the path of a card, its name.
+        let written = Path::new(name).file_stem().and_then(|stem| stem.to_str()).unwrap_or(name);
+        bail!(
+            "there is no model {name} in {}; there are: {}{}",
+            self.folder.display(),
+            names(&known),
+            did_you_mean(written, known.iter().map(|model| model.name.as_str()))
+        )
     }
 }
 

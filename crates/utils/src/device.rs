@@ -7,6 +7,7 @@ use anyhow::{Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use tch::{Cuda, Device, Kind};
 
+use super::names::did_you_mean;
 use super::progress::say;
 
 /// Returns the first GPU, or the CPU if there is none.
@@ -33,21 +34,39 @@ pub fn device() -> Device {
     })
 }
 
-/// Returns the device with this name: `auto`, `cpu` or `cuda`.
+/// Returns the device with this name: `auto`, `cpu`, `cuda`, or `cuda:1` for the second GPU.
 ///
 /// # Errors
-/// `cuda` without a usable GPU, or an unknown name.
+/// A GPU that does not exist or can't be used, or an unknown name.
 pub fn device_named(name: &str) -> Result<Device> {
     match name {
         "auto" => Ok(device()),
         "cpu" => Ok(Device::Cpu),
-        "cuda" => {
-            let device = device();
-            ensure!(device.is_cuda(), "no usable GPU: use --device cpu or --device auto");
-            Ok(device)
+        "cuda" => gpu(),
+        other => {
+            let number = other.strip_prefix("cuda:").map(str::parse::<usize>);
+            let Some(Ok(number)) = number else {
+                bail!(
+                    "unknown device {other}: choose auto, cpu, cuda, or cuda:1 for the second GPU{}",
+                    did_you_mean(other, ["auto", "cpu", "cuda"])
+                );
+            };
+            gpu()?;
+            let count = Cuda::device_count() as usize;
+            ensure!(
+                number < count,
+                "there is no GPU {other}: the last one is cuda:{}",
+                count.saturating_sub(1)
+            );
+            Ok(Device::Cuda(number))
         }
-        other => bail!("unknown device {other}: choose auto, cpu or cuda"),
     }
+}
+
+fn gpu() -> Result<Device> {
+    let device = device();
+    ensure!(device.is_cuda(), "no usable GPU: use --device cpu or --device auto");
+    Ok(device)
 }
 
 fn has_nvidia_driver() -> bool {
@@ -153,7 +172,13 @@ mod tests {
     fn without_a_gpu_asking_for_one_is_an_error() {
         if !has_nvidia_driver() {
             assert_eq!(device(), Device::Cpu);
-            assert!(device_named("cuda").unwrap_err().to_string().contains("--device cpu"));
+            for gpu in ["cuda", "cuda:0", "cuda:1"] {
+                assert!(device_named(gpu).unwrap_err().to_string().contains("--device cpu"));
+            }
+        }
+        for (name, says) in [("cdua", "did you mean cuda?"), ("cuda:x", "unknown device cuda:x")] {
+            let error = device_named(name).unwrap_err().to_string();
+            assert!(error.contains(says) && error.contains("choose auto"), "{error}");
         }
     }
 }

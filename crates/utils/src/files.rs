@@ -4,11 +4,12 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::destination::{Destination, open_stream};
+use crate::names::nearest_file;
 use crate::paths::cache;
 use crate::text::without_mark;
 
@@ -241,9 +242,14 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>> {
 /// Reads a text file, also one with a byte order mark or in UTF-16.
 ///
 /// # Errors
-/// The file is missing, is a pipe or a device, or is not text. The error names the path.
+/// The file is missing, is a pipe or a device, or is not text. The error names the path, and for a
+/// missing file one with a similar name.
 pub fn read_text(path: &Path) -> Result<String> {
-    let text = read_file(path).and_then(|bytes| {
+    let bytes = read_file(path).map_err(|error| match nearest_file(path) {
+        Some(near) if !path.exists() => anyhow!("{error:#}; did you mean {}?", near.display()),
+        _ => error,
+    });
+    let text = bytes.and_then(|bytes| {
         String::from_utf8(without_mark(bytes)?).context("the text is not UTF-8: save it as UTF-8")
     });
     text.with_context(|| format!("cannot read {}", path.display()))

@@ -10,6 +10,7 @@ pub mod interval;
 pub mod launcher;
 pub mod listing;
 pub mod live;
+pub mod names;
 pub mod outputs;
 pub mod paths;
 pub mod progress;
