@@ -13,7 +13,6 @@ use super::{FacePrediction, Predictor};
 use crate::data::decode;
 use archive::{read_in, read_picture};
 use mtcnn::{Chip, Detector, Found};
-use utils::device::device;
 use utils::paths;
 use utils::progress::Progress;
 use utils::threads::{Room, on_every_core};
@@ -185,7 +184,7 @@ impl Predictor {
         let progress = Progress::new("predicting, photos", files.len());
         let room = Room::for_threads();
         on_every_core(
-            device(),
+            self.device(),
             || Ok((detector.share(), self.worker()?)),
             files.len(),
             |(detector, worker), job| {

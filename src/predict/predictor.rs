@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use image::RgbImage;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::FacePrediction;
 use crate::data::{decode, resize};
@@ -52,21 +52,39 @@ impl Predictor {
     /// # Errors
     /// No network of such a name, a damaged one, or networks that leave out gender or age.
     pub fn open(names: &[&str]) -> Result<Self> {
+        Self::open_on(names, device())
+    }
+
+    /// Opens networks as [`Predictor::open`] does, on a given device.
+    ///
+    /// # Errors
+    /// As [`Predictor::open`].
+    pub fn open_on(names: &[&str], device: Device) -> Result<Self> {
         let store = ModelStore::default();
-        Self::new(names.iter().map(|name| store.open(name)).collect::<Result<_>>()?)
+        Self::new(names.iter().map(|name| store.open_on(name, device)).collect::<Result<_>>()?)
     }
 
     /// Creates a predictor from networks that are loaded.
     ///
     /// # Errors
-    /// Networks that leave out gender or age.
+    /// Networks that leave out gender or age, or that are on several devices.
     pub fn new(nets: Vec<Trained>) -> Result<Self> {
         let heads: Vec<Task> = nets.iter().flat_map(|net| net.card.task.heads()).collect();
         ensure!(
             heads.contains(&Task::Gender) && heads.iter().any(|task| task.has_age()),
             "a prediction needs a network for gender and one for age, or one for both"
         );
+        let device = nets[0].net.device();
+        ensure!(
+            nets.iter().all(|net| net.net.device() == device),
+            "networks on several devices can't predict together: open them on the same device"
+        );
         Ok(Self { ready: Worker::new(&nets)?, nets })
+    }
+
+    /// The device of the networks.
+    pub fn device(&self) -> Device {
+        self.nets[0].net.device()
     }
 
     /// Predicts for an image of a cropped and aligned face.
@@ -106,7 +124,7 @@ impl Predictor {
         n: usize,
         read: impl Fn(&Worker, usize) -> Result<Vec<RgbImage>> + Sync,
     ) -> Result<Vec<Result<FacePrediction>>> {
-        let device = device();
+        let device = self.device();
         let some = batch(device);
         let progress = Progress::new("predicting images", n);
         let read = |worker: &Worker, i| {
@@ -150,8 +168,8 @@ impl Predictor {
 const LONGEST_SIDE: f64 = 1.3;
 
 fn inference(nets: &[Trained]) -> Result<Vec<Inference>> {
-    let kind = inference_kind(device());
-    nets.iter().map(|net| net.net.inference(kind)).collect()
+    let each = nets.iter().map(|Trained { net, .. }| net.inference(inference_kind(net.device())));
+    each.collect()
 }
 
 /// The networks of a [`Predictor`] for one thread: libtorch is fastest with a copy per thread.
