@@ -16,7 +16,7 @@ use anyhow::Result;
 use utils::files;
 
 pub use contents::contents;
-pub use picture_file::{read_in, read_picture, room_for, small_enough};
+pub use picture_file::{read_in, read_picture, read_stream, room_for, small_enough};
 pub use tree::{File, Tree, resolved};
 
 /// Returns the files below a folder, or in an archive (`.tar`, `.tar.gz` or `.tgz`), which is unpacked

@@ -49,6 +49,21 @@ fn read_opened(file: File, length: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Returns the bytes of a stream, such as standard input, with the limit of an image file.
+///
+/// # Errors
+/// More than 256 MiB, or a stream that can't be read.
+pub fn read_stream(stream: impl Read) -> Result<Vec<u8>> {
+    let mut bytes = vec![];
+    stream.take(MOST_BYTES + 1).read_to_end(&mut bytes).context("cannot be read")?;
+    ensure!(
+        bytes.len() as u64 <= MOST_BYTES,
+        "it has more than {} MiB, the limit of an image file",
+        MOST_BYTES >> 20
+    );
+    Ok(bytes)
+}
+
 /// Returns the bytes of an image file once there is room for them and the decoded image; the room
 /// is held until it is dropped.
 ///

@@ -78,7 +78,8 @@ pub fn without_messages(text: String) -> String {
 /// Returns a value for a cell of a CSV file. A text that a spreadsheet would run as a formula gets
 /// an apostrophe in front; numbers stay as they are.
 pub fn cell(text: &str) -> Cow<'_, str> {
-    let is_formula = text.starts_with(FORMULA) && text.parse::<f64>().is_err();
+    // `-` alone is the path of standard input.
+    let is_formula = text.starts_with(FORMULA) && text.parse::<f64>().is_err() && text != "-";
     if is_formula { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }
 
@@ -188,7 +189,7 @@ mod tests {
         for formula in ["=1+1", "+cmd|' '!A0", "-cmd", "@SUM(A1)", "\t=1", "\u{ff1d}1"] {
             assert_eq!(cell(formula), format!("'{formula}"));
         }
-        for plain in ["-3.5", "+1", "1e3", "a=b", "", "0-5"] {
+        for plain in ["-3.5", "+1", "1e3", "a=b", "", "0-5", "-"] {
             assert_eq!(cell(plain), plain);
         }
         assert_eq!(path_in_table(Path::new("=cmd|' '!A0.jpg")), "./=cmd|' '!A0.jpg");

@@ -42,10 +42,9 @@ fn add_named(path: &Path, recursive: bool, found: &mut PictureFiles) -> Result<(
         found.errors.extend(errors);
         ensure!(!is_empty, "no JPEG, PNG, WebP, BMP, GIF or TIFF images in this folder{below}");
     } else if is_list(path) {
-        let named = picture_files(&lines(path)?, recursive);
-        found.files.extend(named.files);
-        let errors = named.errors.into_iter();
-        found.errors.extend(errors.map(|(named, error)| (named, error.context(in_list(path)))));
+        let PictureFiles { files, errors } = listed(path, lines(path)?, recursive);
+        found.files.extend(files);
+        found.errors.extend(errors);
     } else if is_tar(path) {
         bail!("this is a shard: use --to FOLDER to say where its answers go");
     } else {
@@ -53,6 +52,13 @@ fn add_named(path: &Path, recursive: bool, found: &mut PictureFiles) -> Result<(
         found.files.push(path.to_owned());
     }
     Ok(())
+}
+
+/// Finds the image files that the lines of a list name; errors name the list.
+pub fn listed(list: &Path, lines: Vec<PathBuf>, recursive: bool) -> PictureFiles {
+    let PictureFiles { files, errors } = picture_files(&lines, recursive);
+    let errors = errors.into_iter().map(|(path, error)| (path, error.context(in_list(list))));
+    PictureFiles { files, errors: errors.collect() }
 }
 
 /// Returns the files, or the first error if any path failed.
@@ -107,8 +113,12 @@ pub fn in_list(path: &Path) -> String {
 /// Reads the paths in a list, which may come from another system: see `here`. A list can't name
 /// another list.
 pub fn lines(list: &Path) -> Result<Vec<PathBuf>> {
-    let bytes = read_file(list).and_then(without_mark);
-    let bytes = bytes.with_context(|| list.display().to_string())?;
+    lines_of(list, read_file(list).with_context(|| list.display().to_string())?)
+}
+
+/// Reads the paths in the bytes of a list, which was read from `list`: see [`lines`].
+pub fn lines_of(list: &Path, bytes: Vec<u8>) -> Result<Vec<PathBuf>> {
+    let bytes = without_mark(bytes).with_context(|| list.display().to_string())?;
     let lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     let paths = lines.filter(|line| !line.is_empty()).map(path_of).collect::<Result<Vec<_>>>()?;
     if let Some(other) = paths.iter().find(|path| is_list(path)) {
