@@ -71,6 +71,12 @@ impl FacePrediction {
     pub fn confidence(&self) -> f64 {
         self.female.max(1.0 - self.female)
     }
+
+    /// The expected age in words: `1 year`, `31 years`.
+    pub fn age_in_words(&self) -> String {
+        let age = format!("{:.0}", self.age);
+        format!("{age} year{}", if age == "1" { "" } else { "s" })
+    }
 }
 
 /// The age in years below which a `share` of a distribution over age groups lies; ages within a
@@ -97,9 +103,9 @@ impl fmt::Display for FacePrediction {
         let sure = 100.0 * self.confidence();
         write!(
             f,
-            "{} ({sure:.0} %), {:.0} years (80 %: {:.0} to {:.0})",
+            "{} ({sure:.0} %), {} (80 %: {:.0} to {:.0})",
             self.gender.name(),
-            self.age,
+            self.age_in_words(),
             self.age_range[0],
             self.age_range[1]
         )
@@ -125,6 +131,7 @@ mod tests {
         for (task, years, likeliest, group, name, words) in [
             (Task::Years, 22.4, 0, 4, "21-25", "female (70 %), 22 years"),
             (Task::Years, 0.2, 3, 0, "0-5", "female (70 %), 0 years"),
+            (Task::Years, 1.4, 3, 0, "0-5", "female (70 %), 1 year ("),
             (Task::Years, 5.5, 0, 1, "6-10", "female (70 %), 6 years"),
             (Task::Years, 88.0, 2, 17, "86-90", "female (70 %), 88 years"),
             (Task::age_group(), 58.0, 0, 11, "56-60", "female (70 %), 58 years"),
