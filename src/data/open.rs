@@ -38,6 +38,14 @@ impl Faces {
                 return Self::open_at(path);
             }
         }
+        Self::stand_in()
+    }
+
+    /// The synthetic faces that [`Faces::open`] returns where there is no data set.
+    ///
+    /// # Errors
+    /// Those of [`Faces::synthetic`], which are not expected.
+    pub fn stand_in() -> Result<Self> {
         Self::synthetic(SYNTHETIC, 0)
     }
 

@@ -7,10 +7,11 @@ mod gallery;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use commands::{
-    ablate, data, evaluate, export, lineage, predict, protocols, results, train, visualize, worker,
+    ablate, completions, data, evaluate, export, lineage, models, predict, protocols, results,
+    train, visualize, worker,
 };
 
 /// Face age-group and gender estimation with residual networks of residual networks.
@@ -35,6 +36,8 @@ enum Command {
     Evaluate(evaluate::Args),
     /// Predict gender and age in photos, aligned crops, tar shards or images of the data set.
     Predict(predict::Args),
+    /// List the networks: what each predicts, its size, training data and published results.
+    Models(models::Args),
     /// Export a network to a folder for Python: for Hugging Face's loader, or as ONNX.
     Export(export::Args),
     /// Check the shipped networks for train/test leakage.
@@ -46,6 +49,8 @@ enum Command {
     Worker(worker::Args),
     /// Write one PNG per layer with all its channels, and the patterns that maximize its filters.
     Visualize(visualize::Args),
+    /// Print a script that completes commands, options and names in a shell.
+    Completions(completions::Args),
 }
 
 fn main() -> ExitCode {
@@ -74,10 +79,12 @@ fn run(command: Command) -> Result<()> {
         Command::Ablate(args) => ablate::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Predict(args) => predict::run(&args),
+        Command::Models(args) => models::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Lineage => lineage::run(),
         Command::Results(args) => results::run(&args),
         Command::Worker(args) => worker::run(&args),
         Command::Visualize(args) => visualize::run(args),
+        Command::Completions(args) => completions::run(&args, Cli::command()),
     }
 }

@@ -17,7 +17,7 @@ pub use ablation::{Ablation, Difference, Differences, Trial, Trials};
 pub use comparison::{Compared, Comparison};
 pub use corruption::Corruption;
 pub use explain::{Explain, Explanation};
-pub use published::{PublishedResults, Row};
+pub use published::{PublishedResults, Row, trained_on};
 pub use remeasure::Remeasure;
 pub use rivals::{Rival, rivals};
 pub use robustness::{Corrupted, Robustness};

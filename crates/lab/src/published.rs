@@ -96,7 +96,7 @@ impl PublishedResults {
                     rows.extend(values.map(|(metric, value, constant)| Row {
                         protocol: test.protocol,
                         model: name.clone(),
-                        trained_on: trained_on(card).to_owned(),
+                        trained_on: trained_on(card),
                         task: head.task.name(),
                         metric,
                         value: rounded(value.value),
@@ -227,12 +227,18 @@ impl PublishedResults {
 const BEGIN: &str = "<!-- results: made by `ror results --write` -->";
 const END: &str = "<!-- end of results -->";
 
-/// What a network was trained on: see [`Row::trained_on`].
 const ALONE: &str = "UTKFace";
-const WITH_OTHERS: &str = "UTKFace and other faces";
+const AND_OTHERS: &str = " and other faces";
 
-fn trained_on(card: &Card) -> &'static str {
-    if card.pretrained.is_some() { WITH_OTHERS } else { ALONE }
+/// What a network was trained on: `UTKFace`, `own data, 260 images` or `synthetic faces`, with `and
+/// other faces` if it started or learned from pretrained weights.
+pub fn trained_on(card: &Card) -> String {
+    let own = match card.protocol {
+        _ if card.data.synthetic => "synthetic faces".to_owned(),
+        Some(_) => ALONE.to_owned(),
+        None => format!("own data, {} images", thousands(card.data.pictures)),
+    };
+    if card.pretrained.is_some() { own + AND_OTHERS } else { own }
 }
 
 /// Rounds to four decimals, which is enough for these numbers of images.
@@ -244,7 +250,7 @@ impl fmt::Display for PublishedResults {
     /// Formats the results in Markdown: a table for each kind of training data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all = self.by_model();
-        for trained_on in [ALONE, WITH_OTHERS] {
+        for trained_on in [ALONE.to_owned(), format!("{ALONE}{AND_OTHERS}")] {
             let mut own = all.iter().filter(|(row, _)| row.trained_on == trained_on).peekable();
             if own.peek().is_none() {
                 continue;

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use lab::Ablation;
-use ror::data::Faces;
 use ror::store::ModelStore;
 
 #[derive(clap::Args)]
@@ -12,6 +11,9 @@ pub struct Args {
     /// Ablation file (TOML): an experiment with seeds and variants.
     #[arg(long)]
     config: PathBuf,
+    /// Train on synthetic faces, which say nothing about people.
+    #[arg(long)]
+    synthetic: bool,
     /// Number of CPU threads. [default: all cores]
     #[arg(long, value_parser = clap::value_parser!(i32).range(1..=1024))]
     threads: Option<i32>,
@@ -22,7 +24,7 @@ pub fn run(args: &Args) -> Result<()> {
         tch::set_num_threads(threads);
     }
     let ablation = Ablation::open(&args.config)?;
-    let faces = Faces::open()?;
+    let faces = super::data_set(None, args.synthetic)?;
     note!("{faces}");
     let name = args.config.file_stem().unwrap_or_default();
     let csv = ModelStore::default().folder().join(name).with_extension("csv");

@@ -17,7 +17,7 @@ pub fn run() -> Result<()> {
     for protocol in [Protocol::OriginalGender, Protocol::OriginalAge] {
         // A custom data set may be too small for the protocol, which is not an error here.
         match protocol.split(&faces) {
-            Ok(split) => out!("{split}")?,
+            Ok(split) => out!("{}", super::named(protocol, &split))?,
             Err(error) => out!("{protocol}: {error:#}")?,
         }
     }

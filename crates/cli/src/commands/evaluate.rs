@@ -12,6 +12,8 @@ use ror::store::{DEFAULT_MODEL, ModelStore, Trained, Unseen, ensemble};
 use serde::Serialize;
 use utils::escape;
 
+use super::data_set;
+
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Of {
@@ -31,11 +33,14 @@ pub struct Args {
     /// Folder or .tar.gz with UTKFace file names. [default: ROR_DATA, or data/]
     #[arg(long)]
     data: Option<PathBuf>,
+    /// Use synthetic faces, which say nothing about people.
+    #[arg(long, conflicts_with = "data")]
+    synthetic: bool,
     /// Images to use. [default: test on the network's training data set, otherwise all]
     #[arg(long, value_enum)]
     part: Option<Of>,
     /// Protocol whose split to use. [default: the network's protocol]
-    #[arg(long)]
+    #[arg(long, value_parser = super::protocol())]
     protocol: Option<Protocol>,
     /// Also use images that the network was trained or selected on, which are otherwise left out.
     #[arg(long)]
@@ -51,7 +56,7 @@ pub struct Args {
     /// --corrupted, to models/corruptions.csv.
     #[arg(long)]
     publish: bool,
-    /// Device: auto, cpu or cuda.
+    /// Device: auto, cpu, cuda, or cuda:1 for the second GPU.
     #[arg(long, default_value = "auto")]
     device: String,
 }
@@ -86,10 +91,7 @@ pub fn run(args: &Args) -> Result<()> {
     let store = ModelStore::default();
     let mut nets =
         models.iter().map(|name| store.open_on(name, device)).collect::<Result<Vec<_>>>()?;
-    let faces = match &args.data {
-        Some(path) => Faces::open_at(path)?,
-        None => Faces::open()?,
-    };
+    let faces = data_set(args.data.as_deref(), args.synthetic)?;
     note!("{faces}");
     // One bad image does not cost the evaluation.
     let faces = match nets.first() {
@@ -136,10 +138,11 @@ pub fn run(args: &Args) -> Result<()> {
     if args.json {
         let report = Report {
             models: &models,
-            data: args
-                .data
-                .as_ref()
-                .map_or_else(|| "the default".to_owned(), |path| path.display().to_string()),
+            data: match &args.data {
+                Some(path) => path.display().to_string(),
+                None if args.synthetic => "synthetic faces".to_owned(),
+                None => "the default".to_owned(),
+            },
             data_fingerprint: faces.fingerprint(),
             part,
             protocol,

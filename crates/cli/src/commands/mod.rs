@@ -2,8 +2,11 @@
 
 use std::fmt::Arguments;
 use std::io::{Write, stdout};
+use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use ror::data::{Faces, Protocol, Split};
 use serde::Serialize;
 use utils::escape;
 use utils::progress::{is_quiet, to_stderr};
@@ -37,11 +40,46 @@ pub fn note(words: Arguments) {
     }
 }
 
+/// Opens the data set of a command: the one at `--data`, or else `$ROR_DATA` or what is in data/, or
+/// with `--synthetic` synthetic faces.
+///
+/// # Errors
+/// No data set. Minutes of work on synthetic faces are only done if somebody asks for them.
+pub fn data_set(data: Option<&Path>, synthetic: bool) -> Result<Faces> {
+    let faces = match data {
+        Some(path) => Faces::open_at(path)?,
+        None if synthetic => Faces::stand_in()?,
+        None => Faces::open()?,
+    };
+    ensure!(
+        synthetic || !faces.is_synthetic(),
+        "there is no data set: put UTKFace.tar.gz into data/ or set ROR_DATA to its path \
+         (data/README.md says how to get it), or use --synthetic for synthetic faces"
+    );
+    Ok(faces)
+}
+
+/// Parses the name of a protocol. The shell completes it, and a misspelled one gets a suggestion.
+pub fn protocol() -> impl TypedValueParser<Value = Protocol> {
+    PossibleValuesParser::new(Protocol::ALL.map(Protocol::name))
+        .try_map(|name| name.parse::<Protocol>())
+}
+
+/// Returns a split with its protocol's name.
+pub fn named(protocol: Protocol, split: &Split) -> String {
+    match split.protocol {
+        Some(_) => split.to_string(),
+        None => format!("{protocol}, by sizes as this is not UTKFace: {split}"),
+    }
+}
+
 pub mod ablate;
+pub mod completions;
 pub mod data;
 pub mod evaluate;
 pub mod export;
 pub mod lineage;
+pub mod models;
 pub mod predict;
 pub mod protocols;
 pub mod results;

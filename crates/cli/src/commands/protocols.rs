@@ -6,6 +6,7 @@ use ror::data::{Faces, Part, Protocol};
 #[derive(clap::Args)]
 pub struct Args {
     /// Show only this protocol.
+    #[arg(value_parser = super::protocol())]
     protocol: Option<Protocol>,
     /// Print every image hash of each set.
     #[arg(long)]
@@ -17,7 +18,7 @@ pub fn run(args: &Args) -> Result<()> {
     note!("{faces}");
     for protocol in args.protocol.map_or(Protocol::ALL.to_vec(), |one| vec![one]) {
         let split = protocol.split(&faces)?;
-        out!("{protocol}: {split}\nsplit {}\n", split.fingerprint)?;
+        out!("{}\nfingerprint {}\n", super::named(protocol, &split), split.fingerprint)?;
         if args.list {
             let contents = split.contents(&faces)?;
             for part in Part::ALL {

@@ -16,6 +16,8 @@ use utils::launcher::rank;
 use utils::outputs::Outputs;
 use utils::progress::show_progress;
 
+use super::data_set;
+
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Shape {
     /// The report's RoR.
@@ -48,6 +50,9 @@ pub struct Args {
     /// [default: ROR_DATA, or data/]
     #[arg(long)]
     data: Option<PathBuf>,
+    /// Train on synthetic faces, which takes minutes and says nothing about people.
+    #[arg(long, conflicts_with = "data")]
+    synthetic: bool,
     /// Network to start from, by name or card; without a task or --config, it is fine-tuned with
     /// its own task and shape and a short recipe.
     #[arg(long)]
@@ -71,7 +76,7 @@ pub struct Args {
     /// Seed of the initial weights, the order of images and the augmentation.
     #[arg(long)]
     seed: Option<u64>,
-    /// Device: auto, cpu or cuda.
+    /// Device: auto, cpu, cuda, or cuda:1 for the second GPU.
     #[arg(long, default_value = "auto")]
     device: String,
     /// Floating-point type for training.
@@ -106,14 +111,13 @@ pub fn run(args: Args) -> Result<()> {
     if rank() > 0 {
         show_progress(false); // only torchrun's first rank prints
     }
-    let faces = match &args.data {
-        Some(path) => Faces::open_at(path)?,
-        None => Faces::open()?,
-    };
+    // Before the data set, so that a typo is found at once.
+    let experiment = args.config.as_deref().map(Experiment::open).transpose()?;
+    let faces = data_set(args.data.as_deref(), args.synthetic)?;
     note!("{faces}");
-    let mut trained = match (&args.config, &args.start, args.task) {
+    let mut trained = match (experiment, &args.start, args.task) {
         (None, Some(start), None) => fine_tune(&args, start, &faces)?,
-        _ => train(&args, &faces)?,
+        (experiment, _, task) => train(&args, experiment, task, &faces)?,
     };
     if rank() > 0 {
         return Ok(());
@@ -129,9 +133,14 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-fn train(args: &Args, faces: &Faces) -> Result<Trained> {
-    let mut experiment = match (&args.config, args.task) {
-        (Some(path), _) => Experiment::open(path)?,
+fn train(
+    args: &Args,
+    experiment: Option<Experiment>,
+    task: Option<Task>,
+    faces: &Faces,
+) -> Result<Trained> {
+    let mut experiment = match (experiment, task) {
+        (Some(experiment), _) => experiment,
         (None, task) => {
             let task = task.context(
                 "choose what to predict (gender, age, years or both) or use --config FILE",
