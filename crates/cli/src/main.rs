@@ -3,6 +3,7 @@
 #[macro_use]
 mod commands;
 mod gallery;
+mod inputs;
 
 use std::process::ExitCode;
 

@@ -27,18 +27,21 @@ fn the_page_of_faces_shows_and_sorts_them() {
     let broken = at(&format!("{}.jpg", "broken".repeat(30)));
     fs::write(&broken, b"no picture").unwrap();
     let photos = project().join("tests/photos");
+    // Markup, and what means something in an address.
+    let odd = at("a\"><img src=x onerror=alert(1)>'&amp; #1 %41 é?.jpg");
+    fs::copy(photos.join("plain.jpg"), &odd).unwrap();
     let output = program(place.path(), data.path())
         .env("ROR_MODELS", project().join("models"))
         .args(["predict", "--json", "--html"])
         .args([at("page.html"), photos.join("group.jpg"), photos.join("plain.jpg")])
-        .arg(&broken)
+        .args([&odd, &broken])
         .output()
         .unwrap();
     assert!(!output.status.success(), "one file is no picture");
     fs::write(at("faces.jsonl"), &output.stdout).unwrap();
     if let Some(said) = look("gallery.py", &["--phone".into(), at("page.html"), at("faces.jsonl")])
     {
-        assert!(said.starts_with("8 faces") && said.contains("1 files not read"), "{said}");
+        assert!(said.starts_with("9 faces") && said.contains("1 files not read"), "{said}");
     }
 }
 

@@ -81,6 +81,7 @@ pub mod export;
 pub mod lineage;
 pub mod models;
 pub mod predict;
+mod printed;
 pub mod protocols;
 pub mod results;
 pub mod train;

@@ -4,11 +4,14 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Error, Result, ensure};
+use charts::format::counted;
 use polars::prelude::DataFrame;
-use ror::data::{Faces, Frame, PictureFiles, picture_files};
+use ror::data::Frame;
+use ror::device_named;
 use ror::plot;
-use ror::predict::{Detector, FacePrediction, Photo, PhotoFace, Predictor, detector};
-use serde::Serialize;
+use ror::predict::{Detector, Predictor, detector};
+use ror::store::DEFAULT_MODEL;
+use ror::tch::Device;
 use shards::{
     Answers, Shard, Share, WriteParquet, crop_table, is_our_parquet, photo_table, predict_shards,
 };
@@ -16,15 +19,20 @@ use utils::escape;
 use utils::outputs::{Outputs, has_heading, is_our_page, is_our_png, names_of};
 use utils::progress::Progress;
 
-use super::print_json;
+use super::{data_set, print_json, printed};
 use crate::gallery::Gallery;
+use crate::inputs::{Inputs, in_table, is_stdin};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Photos (JPEG, PNG, WebP, BMP, GIF or TIFF), folders, lists (.txt, one path per line), or data
-    /// set indices (from 0, in byte order of the file names); with --to, tar shards, folders and lists.
-    #[arg(required = true, allow_negative_numbers = true)]
+    /// Photos (JPEG, PNG, WebP, BMP, GIF or TIFF), folders, lists (.txt, one path per line), - for an
+    /// image from standard input, or data set indices (from 0, in byte order of the file names); with
+    /// --to, tar shards, folders and lists.
+    #[arg(required_unless_present = "list", allow_negative_numbers = true)]
     what: Vec<PathBuf>,
+    /// Also predict the paths in this file, one per line; - reads them from standard input.
+    #[arg(long, value_name = "FILE", conflicts_with = "to")]
+    list: Option<PathBuf>,
     /// Network, by name or card; repeat to average several. [default: pretrained-both]
     #[arg(long)]
     model: Vec<String>,
@@ -38,7 +46,7 @@ pub struct Args {
     /// of the photos.
     #[arg(long, value_name = "FOLDER", conflicts_with = "aligned")]
     draw: Option<PathBuf>,
-    /// Write an HTML page of all faces, sortable by age, gender and confidence.
+    /// Write an HTML page of all faces, to sort and filter; each links to its photo.
     #[arg(long, value_name = "FILE", conflicts_with = "aligned")]
     html: Option<PathBuf>,
     /// Write a CSV file with one row per face: path, box, score, gender, age and more. Files
@@ -63,18 +71,21 @@ pub struct Args {
     /// Include subfolders.
     #[arg(long)]
     recursive: bool,
+    /// Device: auto, cpu, cuda, or cuda:1 for the second GPU.
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// Use synthetic faces for data set indices; a network is trained on them first, for minutes.
+    #[arg(long)]
+    synthetic: bool,
     /// Print one JSON object per image, one per line.
     #[arg(long)]
     json: bool,
 }
 
 impl Args {
-    fn predictor(&self) -> Result<Predictor> {
+    fn predictor(&self, device: Device) -> Result<Predictor> {
         let names: Vec<&str> = self.model.iter().map(String::as_str).collect();
-        match names.is_empty() {
-            true => Predictor::pretrained(),
-            false => Predictor::open(&names),
-        }
+        Predictor::open_on(if names.is_empty() { &[DEFAULT_MODEL] } else { &names }, device)
     }
 
     fn detector(&self) -> Result<Detector> {
@@ -92,7 +103,8 @@ impl Args {
 
     /// Checks all outputs before any work, and returns where each photo is drawn.
     fn outputs<'a>(&self, files: &'a [PathBuf]) -> Result<HashMap<&'a Path, PathBuf>> {
-        let inputs = files.iter().chain(&self.what).cloned();
+        let named = self.what.iter().chain(&self.list).filter(|path| !is_stdin(path));
+        let inputs = files.iter().chain(named).cloned();
         let inputs = inputs.chain(self.model.iter().map(PathBuf::from)).collect();
         let mut outputs = Outputs::new(inputs, self.force);
         if let Some(path) = &self.csv {
@@ -127,9 +139,11 @@ impl Args {
             Ok(table) => table,
             Err(error) => return vec![error],
         };
-        let csv = self.csv.as_ref().map(|path| table.write_csv(path));
-        let parquet = self.parquet.as_ref().map(|path| table.write_parquet(path));
-        csv.into_iter().chain(parquet).filter_map(Result::err).collect()
+        let csv = self.csv.as_ref().map(|path| (path, table.write_csv(path)));
+        let parquet = self.parquet.as_ref().map(|path| (path, table.write_parquet(path)));
+        let rows = counted(table.height(), "row");
+        let written = csv.into_iter().chain(parquet);
+        written.filter_map(|(path, written)| reported(path, written, &rows).err()).collect()
     }
 }
 
@@ -145,6 +159,16 @@ fn headings() -> Result<Vec<String>> {
     Ok(before.map(str::to_owned).chain(now.iter().cloned()).collect())
 }
 
+/// Says what was written where, unless that failed.
+fn reported(path: &Path, written: Result<()>, what: &str) -> Result<()> {
+    written.inspect(|()| note!("wrote {}: {what}", escape::path(path)))
+}
+
+/// `8 faces in 2 photos`.
+fn faces_in(faces: usize, photos: usize) -> String {
+    format!("{} in {}", counted(faces, "face"), counted(photos, "photo"))
+}
+
 /// Fails if an output could not be written, or standard output. The others have been written.
 fn written(failed: Vec<Error>) -> Result<()> {
     let mut failed = failed.into_iter();
@@ -153,52 +177,42 @@ fn written(failed: Vec<Error>) -> Result<()> {
     first.map_or(Ok(()), Err)
 }
 
-/// A line of `--json` for an aligned crop.
-#[derive(Serialize)]
-struct Line<'a> {
-    path: &'a str,
-    #[serde(flatten)]
-    face: &'a FacePrediction,
-}
-
-/// A line of `--json` for a file that could not be read.
-#[derive(Serialize)]
-struct Unread<'a> {
-    path: &'a str,
-    error: String,
-}
-
 pub fn run(args: &Args) -> Result<()> {
+    let device = device_named(&args.device)?;
     if let Some(to) = &args.to {
-        return shards(args, to);
+        return shards(args, device, to);
     }
     let by_index: Option<Vec<i64>> = args.what.iter().map(|path| index(path)).collect();
     if let Some(indices) = by_index
         && args.model.is_empty()
+        && args.list.is_none()
     {
         ensure!(
             !args.table() && args.html.is_none() && args.draw.is_none(),
             "--csv, --parquet, --html and --draw work with paths, not with data set indices"
         );
-        return all_predicted(labelled(&indices, args.json)?, indices.len());
+        return all_predicted(labelled(args, device, &indices)?, indices.len());
     }
-    let mut found = picture_files(&args.what, args.recursive);
+    ensure!(!args.synthetic, "--synthetic works with data set indices, not with paths");
+    let mut inputs = Inputs::new(&args.what, args.list.as_deref(), args.recursive)?;
+    let found = &mut inputs.found;
     for path in found.files.extract_if(.., |path| index(path).is_some()) {
         let error =
             Error::msg("no such file (data set indices can't be combined with paths or --model)");
         found.errors.push((path, error));
     }
+    let found = &inputs.found;
     let drawings = args.outputs(&found.files)?;
-    let predictor = args.predictor()?;
-    let PictureFiles { files, errors } = &found;
-    for (path, error) in errors {
-        print_unread(path, error, args.json)?;
+    let predictor = args.predictor(device)?;
+    for (path, error) in &found.errors {
+        printed::unread(path, error, args.json)?;
     }
     let wrong = match args.aligned {
-        true => aligned(args, &predictor, &found)?,
-        false => photos(args, &predictor, &found, &drawings)?,
+        true => aligned(args, &predictor, &inputs)?,
+        false => photos(args, &predictor, &inputs, &drawings)?,
     };
-    all_predicted(wrong + errors.len(), files.len() + errors.len())
+    let errors = found.errors.len();
+    all_predicted(wrong + errors, found.files.len() + errors)
 }
 
 /// Parses a data set index: a number that is not an existing file.
@@ -207,11 +221,15 @@ fn index(path: &Path) -> Option<i64> {
 }
 
 /// Predicts the images at data set indices, and returns how many failed.
-fn labelled(indices: &[i64], json: bool) -> Result<usize> {
-    let faces = Faces::open()?;
+fn labelled(args: &Args, device: Device, indices: &[i64]) -> Result<usize> {
+    let (faces, json) = (data_set(None, args.synthetic)?, args.json);
+    let open = || match faces.is_synthetic() {
+        true => Predictor::suited(&faces),
+        false => args.predictor(device),
+    };
     // On synthetic faces this may train a network, so skip it if no index is valid.
     let inside = indices.iter().any(|index| faces.index(*index).is_ok());
-    let predictor = inside.then(|| Predictor::suited(&faces)).transpose()?;
+    let predictor = inside.then(open).transpose()?;
     let predict = |index| {
         faces.index(index)?;
         predictor.as_ref().context("no index is in the data set")?.predict_index(&faces, index)
@@ -223,7 +241,7 @@ fn labelled(indices: &[i64], json: bool) -> Result<usize> {
             Ok(prediction) => out!("{prediction}")?,
             Err(error) => {
                 wrong += 1;
-                print_unread(Path::new(&index.to_string()), &error, json)?;
+                printed::unread(Path::new(&index.to_string()), &error, json)?;
             }
         }
     }
@@ -236,7 +254,9 @@ fn all_predicted(wrong: usize, all: usize) -> Result<()> {
 }
 
 /// Predicts this process's share of the shards.
-fn shards(args: &Args, to: &Path) -> Result<()> {
+fn shards(args: &Args, device: Device, to: &Path) -> Result<()> {
+    let piped = args.what.iter().any(|path| is_stdin(path));
+    ensure!(!piped, "--to works with files, not with standard input");
     let share = args.shard.clone().map_or_else(Share::from_env, Ok)?;
     let all = Shard::find(&args.what, args.recursive)?;
     let n = all.len();
@@ -245,7 +265,7 @@ fn shards(args: &Args, to: &Path) -> Result<()> {
         note!("{share}: {} of {n} shards", own.len());
     }
     let detector = if args.aligned { None } else { Some(args.detector()?) };
-    let report = predict_shards(&args.predictor()?, detector.as_ref(), &own, to, args.force)?;
+    let report = predict_shards(&args.predictor(device)?, detector.as_ref(), &own, to, args.force)?;
     note!("{report}");
     let failed = report.failed.len();
     ensure!(failed == 0, "{failed} of {} shards failed, see above", own.len());
@@ -253,22 +273,24 @@ fn shards(args: &Args, to: &Path) -> Result<()> {
 }
 
 /// The answers for a table that are known before predicting: paths that name no image.
-fn unread<T>(args: &Args, found: &PictureFiles) -> Answers<T> {
-    let errors = found.errors.iter().filter(|_| args.table());
+fn unread<T>(args: &Args, inputs: &Inputs) -> Answers<T> {
+    let errors = inputs.found.errors.iter().filter(|_| args.table());
     let copied = |error: &Error| Error::msg(format!("{error:#}"));
-    errors.map(|(path, error)| (escape::path_in_table(path), Err(copied(error)))).collect()
+    errors.map(|(path, error)| (in_table(path), Err(copied(error)))).collect()
 }
 
 /// Predicts all faces in photos, and returns how many photos could not be read.
 fn photos(
     args: &Args,
     predictor: &Predictor,
-    found: &PictureFiles,
+    inputs: &Inputs,
     drawings: &HashMap<&Path, PathBuf>,
 ) -> Result<usize> {
     let detector = args.detector()?;
     let (mut wrong, mut empty) = (0, 0);
-    let (mut gallery, mut all, mut failed) = (Gallery::default(), unread(args, found), vec![]);
+    let (found, mut drawn_photos, mut drawn_faces) = (&inputs.found, 0, 0);
+    let mut gallery = Gallery::new(args.html.as_deref());
+    let (mut all, mut failed) = (unread(args, inputs), vec![]);
     let mut printed = Ok(());
     found.errors.iter().for_each(|(path, error)| gallery.add_unread(path, error));
     let progress = Progress::new("predicting photos", found.files.len());
@@ -277,16 +299,27 @@ fn photos(
             // A drawing that fails does not cost the answer.
             let drawing = drawings.get(photo.path.as_path());
             let drawn = drawing.map_or(Ok(()), |path| plot::photo(photo)?.save(path));
-            let tiles = if args.html.is_some() { Gallery::tiles(photo) } else { Ok(vec![]) };
+            let tiles = match args.html {
+                Some(_) => gallery.tiles(photo, inputs.shown(&photo.path)),
+                None => Ok(vec![]),
+            };
             progress.step()?;
             Ok((tiles, drawn))
         })?;
         for (path, photo) in some.iter().zip(photos) {
+            let path = inputs.shown(path);
             let answer = match photo {
-                Ok((photo, (tiles, drawn))) => {
+                Ok((mut photo, (tiles, drawn))) => {
+                    photo.path = path.to_owned();
                     empty += usize::from(photo.faces.is_empty());
-                    printed = printed.and_then(|()| print_photo(&photo, args.json));
-                    failed.extend(drawn.err());
+                    printed = printed.and_then(|()| printed::photo(&photo, args.json));
+                    match drawn {
+                        Ok(()) => {
+                            drawn_photos += 1;
+                            drawn_faces += photo.faces.len();
+                        }
+                        Err(error) => failed.push(error),
+                    }
                     match tiles {
                         Ok(tiles) => gallery.add(tiles),
                         Err(error) => gallery.add_unread(path, &error),
@@ -296,69 +329,44 @@ fn photos(
                 Err(error) => {
                     wrong += 1;
                     gallery.add_unread(path, &error);
-                    printed = printed.and_then(|()| print_unread(path, &error, args.json));
+                    printed = printed.and_then(|()| printed::unread(path, &error, args.json));
                     Err(error)
                 }
             };
-            all.extend(args.table().then(|| (escape::path_in_table(path), answer)));
+            all.extend(args.table().then(|| (in_table(path), answer)));
         }
     }
     failed.extend(printed.err());
     // The tables first: they hold the numbers.
     failed.extend(args.write(|| photo_table(all)));
-    failed.extend(args.html.as_ref().and_then(|path| gallery.write(path).err()));
+    if let Some(path) = &args.html {
+        let what = faces_in(gallery.faces(), gallery.photos());
+        failed.extend(reported(path, gallery.write(path), &what).err());
+    }
+    if let Some(folder) = &args.draw {
+        let _ = reported(folder, Ok(()), &faces_in(drawn_faces, drawn_photos));
+    }
     if empty > 0 && !args.json {
         note!("note: if the images are aligned crops, use --aligned");
     }
     written(failed).map(|()| wrong)
 }
 
-fn print_photo(photo: &Photo, json: bool) -> Result<()> {
-    if json {
-        print_json(photo)?;
-    } else if photo.faces.is_empty() {
-        note!("{}: no face found", escape::path(&photo.path));
-    } else {
-        return photo.faces.iter().try_for_each(|face| print_face(&photo.path, face));
-    }
-    Ok(())
-}
-
-fn print_unread(path: &Path, error: &Error, json: bool) -> Result<()> {
-    let error = format!("{error:#}");
-    match json {
-        true => print_json(&Unread { path: &path.display().to_string(), error })?,
-        false => note!("{}: error: {}", escape::path(path), escape::line(&error)),
-    }
-    Ok(())
-}
-
-fn print_face(path: &Path, face: &PhotoFace) -> Result<()> {
-    let [x, y, width, height] = face.bounds;
-    out!("{} [{x:.0},{y:.0} {width:.0}x{height:.0}]: {face}", escape::path(path))
-}
-
-fn print_chip(path: &Path, face: &FacePrediction, json: bool) -> Result<()> {
-    match json {
-        true => print_json(&Line { path: &path.display().to_string(), face })?,
-        false => out!("{}: {face}", escape::path(path))?,
-    }
-    Ok(())
-}
-
 /// Predicts aligned crops, and returns how many failed.
-fn aligned(args: &Args, predictor: &Predictor, found: &PictureFiles) -> Result<usize> {
-    let (mut wrong, mut all, mut printed) = (0, unread(args, found), Ok(()));
+fn aligned(args: &Args, predictor: &Predictor, inputs: &Inputs) -> Result<usize> {
+    let (found, mut printed) = (&inputs.found, Ok(()));
+    let (mut wrong, mut all) = (0, unread(args, inputs));
     let progress = Progress::new("predicting images", found.files.len());
     // Large enough to keep every core busy, small enough to print lines early.
     for some in found.files.chunks(2048) {
         for (path, face) in some.iter().zip(predictor.predict_files(some)?) {
+            let path = inputs.shown(path);
             wrong += usize::from(face.is_err());
             printed = printed.and_then(|()| match &face {
-                Ok(face) => print_chip(path, face, args.json),
-                Err(error) => print_unread(path, error, args.json),
+                Ok(face) => printed::chip(path, face, args.json),
+                Err(error) => printed::unread(path, error, args.json),
             });
-            all.extend(args.table().then(|| (escape::path_in_table(path), face)));
+            all.extend(args.table().then(|| (in_table(path), face)));
             progress.step()?;
         }
     }
