@@ -150,10 +150,17 @@ impl ModelStore {
         );
         // Of the path of a card, its name.
         let written = Path::new(name).file_stem().and_then(|stem| stem.to_str()).unwrap_or(name);
+        // Runs are many; only their number is told beside the others.
+        let shipped = self.pretrained();
+        let named = if shipped.is_empty() { &known } else { &shipped };
         bail!(
-            "there is no model {name} in {}; there are: {}{}",
+            "there is no model {name} in {}; there are: {}{}{}",
             self.folder.display(),
-            names(&known),
+            names(named),
+            match known.len() - named.len() {
+                0 => String::new(),
+                runs => format!(", and {runs} trained here"),
+            },
             did_you_mean(written, known.iter().map(|model| model.name.as_str()))
         )
     }

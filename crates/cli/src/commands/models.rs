@@ -49,7 +49,7 @@ struct Measured {
 }
 
 impl Line {
-    fn new(model: &Model) -> Self {
+    fn new(model: &Model, shipped: bool) -> Self {
         let Model { name, path, card } = model;
         let rows = PublishedResults::new(std::slice::from_ref(model));
         let published = rows.rows().iter().map(|row| Measured {
@@ -63,7 +63,7 @@ impl Line {
         });
         Self {
             name: name.clone(),
-            default: name == DEFAULT_MODEL,
+            default: shipped && name == DEFAULT_MODEL,
             predicts: card.task.heads().iter().map(|task| task.name()).collect(),
             input: card.net.input(),
             parameters: card.parameters,
@@ -101,7 +101,9 @@ const HEADING: [&str; 8] =
 
 pub fn run(args: &Args) -> Result<()> {
     let store = ModelStore::default();
-    let lines: Vec<Line> = store.all().iter().map(Line::new).collect();
+    let shipped = store.pretrained().len(); // they come first, and count where a run has the same name
+    let lines = store.all().into_iter().enumerate();
+    let lines: Vec<Line> = lines.map(|(i, model)| Line::new(&model, i < shipped)).collect();
     if args.json {
         return lines.iter().try_for_each(super::print_json);
     }
