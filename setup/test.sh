@@ -51,6 +51,8 @@ cargo test --locked --lib --bins --tests --benches --no-run --quiet
 cargo build --locked --profile test --examples --quiet # tests/examples.rs runs them
 step "unit and integration tests"
 cargo test --locked --quiet --lib --bins --tests --no-fail-fast
+step "the server, compiled apart"
+cargo test --locked --quiet -p ror-serve
 step "the C++ shim under AddressSanitizer"
 status=0
 crates/c10d/sanitize/run.sh "$root/.libtorch" target/shim-sanitized || status=$?

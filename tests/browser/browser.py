@@ -88,14 +88,14 @@ class Browser(Running):
     asked for, `data:` ones included.
     """
 
-    def __init__(self, width: int = 1280, height: int = 900):
+    def __init__(self, width: int = 1280, height: int = 900, switches: tuple[str, ...] = ()):
         chosen = os.environ.get("CHROMIUM")
         program = next(filter(None, map(shutil.which, [chosen] if chosen else NAMES)), None)
         if not program:
             raise NotFound(f"no Chromium: {chosen or ', '.join(NAMES)}")
         self.profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self.log = open(Path(self.profile.name) / "log", "w+")
-        command = [program, f"--user-data-dir={self.profile.name}", *SWITCHES, "about:blank"]
+        command = [program, f"--user-data-dir={self.profile.name}", *SWITCHES, *switches, "about:blank"]
         if os.geteuid() == 0:
             command.insert(1, "--no-sandbox")  # as root it starts only without one
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, start_new_session=True)

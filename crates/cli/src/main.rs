@@ -11,7 +11,7 @@ use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use commands::{
-    ablate, completions, data, evaluate, export, lineage, models, predict, protocols, results,
+    ablate, completions, data, evaluate, export, lineage, models, predict, protocols, results, serve,
     train, visualize, worker,
 };
 
@@ -39,6 +39,8 @@ enum Command {
     Predict(predict::Args),
     /// List the networks: what each predicts, its size, training data and published results.
     Models(models::Args),
+    /// Serve a page and an HTTP API that predict photos and the camera's images.
+    Serve(serve::Args),
     /// Export a network to a folder for Python: for Hugging Face's loader, or as ONNX.
     Export(export::Args),
     /// Check the shipped networks for train/test leakage.
@@ -81,6 +83,7 @@ fn run(command: Command) -> Result<()> {
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Predict(args) => predict::run(&args),
         Command::Models(args) => models::run(&args),
+        Command::Serve(args) => serve::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Lineage => lineage::run(),
         Command::Results(args) => results::run(&args),

@@ -84,6 +84,7 @@ pub mod predict;
 mod printed;
 pub mod protocols;
 pub mod results;
+pub mod serve;
 pub mod train;
 pub mod visualize;
 pub mod worker;
