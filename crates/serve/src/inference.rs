@@ -20,8 +20,8 @@ use archive::room_for;
 use crate::counts::{Counts, Outcome};
 use crate::queue::{Answer, Job, Queue};
 
-/// How many images a thread predicts together.
-const TOGETHER: usize = 8;
+/// How many aligned crops a thread predicts together.
+const TOGETHER: usize = 32;
 /// How long an image may wait.
 const MOST_WAITED: Duration = Duration::from_secs(60);
 
@@ -44,12 +44,13 @@ fn json(value: &impl Serialize) -> Result<String> {
     Ok(escape::json(&serde_json::to_string(value)?))
 }
 
+/// An image's JSON and number of faces, or why it has none.
+type Answered = Result<(String, usize), (Outcome, Error)>;
+
 /// The answer for an image without predictions.
-fn failed(outcome: Outcome, path: &str, error: &Error) -> Answer {
+fn unread(path: &str, error: &Error) -> String {
     let error = format!("{error:#}");
-    // Two strings always have a JSON.
-    let json = json(&Unread { path, error }).unwrap_or_default();
-    Answer { outcome, json }
+    json(&Unread { path, error }).unwrap_or_default() // two strings always have a JSON
 }
 
 /// Starts a thread per core, or one for a GPU. They end when the queue is closed and empty.
@@ -88,78 +89,81 @@ struct Thread<'a> {
     counts: &'a Counts,
 }
 
-/// An image whose faces are not predicted yet.
-enum Found {
-    Photo(Seen),
-    Crop,
-}
-
 impl Thread<'_> {
-    /// Answers images, whose faces the networks predict together.
+    /// Answers images, a photo or several crops, and counts them.
     fn answer(&self, jobs: Vec<Job>) {
-        let (mut inputs, mut found) = (vec![], vec![]);
-        // Nobody waits for what is closed.
+        // Nobody waits for the others any more.
         let jobs: Vec<Job> = jobs.into_iter().filter(|job| !job.reply.is_closed()).collect();
-        for job in &jobs {
-            let own = match job.since.elapsed() > MOST_WAITED {
-                true => Err((Outcome::Failed, late())),
-                false => self.find(job).map_err(|error| (Outcome::Unread, error)),
-            };
-            found.push(own.map(|(found, own)| {
-                let n = own.len();
-                inputs.extend(own.into_iter().map(Ok));
-                (found, n)
-            }));
+        let (late, jobs): (Vec<Job>, _) =
+            jobs.into_iter().partition(|job| job.since.elapsed() > MOST_WAITED);
+        for job in late {
+            self.send(job, Err((Outcome::Failed, late_error())));
         }
-        self.counts.batch();
-        let predicted = without_panic(|| self.networks.predict_decoded(inputs));
-        let mut predicted = predicted.map(Vec::into_iter);
-        for (job, found) in jobs.into_iter().zip(found) {
-            let path = &job.path;
-            let (answer, faces) = match (found, &mut predicted) {
-                (Err((outcome, error)), _) => (failed(outcome, path, &error), 0),
-                (Ok(_), Err(error)) => (failed(Outcome::Failed, path, error), 0),
-                (Ok((found, n)), Ok(predicted)) => {
-                    let faces = predicted.by_ref().take(n).collect::<Result<Vec<_>>>();
-                    match faces.and_then(|faces| written(path, found, faces)) {
-                        Ok(json) => (Answer { outcome: Outcome::Predicted, json }, n),
-                        Err(error) => (failed(Outcome::Failed, path, &error), 0),
-                    }
-                }
-            };
-            self.counts.image(answer.outcome, faces);
-            // Freed before the answer is sent, so that the next request finds room.
-            drop(job.held);
-            let _ = job.reply.send(answer); // who waited may be gone
+        let (crops, photos): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.aligned);
+        for job in photos {
+            let answer = self.photo(&job);
+            self.send(job, answer);
+        }
+        if !crops.is_empty() {
+            let answers = self.crops(&crops);
+            crops.into_iter().zip(answers).for_each(|(job, answer)| self.send(job, answer));
         }
     }
 
-    /// Decodes an image and finds its faces. Returns the networks' inputs, one per face.
-    fn find(&self, job: &Job) -> Result<(Found, Vec<Vec<RgbImage>>)> {
+    fn send(&self, job: Job, answer: Answered) {
+        let (outcome, json, faces) = match answer {
+            Ok((json, faces)) => (Outcome::Predicted, json, faces),
+            Err((outcome, error)) => (outcome, unread(&job.path, &error), 0),
+        };
+        self.counts.image(outcome, faces);
+        // Freed before the answer is sent, so that the next request finds room.
+        drop(job.held);
+        let _ = job.reply.send(Answer { outcome, json }); // who waited may be gone
+    }
+
+    /// Predicts the faces in a photo, and no others with them: what is predicted together changes the
+    /// eighth digit, and the answer is to be that of the command line.
+    fn photo(&self, job: &Job) -> Answered {
+        self.counts.batch();
+        let seen = self.decoded(job).and_then(|picture| {
+            without_panic(|| {
+                let mut seen = Seen::new(&self.detector, &picture)?;
+                let chips = std::mem::take(&mut seen.chips);
+                Ok((seen, chips))
+            })
+        });
+        let (seen, chips) = seen.map_err(|error| (Outcome::Unread, error))?;
+        let faces = without_panic(|| self.networks.predict(&chips));
+        let json = faces.and_then(|faces| json(&seen.with(Path::new(&job.path), faces)));
+        Ok((json.map_err(|error| (Outcome::Failed, error))?, chips.len()))
+    }
+
+    /// Predicts aligned crops together.
+    fn crops(&self, jobs: &[Job]) -> Vec<Answered> {
+        self.counts.batch();
+        let inputs = jobs.iter().map(|job| self.networks.inputs(&self.decoded(job)?)).collect();
+        let faces = match without_panic(|| self.networks.predict_decoded(inputs)) {
+            Ok(faces) => faces,
+            Err(error) => {
+                let error = || anyhow!("{error:#}");
+                return jobs.iter().map(|_| Err((Outcome::Failed, error()))).collect();
+            }
+        };
+        let answers = jobs.iter().zip(faces).map(|(job, face)| {
+            let face = face.map_err(|error| (Outcome::Unread, error))?;
+            let json = json(&Line { path: &job.path, face: &face });
+            Ok((json.map_err(|error| (Outcome::Failed, error))?, 1))
+        });
+        answers.collect()
+    }
+
+    fn decoded(&self, job: &Job) -> Result<RgbImage> {
         let _taken = room_for(self.room, &job.image)?;
-        let picture = decode(&job.image)?;
-        if job.aligned {
-            return Ok((Found::Crop, vec![self.networks.inputs(&picture)?]));
-        }
-        let mut seen = without_panic(|| Seen::new(&self.detector, &picture))?;
-        let chips = std::mem::take(&mut seen.chips);
-        let inputs = chips.iter().map(|chip| self.networks.inputs(chip));
-        Ok((Found::Photo(seen), inputs.collect::<Result<_>>()?))
+        decode(&job.image)
     }
 }
 
-fn late() -> Error {
+fn late_error() -> Error {
     let seconds = MOST_WAITED.as_secs();
     anyhow!("the image waited for more than {seconds} seconds: try again later")
-}
-
-/// Writes an answer as `predict --json` does.
-fn written(path: &str, found: Found, faces: Vec<FacePrediction>) -> Result<String> {
-    match found {
-        Found::Photo(seen) => json(&seen.with(Path::new(path), faces)),
-        Found::Crop => {
-            let face = faces.first().ok_or_else(|| anyhow!("no prediction for the image"))?;
-            json(&Line { path, face })
-        }
-    }
 }

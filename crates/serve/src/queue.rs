@@ -69,13 +69,14 @@ impl Queue {
         fits
     }
 
-    /// Waits for images and returns the oldest: this thread's share of those that wait, at most
-    /// `most`. Returns `None` once the queue is closed and empty.
+    /// Waits for images and returns the oldest: a photo, or this thread's share of the aligned crops
+    /// that are next, at most `most`. Returns `None` once the queue is closed and empty.
     pub fn take(&self, most: usize, threads: usize) -> Option<Vec<Job>> {
         let idle = |state: &mut State| state.jobs.is_empty() && !state.closed;
         let state = self.changed.wait_while(self.state(), idle);
         let mut state = state.unwrap_or_else(PoisonError::into_inner);
-        let share = state.jobs.len().div_ceil(threads).min(most);
+        let crops = state.jobs.iter().take_while(|job| job.aligned).count();
+        let share = crops.div_ceil(threads).min(most).max(1).min(state.jobs.len());
         let jobs: Vec<Job> = state.jobs.drain(..share).collect();
         (!jobs.is_empty()).then_some(jobs)
     }
@@ -97,33 +98,37 @@ mod tests {
     use super::*;
     use crate::budget::Budget;
 
-    fn jobs(names: &[&str]) -> Vec<Job> {
+    /// A job per letter; capital ones are photos.
+    fn jobs(names: &str) -> Vec<Job> {
         let held = Arc::new(Budget::of(1).hold());
-        let one = |name: &&str| Job {
-            path: (*name).to_owned(),
+        let one = |name: char| Job {
+            path: name.to_string(),
             image: Bytes::new(),
-            aligned: false,
+            aligned: name.is_lowercase(),
             since: Instant::now(),
             reply: oneshot::channel().0,
             held: Arc::clone(&held),
         };
-        names.iter().map(one).collect()
+        names.chars().map(one).collect()
     }
 
     #[test]
-    fn requests_enter_whole_and_leave_in_order_in_equal_shares() {
-        let queue = Queue::of(5);
-        assert!(queue.put(jobs(&["a", "b", "c"])));
-        assert!(!queue.put(jobs(&["d", "e", "f"])) && queue.len() == 3);
-        assert!(queue.put(jobs(&["d", "e"])));
-        let names = |jobs: Option<Vec<Job>>| {
-            jobs.map(|jobs| jobs.into_iter().map(|job| job.path).collect::<String>())
+    fn requests_enter_whole_and_leave_in_order_photos_alone() {
+        let queue = Queue::of(8);
+        assert!(queue.put(jobs("abcPQ")));
+        assert!(!queue.put(jobs("defg")) && queue.len() == 5);
+        assert!(queue.put(jobs("def")));
+        let take = |most, threads| {
+            let jobs = queue.take(most, threads)?;
+            Some(jobs.into_iter().map(|job| job.path).collect::<String>())
         };
-        assert_eq!(names(queue.take(8, 2)).as_deref(), Some("abc"));
+        for (most, threads, names) in [(8, 2, "ab"), (8, 2, "c"), (8, 2, "P"), (8, 1, "Q")] {
+            assert_eq!(take(most, threads).as_deref(), Some(names));
+        }
         queue.close();
-        assert!(!queue.put(jobs(&["g"])));
-        assert_eq!(names(queue.take(1, 1)).as_deref(), Some("d"));
-        assert_eq!(names(queue.take(8, 2)).as_deref(), Some("e"));
-        assert_eq!(names(queue.take(8, 2)), None);
+        assert!(!queue.put(jobs("g")));
+        assert_eq!(take(2, 1).as_deref(), Some("de"));
+        assert_eq!(take(2, 1).as_deref(), Some("f"));
+        assert_eq!(take(2, 1), None);
     }
 }

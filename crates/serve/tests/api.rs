@@ -22,6 +22,34 @@ fn images() -> (TempDir, Vec<(String, Vec<u8>)>) {
     (place, images)
 }
 
+/// Whether photos are answered with the same bytes. The numbers of crops that are predicted together
+/// may differ in the last digits of f32, and more where the processor has bf16.
+fn is_same(answer: &str, line: &str, options: &[&str]) -> bool {
+    let of = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    if options.is_empty() { answer == line } else { is_near(&of(answer), &of(line)) }
+}
+
+fn is_near(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(a), Value::Number(b)) => {
+            let (a, b) = (a.as_f64().unwrap(), b.as_f64().unwrap());
+            (a - b).abs() < if has_bf16() { 0.05 + 0.05 * b.abs() } else { 1e-5 + 1e-5 * b.abs() }
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_near(a, b))
+        }
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len()
+                && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| is_near(a, b)))
+        }
+        _ => one == other,
+    }
+}
+
+fn has_bf16() -> bool {
+    std::fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| text.contains("avx512_bf16"))
+}
+
 #[test]
 fn answers_are_those_of_the_command_line() {
     let (place, images) = images();
@@ -31,19 +59,21 @@ fn answers_are_those_of_the_command_line() {
         let lines = command_line(place.path(), options, &names);
         let answer = server.predict_form(query, &images);
         assert_eq!(answer.status, 200, "{}", answer.body);
-        assert_eq!(answer.body, format!("[{}]", lines.join(",")), "{query}");
+        let whole = format!("[{}]", lines.join(","));
+        assert!(is_same(&answer.body, &whole, options), "{query}: {} {whole}", answer.body);
         for ((name, bytes), line) in images.iter().zip(&lines) {
             let answer = server.send("POST", &format!("/v1/predict{query}"), "", bytes);
             let own: Value = serde_json::from_str(line).unwrap();
             assert_eq!(answer.status, if own.get("error").is_some() { 422 } else { 200 }, "{name}");
             // A body has no name.
             let path = serde_json::to_string(name).unwrap();
-            assert_eq!(answer.body, line.replacen(&path, "\"\"", 1), "{name}");
+            let line = line.replacen(&path, "\"\"", 1);
+            assert!(is_same(&answer.body, &line, options), "{name}: {} {line}", answer.body);
         }
     }
 }
 
-/// Images that wait are predicted together, which must not change a digit.
+/// Photos that wait must not change each other's digits.
 #[test]
 fn answers_do_not_depend_on_what_else_is_asked() {
     let (server, photos) = (Running::start(&[]), photos());
@@ -64,7 +94,7 @@ fn answers_do_not_depend_on_what_else_is_asked() {
     let predicted = count("ror_images_total{outcome=\"predicted\"}");
     let unread = count("ror_images_total{outcome=\"unread\"}");
     assert_eq!(predicted + unread, 7 * photos.len());
-    assert!(count("ror_batches_total") < 7 * photos.len(), "none were predicted together");
+    assert_eq!(count("ror_batches_total"), 7 * photos.len());
     assert_eq!(count("ror_answers_total{status=\"200\"}"), predicted);
     assert_eq!(count("ror_predict_seconds_count"), 7 * photos.len());
     assert_eq!((count("ror_waiting_images"), count("ror_held_bytes")), (0, 0));
@@ -75,6 +105,17 @@ fn answers_do_not_depend_on_what_else_is_asked() {
         })
         .sum();
     assert_eq!(count("ror_faces_total"), 7 * faces);
+}
+
+#[test]
+fn crops_that_wait_are_predicted_together() {
+    let (server, crop) = (Running::start(&[]), crop());
+    let many = vec![("a.jpg".to_owned(), crop); 200];
+    let answers = server.predict_form("?aligned=true", &many).json();
+    assert!(answers.as_array().unwrap().iter().all(|answer| is_near(answer, &answers[0])));
+    let metrics = server.get("/metrics").body;
+    let batches = metrics.lines().find_map(|line| line.strip_prefix("ror_batches_total ")).unwrap();
+    assert!(batches.parse::<usize>().unwrap() < 50, "{batches} batches of 200 crops");
 }
 
 /// The names of an object's fields, or those that a schema requires.
