@@ -2,6 +2,7 @@
 const LONGEST = 640; // pixels of a frame's longer side
 const IN_FLIGHT = 2; // one frame is on its way while another is predicted
 const REMEMBERED = 20; // frames that an average is over
+const MOST_AHEAD = 400; // milliseconds that a box moves on without an answer
 const MISSED = 3; // frames without a face before its box goes
 let camera = null;
 
@@ -14,29 +15,36 @@ function overlap([x, y, w, h], [x2, y2, w2, h2]) {
 }
 
 /** Gives the faces of a frame to tracks, the best overlaps first, and returns the tracks that go on. */
-function follow(tracks, faces) {
+function follow(tracks, faces, time) {
   const pairs = tracks.flatMap((track) => faces.map((face) => ({ track, face, by: overlap(track.box, face.box) })));
   const used = new Set();
   tracks.forEach((track) => { track.missed += 1; });
   for (const { track, face, by } of pairs.sort((a, b) => b.by - a.by)) {
     if (by < 0.2 || used.has(track) || used.has(face)) continue;
     used.add(track).add(face);
-    average(track, face);
+    average(track, face, time);
   }
   const fresh = faces.filter((face) => !used.has(face));
-  return [...tracks.filter((track) => track.missed <= MISSED), ...fresh.map((face) => average({ frames: 0 }, face))];
+  return [...tracks.filter((track) => track.missed <= MISSED), ...fresh.map((face) => average({ frames: 0, speed: [0, 0] }, face, time))];
 }
 
-/** Adds a face to a track: its numbers are averaged, its box follows quickly. */
-function average(track, face) {
+/** Adds a face of a frame to a track: its numbers are averaged, its box and speed follow quickly. */
+function average(track, face, time) {
   const frames = Math.min(track.frames + 1, REMEMBERED);
   const mean = (old, now, share = 1 / frames) => (frames === 1 ? now : old + share * (now - old));
-  track.box = face.box.map((now, side) => mean(track.box?.[side], now, 0.6));
+  if (frames > 1) {
+    const passed = Math.max(time - track.time, 1);
+    const speed = [0, 1].map((axis) => (face.box[axis] + face.box[axis + 2] / 2 - track.middle[axis]) / passed);
+    track.speed = track.speed.map((old, axis) => mean(old, speed[axis], 0.4));
+  }
+  track.middle = [face.box[0] + face.box[2] / 2, face.box[1] + face.box[3] / 2];
+  const size = [2, 3].map((side) => mean(track.box?.[side], face.box[side], 0.4));
+  track.box = [...track.middle.map((middle, axis) => middle - size[axis] / 2), ...size];
   track.age_range = face.age_range.map((now, side) => mean(track.age_range?.[side], now));
   track.age = mean(track.age, face.age);
   track.female = mean(track.female, face.female);
   track.gender = track.female > 0.5 ? "female" : "male";
-  return Object.assign(track, { frames, missed: 0 });
+  return Object.assign(track, { frames, time, missed: 0 });
 }
 
 async function start() {
@@ -63,6 +71,7 @@ async function start() {
   at("camera").textContent = "Stop the camera";
   at("camera").setAttribute("aria-pressed", "true");
   say("");
+  draw(own);
   for (let n = 0; n < IN_FLIGHT; n += 1) watch(own);
 }
 
@@ -89,8 +98,9 @@ async function watch(own) {
       await pause(1);
     } else if (number > own.shown) {
       own.shown = number; // an answer that was overtaken is not shown
-      own.tracks = follow(own.tracks, answer.faces);
-      draw(own, answer, performance.now() - begin);
+      own.tracks = follow(own.tracks, answer.faces, begin);
+      own.size = [answer.width, answer.height];
+      tell(own, performance.now() - begin);
     }
   }
 }
@@ -106,13 +116,23 @@ async function grab(canvas) {
   return new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.9));
 }
 
-function draw(own, { width, height }, milliseconds) {
+/** Draws the boxes where the faces are by now: an answer is about a frame of the past. */
+function draw(own) {
+  if (camera !== own) return;
+  requestAnimationFrame(() => draw(own));
   const boxes = own.tracks.map((track) => {
-    track.element ??= box(track, width, height);
-    place(track.element, track, width, height, own.mirrored);
+    const passed = Math.min(performance.now() - track.time, MOST_AHEAD);
+    const [x, y, ...size] = track.box;
+    const ahead = [x + passed * track.speed[0], y + passed * track.speed[1], ...size];
+    track.element ??= box(track, ...own.size);
+    place(track.element, { ...track, box: ahead }, ...own.size, own.mirrored);
     return track.element;
   });
-  at("tracks").replaceChildren(...boxes);
+  const shown = [...at("tracks").children];
+  if (boxes.some((made, n) => made !== shown[n]) || boxes.length !== shown.length) at("tracks").replaceChildren(...boxes);
+}
+
+function tell(own, milliseconds) {
   const now = performance.now();
   own.times = [...own.times.filter((time) => now - time < 2000), now];
   const rate = (1000 * (own.times.length - 1)) / Math.max(now - own.times[0], 1);

@@ -46,6 +46,7 @@ async function show(photo, answer) {
   }
   if (!loaded) view.style.aspectRatio = `${answer.width} / ${answer.height}`;
   view.append(...answer.faces.map((face) => box(face, answer.width, answer.height)));
+  figure.classList.toggle("many", answer.faces.length > 2); // room for the words
   if (!answer.faces.length) caption.append(": no face found");
   addRows(photo, loaded && picture);
 }

@@ -48,28 +48,26 @@ async function predict(image) {
 
 /** Makes the box of a face in a photo of this size, in percent of its sides. */
 function box(face, width, height) {
-  const made = element("div", {}, element("span"));
+  const made = element("div", {}, element("span", {}, "", element("span", { className: "range" })));
   place(made, face, width, height);
   return made;
 }
 
 function place(made, face, width, height, mirrored = false) {
-  const [left, top, wide, high] = face.box;
+  const [left, top, wide, tall] = face.box;
   const x = mirrored ? width - left - wide : left;
   const percent = (value, of) => `${(100 * value) / of}%`;
   made.style.left = percent(x, width);
   made.style.top = percent(top, height);
   made.style.width = percent(wide, width);
-  made.style.height = percent(high, height);
+  made.style.height = percent(tall, height);
   made.className = `box ${face.gender}`;
   made.classList.toggle("high", top < 0.08 * height);
   made.classList.toggle("right", x > 0.6 * width);
-  made.firstChild.textContent = words(face);
-}
-
-function words(face) {
+  const [words, range] = made.firstChild.childNodes;
   const [low, high] = face.age_range.map(Math.round);
-  return `${face.gender} ${Math.round(face.age)} (${low}–${high})`;
+  words.data = `${face.gender} ${Math.round(face.age)}`;
+  range.textContent = ` (${low}–${high})`;
 }
 
 // Photos in the order in which they came: {path, answer, figure}.
@@ -78,9 +76,9 @@ const confidence = (face) => Math.max(face.female, 1 - face.female);
 const COLUMNS = [
   { name: "Photo", by: (row) => row.place },
   { name: "Gender", by: (row) => row.face.female },
-  { name: "Confidence", by: (row) => confidence(row.face) },
-  { name: "Age", by: (row) => row.face.age },
-  { name: "Range", by: (row) => row.face.age_range[1] - row.face.age_range[0] },
+  { name: "Confidence", number: true, by: (row) => confidence(row.face) },
+  { name: "Age", number: true, by: (row) => row.face.age },
+  { name: "80 % range", number: true, by: (row) => row.face.age_range[1] - row.face.age_range[0] },
   { name: "Notes", by: (row) => row.face.notes.length },
 ];
 let rows = [];
@@ -92,7 +90,7 @@ for (const column of COLUMNS) {
     sorted = { column, down: sorted.column === column && !sorted.down };
     sort();
   };
-  column.head = element("th", { scope: "col" }, button);
+  column.head = element("th", { scope: "col", className: column.number ? "number" : "" }, button);
   at("head").append(column.head);
 }
 
@@ -108,11 +106,12 @@ function addRows(photo, picture) {
     };
     const small = element("canvas", { width: 48, height: 48 });
     if (picture) small.getContext("2d").drawImage(picture, ...face.box, 0, 0, 48, 48);
-    const number2 = (text) => element("td", { className: "number", textContent: text });
+    const text = (words) => element("td", { textContent: words });
+    const figure = (words) => element("td", { className: "number", textContent: words });
     const [low, high] = face.age_range.map(Math.round);
-    row.line = element("tr", {}, element("td", {}, small, show), element("td", { textContent: face.gender }),
-      number2(`${Math.round(100 * confidence(face))} %`), number2(face.age.toFixed(1)), number2(`${low}–${high}`),
-      element("td", { textContent: face.notes.join(", ") }));
+    row.line = element("tr", {}, element("td", {}, element("div", {}, small, show)), text(face.gender),
+      figure(`${Math.round(100 * confidence(face))} %`), figure(face.age.toFixed(1)), figure(`${low}–${high}`),
+      text(face.notes.join(", ")));
     rows.push(row);
   });
   sort();

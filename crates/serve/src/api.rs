@@ -214,13 +214,22 @@ fn is_aligned(uri: &Uri) -> Result<bool, Refusal> {
 }
 
 /// List the networks in use
-#[utoipa::path(get, path = "/v1/models", responses((status = 200, body = Vec<Model>), (status = 401, body = Error)))]
+#[utoipa::path(
+    get, path = "/v1/models",
+    responses(
+        (status = 200, body = Vec<Model>, description = "The networks"),
+        (status = 401, body = Error, description = "The token is missing or wrong"),
+    )
+)]
 async fn models(State(server): State<Arc<Server>>) -> Response {
     as_json(StatusCode::OK, server.models.clone())
 }
 
 /// Say that the server runs
-#[utoipa::path(get, path = "/healthz", responses((status = 200, body = String, content_type = "text/plain")))]
+#[utoipa::path(
+    get, path = "/healthz",
+    responses((status = 200, body = String, content_type = "text/plain", description = "It runs"))
+)]
 async fn health() -> &'static str {
     "ok\n"
 }
@@ -228,7 +237,10 @@ async fn health() -> &'static str {
 /// Return counts for Prometheus
 #[utoipa::path(
     get, path = "/metrics",
-    responses((status = 200, body = String, content_type = "text/plain"), (status = 401, body = Error))
+    responses(
+        (status = 200, body = String, content_type = "text/plain", description = "The counts"),
+        (status = 401, body = Error, description = "The token is missing or wrong"),
+    )
 )]
 async fn metrics(State(server): State<Arc<Server>>) -> Response {
     let text = server.counts.text(server.queue.len(), server.budget.used());

@@ -152,6 +152,12 @@ fn answers_are_as_described() {
         paths,
         ["/healthz", "/metrics", "/v1/models", "/v1/predict"].map(str::to_owned).into()
     );
+    // OpenAPI requires a description of every response.
+    let operations = description["paths"].as_object().unwrap().values();
+    for operation in operations.flat_map(|methods| methods.as_object().unwrap().values()) {
+        let responses = operation["responses"].as_object().unwrap().values();
+        assert!(responses.clone().all(|one| one["description"].is_string()), "{operation}");
+    }
     assert_eq!(models.json()[0]["task"], "both");
     assert_eq!(
         (server.get("/healthz").status, server.get("/healthz").body.as_str()),
