@@ -123,7 +123,7 @@ def main() -> None:
     options = parser.parse_args()
     photos = {path.name: path.read_bytes() for path in sorted(options.folder.iterdir())}
     peer = {"CARD": MODEL, "PYTHONPATH": str(ROOT / "python"), "ROR_MODELS": str(ROOT / "models")}
-    app = ["-m", "uvicorn", "--app-dir", ROOT / "benches/rivals", "serve:app", "--workers", str(os.cpu_count())]
+    app = ["-m", "uvicorn", "--app-dir", ROOT / "benches/rivals", "serve:app", "--workers", str(os.cpu_count()), "--no-access-log"]
     rows = []
     for _ in range(options.rounds):
         rate, expected = command_line(options.folder)

@@ -35,7 +35,7 @@ use queue::Queue;
 ///
 /// Images are neither stored nor logged. Ctrl+C or SIGTERM ends it once accepted images are answered.
 #[derive(Parser)]
-#[command(name = "ror serve", version)]
+#[command(name = "ror serve", bin_name = "ror serve", version)]
 struct Args {
     /// Address or name to listen on. One that other machines reach needs a token, which is printed,
     /// or taken from ROR_TOKEN.
