@@ -11,8 +11,8 @@ use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use commands::{
-    ablate, completions, data, evaluate, export, lineage, models, predict, protocols, results, serve,
-    train, visualize, worker,
+    ablate, completions, data, evaluate, export, lineage, models, predict, protocols, results,
+    serve, train, visualize, worker,
 };
 
 /// Face age-group and gender estimation with residual networks of residual networks.
