@@ -47,11 +47,11 @@ impl Training {
     /// loss; they are saved with their card below `models/runs/`.
     ///
     /// # Errors
-    /// A recipe or shape that [`Recipe::check`] or [`NetConfig::check`] refuses, outputs that
-    /// are not the task's, a start or teacher that has seen validation or test images, teachers of
-    /// another task, teachers without distillation or the other way round, a rank that
-    /// is lost, images that can't be decoded, a
-    /// loss that is not a number, a folder that can't be written, or the same training running
+    /// A recipe or shape that [`Recipe::check`](crate::train::Recipe::check) or
+    /// [`NetConfig::check`](crate::model::NetConfig::check) refuses, outputs that are not the task's, a
+    /// start or teacher that has seen validation or test images, teachers of another task, teachers
+    /// without distillation or the other way round, a rank that is lost, images that can't be decoded,
+    /// a loss that is not a number, a folder that can't be written, or the same training running
     /// elsewhere.
     pub fn train(&self) -> Result<Trained> {
         self.run(Mode::Train)

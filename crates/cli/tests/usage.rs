@@ -84,8 +84,8 @@ fn bash_completes_commands_options_and_names() {
     for (words, completed) in [
         ("ror pre", "predict"),
         ("ror predict --mod", "--model"),
-        ("ror predict --model both-", "both-32px both-64px"),
-        ("ror export pretrained-a", "pretrained-adults"),
+        ("ror predict --model both-3", "both-32px"),
+        ("ror export groups", "groups-32px"),
         ("ror evaluate --protocol rand", "random-80-10-10"),
     ] {
         let typed = format!(
