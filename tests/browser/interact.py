@@ -11,10 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
-import nbformat
-
 from browser import Wrong, main, until
-from lab import START, Lab
+from lab import START, Lab, write_notebook
 
 CELLS = [
     "let faces = Faces::synthetic(600, 0)?;",
@@ -59,9 +57,7 @@ def run() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         notebook = Path(folder) / "interact.ipynb"
-        spec = {"kernelspec": {"name": "ror", "display_name": "Rust (ror)", "language": "rust"}}
-        cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
-        notebook.write_text(nbformat.writes(nbformat.v4.new_notebook(cells=cells, metadata=spec)))
+        write_notebook(notebook, CELLS)
         with Lab(notebook) as lab:
             look(lab, notebook.name, options.screenshots)
 

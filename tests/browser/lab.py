@@ -18,6 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import nbformat
+
 from browser import Browser, Running, Wrong, main, stop, until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -206,6 +208,13 @@ class Lab(Running):
             time.sleep(1)  # cells get their height when they come into sight
         self.page.screenshot(path)
         self.page.size(WIDTH, HEIGHT)
+
+
+def write_notebook(path: Path, sources: list[str]) -> None:
+    """Writes a notebook of the project's kernel with cells of code."""
+    spec = {"kernelspec": {"name": "ror", "display_name": "Rust (ror)", "language": "rust"}}
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    path.write_text(nbformat.writes(nbformat.v4.new_notebook(cells=cells, metadata=spec)))
 
 
 def expected(notebook: Path) -> list[tuple[int, int]]:

@@ -13,10 +13,8 @@ import random
 import tempfile
 from pathlib import Path
 
-import nbformat
-
 from browser import Wrong, main
-from lab import ROOT, START, Lab
+from lab import ROOT, START, Lab, write_notebook
 
 PARTS = [
     '<img src=x onerror="window.hostile=1" data-hostile>',
@@ -114,10 +112,8 @@ def notebook(folder: Path, names: list[str]) -> Path:
     place = folder / "images"
     place.mkdir()
     write(place, names)
-    spec = {"kernelspec": {"name": "ror", "display_name": "Rust (ror)", "language": "rust"}}
     path = folder / "names.ipynb"
-    sources = [nbformat.v4.new_code_cell(source) for source in cells(place, names)]
-    path.write_text(nbformat.writes(nbformat.v4.new_notebook(cells=sources, metadata=spec)))
+    write_notebook(path, cells(place, names))
     return path
 
 
