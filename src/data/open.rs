@@ -27,18 +27,22 @@ impl Faces {
     /// # Errors
     /// A `$ROR_DATA` that is not a data set, a damaged archive, or a folder that can't be listed.
     pub fn open() -> Result<Self> {
+        Self::find()?.map_or_else(Self::stand_in, Ok)
+    }
+
+    /// Like [`Faces::open`], but `None` where there is no data set.
+    ///
+    /// # Errors
+    /// Those of [`Faces::open`].
+    pub fn find() -> Result<Option<Self>> {
         if let Some(path) = std::env::var_os("ROR_DATA").filter(|path| !path.is_empty()) {
-            return Self::open_at(&path)
+            let faces = Self::open_at(&path);
+            return faces
+                .map(Some)
                 .context("ROR_DATA should be UTKFace.tar.gz or its unpacked folder");
         }
-        let data = paths::data();
-        for name in ["UTKFace.tar.gz", "UTKFace"] {
-            let path = data.join(name);
-            if path.exists() {
-                return Self::open_at(path);
-            }
-        }
-        Self::stand_in()
+        let paths = ["UTKFace.tar.gz", "UTKFace"].map(|name| paths::data().join(name));
+        paths.into_iter().find(|path| path.exists()).map(Self::open_at).transpose()
     }
 
     /// The synthetic faces that [`Faces::open`] returns where there is no data set.

@@ -9,8 +9,7 @@ use anyhow::{Error, Result, anyhow};
 use image::RgbImage;
 use imaging::without_panic;
 use ror::data::decode;
-use ror::predict::{Detector, FacePrediction, Predictor, Seen, Worker};
-use serde::Serialize;
+use ror::predict::{Detector, Predictor, Seen, Worker, crop_json, unread_json};
 use utils::device::device;
 use utils::escape;
 use utils::threads::{Room, in_threads, keep_memory};
@@ -25,33 +24,8 @@ const TOGETHER: usize = 32;
 /// How long an image may wait.
 const MOST_WAITED: Duration = Duration::from_secs(60);
 
-/// A line of `predict --json` for an aligned crop.
-#[derive(Serialize)]
-struct Line<'a> {
-    path: &'a str,
-    #[serde(flatten)]
-    face: &'a FacePrediction,
-}
-
-/// A line of `predict --json` for an image that could not be read.
-#[derive(Serialize)]
-struct Unread<'a> {
-    path: &'a str,
-    error: String,
-}
-
-fn json(value: &impl Serialize) -> Result<String> {
-    Ok(escape::json(&serde_json::to_string(value)?))
-}
-
 /// An image's JSON and number of faces, or why it has none.
 type Answered = Result<(String, usize), (Outcome, Error)>;
-
-/// The answer for an image without predictions.
-fn unread(path: &str, error: &Error) -> String {
-    let error = format!("{error:#}");
-    json(&Unread { path, error }).unwrap_or_default() // two strings always have a JSON
-}
 
 /// Starts a thread per core, or one for a GPU. They end when the queue is closed and empty.
 ///
@@ -113,7 +87,7 @@ impl Thread<'_> {
     fn send(&self, job: Job, answer: Answered) {
         let (outcome, json, faces) = match answer {
             Ok((json, faces)) => (Outcome::Predicted, json, faces),
-            Err((outcome, error)) => (outcome, unread(&job.path, &error), 0),
+            Err((outcome, error)) => (outcome, unread_json(&job.path, &error), 0),
         };
         self.counts.image(outcome, faces);
         // Freed before the answer is sent, so that the next request finds room.
@@ -134,7 +108,7 @@ impl Thread<'_> {
         });
         let (seen, chips) = seen.map_err(|error| (Outcome::Unread, error))?;
         let faces = without_panic(|| self.networks.predict(&chips));
-        let json = faces.and_then(|faces| json(&seen.with(Path::new(&job.path), faces)));
+        let json = faces.and_then(|faces| escape::to_json(&seen.with(Path::new(&job.path), faces)));
         Ok((json.map_err(|error| (Outcome::Failed, error))?, chips.len()))
     }
 
@@ -151,7 +125,7 @@ impl Thread<'_> {
         };
         let answers = jobs.iter().zip(faces).map(|(job, face)| {
             let face = face.map_err(|error| (Outcome::Unread, error))?;
-            let json = json(&Line { path: &job.path, face: &face });
+            let json = crop_json(&job.path, &face);
             Ok((json.map_err(|error| (Outcome::Failed, error))?, 1))
         });
         answers.collect()

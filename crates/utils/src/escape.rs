@@ -8,6 +8,9 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use anyhow::Result;
+use serde::Serialize;
+
 /// How the messages between a notebook's process and its kernel begin. Printed text that contains
 /// it could pass for such a message.
 const MARK: &str = "EVCXR_";
@@ -27,6 +30,14 @@ pub fn lines(text: &str) -> String {
 /// passes for a line of its own.
 pub fn error(error: &anyhow::Error) -> String {
     lines(&format!("{error:#}")).replace('\n', "\n  ")
+}
+
+/// Returns a value as JSON on one line, escaped as [`json`] does.
+///
+/// # Errors
+/// A value that JSON can't hold, such as a map whose keys are not texts.
+pub fn to_json(value: &impl Serialize) -> Result<String> {
+    Ok(json(&serde_json::to_string(value)?))
 }
 
 /// Escapes JSON for a terminal. It stays JSON of the same value.
@@ -121,8 +132,7 @@ mod tests {
     #[test]
     fn json_keeps_its_value_and_an_error_its_indentation() {
         let name = "\u{9b}2J\u{202e}\u{7f}\u{1b}EVCXR_FRONT \"é\"\n";
-        let text = serde_json::to_string(name).unwrap();
-        let shown = json(&text);
+        let shown = to_json(&name).unwrap();
         assert!(shown.is_ascii() || shown.chars().all(|c| !c.is_control() && !is_invisible(c)));
         assert!(!shown.contains(MARK));
         assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), name);
@@ -168,7 +178,7 @@ mod tests {
             for text in &texts[..2] {
                 assert!(!text.chars().any(|c| c.is_control() || is_invisible(c)), "{name:?}");
             }
-            let shown = json(&serde_json::to_string(&name).unwrap());
+            let shown = to_json(&name).unwrap();
             assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), name);
             assert!(!shown.chars().any(|c| c.is_control() || is_invisible(c)), "{name:?}");
             assert!(

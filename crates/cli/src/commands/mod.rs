@@ -4,7 +4,7 @@ use std::fmt::Arguments;
 use std::io::{Write, stdout};
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use ror::data::{Faces, Protocol, Split};
 use serde::Serialize;
@@ -30,7 +30,7 @@ pub fn print(words: Arguments) -> Result<()> {
 
 /// Writes a value as JSON to standard output, on one line.
 pub fn print_json(value: &impl Serialize) -> Result<()> {
-    print(format_args!("{}", escape::json(&serde_json::to_string(value)?)))
+    print(format_args!("{}", escape::to_json(value)?))
 }
 
 /// Writes to standard error. With torchrun, only the first process prints.
@@ -46,17 +46,14 @@ pub fn note(words: Arguments) {
 /// # Errors
 /// No data set. Minutes of work on synthetic faces are only done if somebody asks for them.
 pub fn data_set(data: Option<&Path>, synthetic: bool) -> Result<Faces> {
-    let faces = match data {
-        Some(path) => Faces::open_at(path)?,
-        None if synthetic => Faces::stand_in()?,
-        None => Faces::open()?,
-    };
-    ensure!(
-        synthetic || !faces.is_synthetic(),
-        "there is no data set: put UTKFace.tar.gz into data/ or set ROR_DATA to its path \
-         (data/README.md says how to get it), or use --synthetic for synthetic faces"
-    );
-    Ok(faces)
+    match data {
+        Some(path) => Faces::open_at(path),
+        None if synthetic => Faces::stand_in(),
+        None => Faces::find()?.context(
+            "there is no data set: put UTKFace.tar.gz into data/ or set ROR_DATA to its path \
+             (data/README.md says how to get it), or use --synthetic for synthetic faces",
+        ),
+    }
 }
 
 /// Parses the name of a protocol. The shell completes it, and a misspelled one gets a suggestion.

@@ -3,26 +3,10 @@
 use std::path::Path;
 
 use anyhow::{Error, Result};
-use ror::predict::{FacePrediction, Photo, PhotoFace};
-use serde::Serialize;
+use ror::predict::{FacePrediction, Photo, PhotoFace, crop_json, unread_json};
 use utils::escape;
 
 use super::print_json;
-
-/// A line of `--json` for an aligned crop.
-#[derive(Serialize)]
-struct Line<'a> {
-    path: &'a str,
-    #[serde(flatten)]
-    face: &'a FacePrediction,
-}
-
-/// A line of `--json` for a file that could not be read.
-#[derive(Serialize)]
-struct Unread<'a> {
-    path: &'a str,
-    error: String,
-}
 
 /// Prints the faces of a photo.
 pub fn photo(photo: &Photo, json: bool) -> Result<()> {
@@ -38,10 +22,9 @@ pub fn photo(photo: &Photo, json: bool) -> Result<()> {
 
 /// Prints why a file could not be read.
 pub fn unread(path: &Path, error: &Error, json: bool) -> Result<()> {
-    let error = format!("{error:#}");
     match json {
-        true => print_json(&Unread { path: &path.display().to_string(), error })?,
-        false => note!("{}: error: {}", escape::path(path), escape::line(&error)),
+        true => out!("{}", unread_json(&path.display().to_string(), error))?,
+        false => note!("{}: error: {}", escape::path(path), escape::line(&format!("{error:#}"))),
     }
     Ok(())
 }
@@ -54,8 +37,7 @@ fn face_in(path: &Path, face: &PhotoFace) -> Result<()> {
 /// Prints the prediction for an aligned crop.
 pub fn chip(path: &Path, face: &FacePrediction, json: bool) -> Result<()> {
     match json {
-        true => print_json(&Line { path: &path.display().to_string(), face })?,
-        false => out!("{}: {face}", escape::path(path))?,
+        true => out!("{}", crop_json(&path.display().to_string(), face)?),
+        false => out!("{}: {face}", escape::path(path)),
     }
-    Ok(())
 }
