@@ -18,6 +18,7 @@ const GAP: u32 = 5;
 
 /// Gender as UTKFace labels it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Gender {
     /// Label 0.

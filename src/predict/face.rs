@@ -10,6 +10,7 @@ use crate::task::{Gender, Task};
 
 /// The prediction for one face.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct FacePrediction {
     /// The more likely gender.
     pub gender: Gender,

@@ -23,6 +23,7 @@ use utils::threads::{Room, on_every_core};
 /// [x, y] of the aligned crop), all in the photograph's pixels; `notes`; and the fields of
 /// [`FacePrediction`].
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct PhotoFace {
     /// Left, top, width and height in pixels.
     #[serde(rename = "box")]
@@ -63,9 +64,11 @@ impl fmt::Display for PhotoFace {
 ///
 /// As JSON: `path`, `width`, `height` (upright, pixels), and `faces`.
 #[derive(Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Photo {
     /// Path of the file; JSON has U+FFFD for bytes that are not UTF-8.
     #[serde(serialize_with = "as_text")]
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub path: PathBuf,
     /// Width in pixels.
     pub width: u32,
