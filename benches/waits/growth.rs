@@ -8,9 +8,10 @@ use anyhow::{Context, Result};
 use ror::plotters::prelude::*;
 use synthetic::{population, write_folder};
 
+use crate::bench::Bench;
 use crate::project;
+use crate::table;
 use crate::table::{Measured, fields};
-use crate::{Bench, table};
 
 /// Different synthetic faces on the disk; larger folders name them several times.
 const DIFFERENT: usize = 1_000;

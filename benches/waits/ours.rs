@@ -16,6 +16,7 @@ use ror::store::{Card, ModelStore};
 use ror::tch::{Device, Kind, Tensor};
 use ror::train::{Augment, Recipe};
 
+use crate::project::{files_in, peak_mb, resident_mb};
 use crate::shards;
 use crate::table::{Measured, median};
 
@@ -236,14 +237,6 @@ fn one_rank_on_a_gpu() -> Result<f64> {
 /// As many as a RoR of two blocks a group has: 11 MB in f32.
 const GRADIENT: i64 = 2_736_822;
 
-/// The files in a folder, by name.
-pub fn files_in(folder: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    files.sort_unstable();
-    Ok(files)
-}
-
 /// Faces a photograph, and the mean of what is predicted for them.
 fn what_was_found(photos: &[Photo]) -> [(&'static str, f64); 3] {
     let faces: Vec<_> = photos.iter().flat_map(|photo| &photo.faces).collect();
@@ -265,21 +258,4 @@ fn mean_level(pictures: &Tensor) -> Result<f64> {
         sum += some.sum(Kind::Int64).double_value(&[]);
     }
     Ok(sum / pictures.numel() as f64)
-}
-
-/// A field of /proc/self/status, in MB.
-fn status_mb(field: &str) -> f64 {
-    std::fs::read_to_string("/proc/self/status")
-        .unwrap_or_default()
-        .lines()
-        .find_map(|line| line.strip_prefix(field)?.split_whitespace().next()?.parse::<f64>().ok())
-        .map_or(f64::NAN, |kb| kb / 1024.0)
-}
-
-fn resident_mb() -> f64 {
-    status_mb("VmRSS:")
-}
-
-pub fn peak_mb() -> f64 {
-    status_mb("VmHWM:")
 }

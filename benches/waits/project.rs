@@ -1,4 +1,4 @@
-//! The project's folder and files, for the benchmark.
+//! The project's folder and files, and this process's memory, for the benchmark.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,4 +21,29 @@ pub fn write(path: &Path, text: &str) -> Result<()> {
 pub fn stamp() -> (String, String) {
     let date = time::OffsetDateTime::now_utc().date().to_string();
     (ror::hardware(ror::tch::Device::Cpu), date)
+}
+
+/// The files in a folder, by name.
+pub fn files_in(folder: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    files.sort_unstable();
+    Ok(files)
+}
+
+/// A field of /proc/self/status, in MB.
+fn status_mb(field: &str) -> f64 {
+    std::fs::read_to_string("/proc/self/status")
+        .unwrap_or_default()
+        .lines()
+        .find_map(|line| line.strip_prefix(field)?.split_whitespace().next()?.parse::<f64>().ok())
+        .map_or(f64::NAN, |kb| kb / 1024.0)
+}
+
+pub fn resident_mb() -> f64 {
+    status_mb("VmRSS:")
+}
+
+pub fn peak_mb() -> f64 {
+    status_mb("VmHWM:")
 }

@@ -12,9 +12,11 @@ use ror::data::decode;
 use ror::predict::Predictor;
 use ror::predict::detector;
 
-use crate::ours::{files_in, peak_mb};
+use crate::bench::Bench;
+use crate::processes::{RUNS, measured, on_one_core};
+use crate::project::{files_in, peak_mb};
 use crate::table::{Measured, fields, median};
-use crate::{Bench, RUNS, measured, on_one_core, project, table};
+use crate::{project, table};
 
 const CHIPS: &str = "cropped faces of 200 x 200";
 const SMALL: &str = "photos of 640 x 480, two faces";
