@@ -316,7 +316,7 @@ mod tests {
                 format!("{heading}\n{rows}\n{rows}\n"),
                 "line 3, column file: a.jpg is also in line 2",
             ),
-            (format!("{heading}\nb.jpg,3\n"), "line: 2"),
+            (format!("{heading}\nb.jpg,3\n"), "line 2: the row"),
             ("file,age\na.jpg,3\n".to_owned(), "no column gender"),
             (heading.to_owned(), "no rows"),
         ] {

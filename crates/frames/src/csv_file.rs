@@ -1,14 +1,13 @@
 //! CSV files, written and read.
 
-use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use polars::prelude::{AnyValue, Column, DataFrame};
 
 use utils::escape::cell;
 use utils::files;
-use utils::rows::Rows;
+use utils::rows::{Rows, check_length};
 use utils::text::decoded;
 
 /// Writes a table as [`Frame::write_csv`](crate::Frame::write_csv) does.
@@ -36,7 +35,7 @@ pub(crate) fn write(table: &DataFrame, path: &Path) -> Result<()> {
 /// (also `True` and `False`), or text.
 ///
 /// # Errors
-/// The file is missing or not UTF-8, two columns have the same name, or a line has more or fewer
+/// The file is missing, a pipe, or not UTF-8, two columns have the same name, or a line has more or fewer
 /// values than the header. The error names the line.
 ///
 /// ```
@@ -53,8 +52,8 @@ pub(crate) fn write(table: &DataFrame, path: &Path) -> Result<()> {
 /// ```
 pub fn read_csv(path: impl AsRef<Path>) -> Result<DataFrame> {
     let path = path.as_ref();
-    let table = fs::read(path).map_err(Into::into).and_then(table);
-    table.with_context(|| format!("cannot read {}", path.display()))
+    let table = files::read_file(path).and_then(table);
+    table.with_context(|| path.display().to_string())
 }
 
 fn table(bytes: Vec<u8>) -> Result<DataFrame> {
@@ -63,8 +62,7 @@ fn table(bytes: Vec<u8>) -> Result<DataFrame> {
     let (_, names) = rows.next_row()?.context("the file is empty")?;
     let (mut columns, mut height) = (vec![vec![]; names.len()], 0);
     while let Some((line, row)) = rows.next_row()? {
-        let (found, expected) = (row.len(), names.len());
-        ensure!(found == expected, "line {line} has {found} values, the header {expected}");
+        check_length(line, &row, &names)?;
         for (column, value) in columns.iter_mut().zip(row) {
             column.push(Some(value).filter(|value| !value.is_empty()));
         }
@@ -135,10 +133,10 @@ mod tests {
     #[test]
     fn errors_name_the_file_and_the_line() {
         let missing = format!("{:#}", read_csv("/no/such/table.csv").unwrap_err());
-        assert!(missing.contains("cannot read /no/such/table.csv: No such file"), "{missing}");
+        assert!(missing.contains("/no/such/table.csv: cannot be read: No such file"), "{missing}");
         for (bytes, part) in [
             (&b""[..], "the file is empty"),
-            (b"a,b\n1,2\n\n3\n", "line 4 has 1 values, the header 2"),
+            (b"a,b\n1,2\n\n3\n", "line 4: the row has 1 values, and the first line has 2"),
             (b"a,a\n1,2\n", "duplicate"),
             (b"a\n\xe4\n", "not UTF-8"),
         ] {

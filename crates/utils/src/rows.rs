@@ -86,7 +86,7 @@ pub fn check_length(line: u64, row: &[String], heading: &[String]) -> Result<()>
     let (values, names) = (row.len(), heading.len());
     ensure!(
         values == names,
-        "line: {line}: the row has {values} values, and the first line has {names}"
+        "line {line}: the row has {values} values, and the first line has {names}"
     );
     Ok(())
 }
