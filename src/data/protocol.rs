@@ -4,7 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use anyhow::{Context, Error, Result};
-use serde::{Deserialize, Serialize};
+use serde::de::{self, Deserialize, Deserializer};
+use serde::{Serialize, Serializer};
+use utils::names::did_you_mean;
 
 /// A named split of UTKFace, defined by a committed list of image hashes (in `data/protocols/`,
 /// with the rule that made it).
@@ -13,23 +15,18 @@ use serde::{Deserialize, Serialize};
 /// [`Protocol::OriginalGender`]; [`Protocol::Random`] and [`Protocol::Adults`] from
 /// [`Protocol::Shared`]. No image of the former's validation and test sets is in the latter's
 /// training or validation set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Protocol {
     /// The original project's gender split: 14,000 / 3,500 / 5,594 images, all there are.
-    #[serde(rename = "original-gender")]
     OriginalGender,
     /// The original project's age group split: 9,000 / 1,307 / 2,615 of the balanced images, up to
     /// 60 years ([`super::Records::balance`]).
-    #[serde(rename = "original-age")]
     OriginalAge,
     /// All ages, 80 % / 10 % / 10 %.
-    #[serde(rename = "random-80-10-10")]
     Random,
     /// Ages 21 to 60: 12,793 / 799 / 2,397 images.
-    #[serde(rename = "age-21-60")]
     Adults,
     /// All ages, 70 % / 10 % / 20 %: for networks that others start from.
-    #[serde(rename = "shared-70-10-20")]
     Shared,
 }
 
@@ -73,11 +70,22 @@ impl FromStr for Protocol {
     fn from_str(name: &str) -> Result<Self> {
         let found = Self::ALL.into_iter().find(|p| p.name() == name);
         found.with_context(|| {
-            format!(
-                "there is no protocol {name}: choose {}",
-                Self::ALL.map(Protocol::name).join(", ")
-            )
+            let names = Self::ALL.map(Protocol::name);
+            let near = did_you_mean(name, names);
+            format!("there is no protocol {name}: choose {}{near}", names.join(", "))
         })
+    }
+}
+
+impl Serialize for Protocol {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Protocol {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?.parse().map_err(de::Error::custom)
     }
 }
 
@@ -97,8 +105,11 @@ mod tests {
             assert_eq!(protocol.name().parse::<Protocol>().unwrap(), protocol);
             let card = format!("\"{protocol}\"");
             assert_eq!(serde_json::to_string(&protocol).unwrap(), card);
+            assert_eq!(serde_json::from_str::<Protocol>(&card).unwrap(), protocol);
         }
         let unknown = "original".parse::<Protocol>().unwrap_err().to_string();
         assert!(unknown.contains("original-gender, original-age"));
+        let misspelled = serde_json::from_str::<Protocol>("\"random-80-10\"").unwrap_err();
+        assert!(misspelled.to_string().contains("did you mean random-80-10-10?"), "{misspelled}");
     }
 }
