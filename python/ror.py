@@ -402,6 +402,14 @@ def check_jpeg(data: bytes) -> None:
     """Raises an OSError unless a JPEG has its whole image, and nothing else up to its end marker: Pillow fills up what
     is missing. Reads the Huffman codes of every scan, as the crate does (crates/imaging/src/scan.rs).
     """
+    try:
+        read_segments(data)
+    except (LookupError, TypeError, ValueError, struct.error) as error:
+        raise OSError(f"the JPEG is damaged or truncated: {error or 'its data ends early'}") from error
+
+
+def read_segments(data: bytes) -> None:
+    """Reads all of a JPEG up to its end marker."""
     at, restart, frame, tables, missing = 2, 0, None, {}, {}
     while True:
         start = at
@@ -415,7 +423,7 @@ def check_jpeg(data: bytes) -> None:
         size = int.from_bytes(data[at : at + 2], "big")
         segment, at = data[at + 2 : at + size], at + size
         if marker < 0xC0 or marker == 0xD9 or at > len(data):
-            raise OSError("the JPEG is damaged or truncated: a part of its image is missing")
+            raise ValueError("a part of its image is missing")
         if marker == 0xDD:
             restart = int.from_bytes(segment, "big")
         elif marker == 0xC4:
@@ -428,10 +436,7 @@ def check_jpeg(data: bytes) -> None:
             parts = {segment[i]: (segment[i + 1] >> 4, segment[i + 1] & 15) for i in range(6, len(segment), 3)}
             frame, missing = (marker == 0xC2, width, height, parts, {}), {part: [99] * 64 for part in parts}
         elif marker == 0xDA:
-            try:
-                at = check_scan(data, at, segment, frame, tables, restart, missing)
-            except (LookupError, TypeError, ValueError) as error:
-                raise OSError(f"the JPEG is damaged or truncated: {error or 'its data ends early'}") from error
+            at = check_scan(data, at, segment, frame, tables, restart, missing)
 
 
 # A step is how many bits it passes, plus this times how many coefficients: `END` for those up to a block's end, `NONE`
