@@ -22,7 +22,7 @@ pub fn is_stdin(path: &Path) -> bool {
 /// this is dropped.
 pub struct Inputs {
     pub found: PictureFiles,
-    /// The file with standard input, and its folder.
+    /// The file with standard input, and its folder. Drawings are named after the file.
     spooled: Option<(PathBuf, TempDir)>,
 }
 
