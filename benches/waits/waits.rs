@@ -80,7 +80,7 @@ pub fn wait(bench: &Bench, name: &str) -> Result<Vec<Row>> {
             let eager = [own.clone(), words(&["eager"])].concat();
             let _other = Busy::new(&bench.python)?;
             in_turn(
-                "training step, 32 px, batch 128, bf16, beside another busy process",
+                "training step, 32 px, beside another busy process",
                 || bench.ours(None, "train", &own),
                 &[
                     &|| {
@@ -91,11 +91,6 @@ pub fn wait(bench: &Bench, name: &str) -> Result<Vec<Row>> {
                         let mut one = bench.own_command("train", &own);
                         let one = measured(one.env("OMP_NUM_THREADS", "1"))?;
                         Ok(Measured { name: "this, one thread".into(), ..one })
-                    },
-                    &|| {
-                        let mut spinning = bench.own_command("train", &own);
-                        let spinning = measured(spinning.env_remove("GOMP_SPINCOUNT"))?;
-                        Ok(Measured { name: "this, libgomp's defaults".into(), ..spinning })
                     },
                 ],
             )?

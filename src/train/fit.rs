@@ -15,6 +15,7 @@ use super::state::State;
 use super::step::train_step;
 use super::{Epoch, History, checkpoint, early_stopping};
 use crate::model::Net;
+use utils::busy::ThreadChoice;
 
 /// Trains a network, continuing from the checkpoint in `folder` if there is one. The network ends
 /// with the averaged weights of the epoch with the lowest validation loss.
@@ -36,6 +37,7 @@ pub(crate) fn fit(
     let mut history = checkpoint::resumed(folder, &mut state, ranks)?;
     let mut log = ranks.is_first().then(|| Log::new(folder, &history)).transpose()?;
     let mut last: Option<Batches> = None;
+    let mut threads = ThreadChoice::new(net.device());
     monitor.begin(&history);
 
     while !early_stopping::is_over(recipe, &history) {
@@ -60,7 +62,9 @@ pub(crate) fn fit(
         let mut right_sum = Tensor::f_zeros([], (Kind::Int64, net.device()))?;
         let mut epoch = Epoch { epoch: number, size, ..Epoch::default() };
         monitor.epoch(number, batches.len() as usize);
+        threads.begin();
         for chosen in order {
+            threads.step();
             epoch.learning_rate = recipe.rate(state.adamw.steps, steps);
             let (loss, right) =
                 train_step(net, job, &mut state, &batches, &chosen, epoch.learning_rate)

@@ -12,6 +12,7 @@ use super::state::State;
 use super::teachers::{reduced, taught};
 use crate::model::Net;
 use layers::FlatNet;
+use utils::busy::ThreadChoice;
 
 /// Takes one step. Returns the loss before it over this rank's share of the batch, and for how many
 /// of its images the first head was right.
@@ -63,7 +64,8 @@ pub(super) fn train_step(
     no_grad(|| Ok((loss.f_detach()?, targets.right(&logits)?)))
 }
 
-/// Seconds that each of `steps` training steps takes on this machine, after three that warm up.
+/// Seconds that each of `steps` training steps takes on this machine, after three that warm up and
+/// those by which the number of threads is chosen.
 pub(crate) fn time_steps(net: &Net, job: Job, steps: usize) -> Result<Vec<f64>> {
     let mut state = State::new(net, job.recipe)?;
     let size = net.config().input();
@@ -74,8 +76,17 @@ pub(crate) fn time_steps(net: &Net, job: Job, steps: usize) -> Result<Vec<f64>> 
         }
     };
     let order = batches.shuffled()?;
-    let mut seconds = vec![];
-    for chosen in order.iter().cycle().take(steps + 3) {
+    let (mut seconds, mut warm_up) = (vec![], 3);
+    let mut threads = ThreadChoice::new(net.device());
+    threads.begin();
+    for chosen in order.iter().cycle() {
+        threads.step();
+        if !threads.is_settled() {
+            warm_up = seconds.len() + 3;
+        }
+        if seconds.len() == warm_up + steps {
+            break;
+        }
         finish();
         let start = Instant::now();
         let rate = job.recipe.learning_rate;
@@ -83,5 +94,5 @@ pub(crate) fn time_steps(net: &Net, job: Job, steps: usize) -> Result<Vec<f64>> 
         finish();
         seconds.push(start.elapsed().as_secs_f64());
     }
-    Ok(seconds.split_off(3.min(seconds.len())))
+    Ok(seconds.split_off(warm_up.min(seconds.len())))
 }

@@ -1,5 +1,6 @@
 //! Shared utilities of ror's crates. This crate does not depend on faces, ages or networks.
 
+pub mod busy;
 pub mod destination;
 pub mod device;
 pub mod escape;
