@@ -29,9 +29,13 @@ if [ -n "${ONLY:-}" ]; then
         cargo build --locked --profile test --examples --quiet
         cargo test --locked --test "$(basename "$ONLY" .rs)"
         ;;
+    crates/serve)
+        # With -p, the features of other members would not count, and nearly all would be compiled again.
+        tests=(crates/serve/tests/*.rs) tests=("${tests[@]##*/}")
+        cargo test --locked --workspace --bin ror-serve $(printf -- '--test %s ' "${tests[@]%.rs}")
+        ;;
     crates/*/tests/*.rs)
-        crate=${ONLY#crates/} crate=${crate%%/*}
-        cargo test --locked -p "ror-$crate" --test "$(basename "$ONLY" .rs)"
+        cargo test --locked --workspace --test "$(basename "$ONLY" .rs)"
         ;;
     crates/*)
         crate=${ONLY#crates/} crate=${crate%%/*}
@@ -47,12 +51,10 @@ fi
 step "format"
 cargo fmt --all --check
 step "lints (clippy), compiling the tests"
-cargo test --locked --lib --bins --tests --benches --no-run --quiet
+cargo test --locked --workspace --lib --bins --tests --benches --no-run --quiet
 cargo build --locked --profile test --examples --quiet # tests/examples.rs runs them
 step "unit and integration tests"
-cargo test --locked --quiet --lib --bins --tests --no-fail-fast
-step "the server, compiled apart"
-cargo test --locked --quiet -p ror-serve
+cargo test --locked --quiet --workspace --lib --bins --tests --no-fail-fast
 step "the C++ shim under AddressSanitizer"
 status=0
 crates/c10d/sanitize/run.sh "$root/.libtorch" target/shim-sanitized || status=$?

@@ -1,6 +1,7 @@
 //! What the program is made of: crates of crates.io alone, under licences that allow it.
 
-use std::process::Command;
+use std::collections::BTreeSet;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 
@@ -37,6 +38,16 @@ fn allowed(expression: &str) -> bool {
     })
 }
 
+/// Runs cargo in the workspace, without the network.
+fn cargo(arguments: &[&str]) -> Output {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let mut command = Command::new(cargo);
+    command.args(arguments).args(["--locked", "--offline"]);
+    let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
 #[test]
 fn crates_come_from_one_place_under_known_licences() {
     for (expression, is_allowed) in [
@@ -50,15 +61,10 @@ fn crates_come_from_one_place_under_known_licences() {
     ] {
         assert_eq!(allowed(expression), is_allowed, "{expression}");
     }
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let host = Command::new("rustc").args(["--print", "host-tuple"]).output().unwrap();
     let host = String::from_utf8(host.stdout).unwrap();
-    let mut metadata = Command::new(cargo);
-    metadata.args(["metadata", "--locked", "--offline", "--format-version", "1"]);
     // What other systems need is not downloaded.
-    metadata.args(["--filter-platform", host.trim()]).current_dir(env!("CARGO_MANIFEST_DIR"));
-    let output = metadata.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = cargo(&["metadata", "--format-version", "1", "--filter-platform", host.trim()]);
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let packages = metadata["packages"].as_array().unwrap();
     assert!(packages.len() > 100);
@@ -71,4 +77,19 @@ fn crates_come_from_one_place_under_known_licences() {
             .is_none_or(|source| source == "registry+https://github.com/rust-lang/crates.io-index");
         assert!(is_known, "{name} comes from {source:?}");
     }
+}
+
+/// `cargo build --workspace --bin ror-serve` finds all that it shares with the program compiled.
+#[test]
+fn the_server_asks_for_no_other_features_of_shared_crates() {
+    let crates = |members: &[&str]| -> BTreeSet<String> {
+        let tree = ["tree", "--edges", "normal,build", "--prefix", "none", "--format", "{p} {f}"];
+        let output = cargo(&[&tree, members].concat());
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().map(|line| line.replace(" (*)", "")).collect()
+    };
+    let (default, all) = (crates(&[]), crates(&["--workspace"]));
+    assert!(default.len() > 100 && all.iter().any(|line| line.starts_with("axum ")));
+    let again: Vec<&String> = default.difference(&all).collect();
+    assert!(again.is_empty(), "compiled again for the server: {again:?}");
 }
