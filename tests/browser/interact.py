@@ -22,14 +22,16 @@ interact((1..=80, ["all", "female", "male"]), move |(from, gender)| {
     plot::ages(&if gender == "all" { kept } else { kept.filter(col("gender").eq(lit(gender))) }.collect()?)
 });""",
 ]
-# The place of the slider's handle and track, and what is shown beneath.
+OTHER = ["interact(0..=9, |n| n * n)"]
+# In the notebook that is shown: the place of the slider's handle and track, and what is shown beneath.
 SLIDER = """(() => {
   const box = (it) => { const {x, y, width, height} = it.getBoundingClientRect(); return [x, y, width, height]; };
-  const slider = document.querySelector(".jp-OutputArea .noUi-base");
+  const slider = panel.node.querySelector(".jp-OutputArea .noUi-base");
   return slider && {track: box(slider), handle: box(slider.querySelector(".noUi-handle"))};
 })()"""
-PICTURE = "document.querySelector('.jp-OutputArea .widget-html-content img')?.src ?? ''"
-READ = "document.querySelector('.jp-OutputArea .widget-readout')?.textContent"
+PICTURE = "panel.node.querySelector('.jp-OutputArea .widget-html-content img')?.src ?? ''"
+READ = "panel.node.querySelector('.jp-OutputArea .widget-readout')?.textContent"
+TEXT = "(panel.node.querySelector('.jp-OutputArea .widget-html-content')?.textContent ?? '').trim()"
 
 
 def mouse(lab: Lab, kind: str, x: float, y: float) -> None:
@@ -58,8 +60,11 @@ def run() -> None:
     with tempfile.TemporaryDirectory() as folder:
         notebook = Path(folder) / "interact.ipynb"
         write_notebook(notebook, CELLS)
-        with Lab(notebook) as lab:
+        other = Path(folder) / "other.ipynb"
+        write_notebook(other, OTHER)
+        with Lab(notebook, other) as lab:
             look(lab, notebook.name, options.screenshots)
+            look_at_two(lab, notebook.name, other.name)
 
 
 def look(lab: Lab, name: str, screenshots: Path | None) -> None:
@@ -87,7 +92,7 @@ def look(lab: Lab, name: str, screenshots: Path | None) -> None:
     picture = settled(picture)
     screenshot(2)
     lab.page.evaluate(
-        """(() => { const choice = document.querySelector(".jp-OutputArea select");
+        """(() => { const choice = panel.node.querySelector(".jp-OutputArea select");
           choice.value = "male"; choice.dispatchEvent(new Event("change", {bubbles: true})); })()"""
     )
     picture, value = settled(picture), lab.page.evaluate(READ)
@@ -106,6 +111,25 @@ def look(lab: Lab, name: str, screenshots: Path | None) -> None:
     settled(picture)
     screenshot(4)
     print(f"{seen} pictures while a slider was dragged; it goes on after a reload")
+
+
+def look_at_two(lab: Lab, name: str, other: str) -> None:
+    """Each of two notebooks follows its own slider, while both kernels run."""
+    before = lab.page.evaluate(PICTURE)
+    lab.open(other)
+    lab.run_all(START)
+    lab.page.wait(f"{TEXT} === '0'", "the other notebook shows 0", 60)
+    drag(lab, 1.0)
+    lab.page.wait(f"{TEXT} === '81'", "the other notebook shows 81 at 9", 30)
+    lab.open(name)
+    if lab.page.evaluate(PICTURE) != before:
+        raise Wrong("the first notebook followed the other's slider")
+    drag(lab, 0.2)
+    until(lambda: lab.page.evaluate(PICTURE) not in ("", before), 30, lambda: "the first notebook follows its slider")
+    lab.open(other)
+    if lab.page.evaluate(TEXT) != "81":
+        raise Wrong("the other notebook followed the first one's slider")
+    print("two notebooks follow their own sliders")
 
 
 if __name__ == "__main__":
