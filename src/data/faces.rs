@@ -254,7 +254,7 @@ impl fmt::Display for Faces {
                 f,
                 "{n} SYNTHETIC faces ({contents} distinct), {from}.\n\
                  A network trained on them says nothing about people. For photographs, put\n\
-                 UTKFace.tar.gz into data/ (or set ROR_DATA to it) and restart the kernel; see data/README.md."
+                 UTKFace.tar.gz into data/ (or set ROR_DATA to it) and start again; see data/README.md."
             )?;
         } else {
             write!(f, "{n} images ({contents} distinct) from {from}")?;
