@@ -37,4 +37,3 @@ pub use chart::{Chart, chart};
 pub use figure::{Figure, draw, grid};
 pub use maps::{confusion, score_map};
 pub use pictures::{Captioned, captioned, enlarged, picture, picture_grid, small_jpeg};
-pub use style::gender_colors;

@@ -10,11 +10,6 @@ pub(crate) const HEIGHT: i32 = 360;
 /// Space between the page's edge and its contents, in pixels.
 pub(crate) const MARGIN: i32 = 20;
 
-/// The colors of male and female in all figures, as CSS has them.
-pub fn gender_colors() -> [String; 2] {
-    [MALE, FEMALE].map(|RGBColor(r, g, b)| format!("#{r:02X}{g:02X}{b:02X}"))
-}
-
 // Each pair differs in lightness too, for color-blind readers and grayscale printers.
 pub(crate) const MALE: RGBColor = RGBColor(58, 110, 165);
 pub(crate) const FEMALE: RGBColor = RGBColor(230, 145, 70);

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf, absolute};
 use anyhow::Result;
 
 use charts::format::counted;
-use charts::{gender_colors, small_jpeg};
+use charts::small_jpeg;
 use ror::predict::Photo;
 use utils::files;
-use utils::html::{data_url, escape};
+use utils::html::{PAGE_STYLE, data_url, escape};
 use utils::outputs::PAGE_MARK;
 
 use crate::inputs::is_stdin;
@@ -94,12 +94,11 @@ impl Gallery {
 
     /// Returns the page.
     pub fn html(&self) -> String {
-        let [male, female] = gender_colors();
         let (faces, photos) = (counted(self.faces(), "face"), counted(self.photos, "photo"));
         let mut html = format!(
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
              {PAGE_MARK}\n<meta name=\"viewport\" content=\"width=device-width\"><title>Faces</title>\n\
-             <style>:root{{--male:{male};--female:{female}}}\n{STYLE}</style></head><body>\n\
+             <style>{PAGE_STYLE}{STYLE}</style></head><body>\n\
              <h1>Faces</h1>\n<p role=\"status\">{faces} in {photos}</p>\n{CONTROLS}\
              <main>\n{}\n</main>\n",
             self.tiles.join("\n")

@@ -3,6 +3,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+/// The style of the project's pages, which each page adds to.
+pub const PAGE_STYLE: &str = include_str!("page.css");
+
 /// Returns the bytes of an image file as a `data:` URL for HTML and SVG.
 pub fn data_url(mime: &str, bytes: &[u8]) -> String {
     format!("data:{mime};base64,{}", STANDARD.encode(bytes))
