@@ -5,8 +5,8 @@
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 crates=(ror ror-archive ror-charts ror-frames ror-imaging ror-layers ror-mtcnn ror-synthetic ror-utils)
 project=$root/target/dependent
-rm -rf "$project"
-mkdir -p "$project/src" "$project/crates"
+rm -rf "$project/packed"
+mkdir -p "$project/src" "$project/packages" "$project/packed"
 
 packages=()
 for name in "${crates[@]}"; do packages+=(-p "$name"); done
@@ -14,10 +14,15 @@ cargo package --quiet --locked --offline --allow-dirty --no-verify "${packages[@
 patches=
 for name in "${crates[@]}"; do
     archive=$(ls -t target/package/package/"$name"-[0-9]*.crate | head -n 1)
-    tar xzf "$archive" -C "$project/crates"
+    tar xzmf "$archive" -C "$project/packed"
     folder=$(basename "$archive" .crate)
-    rm "$project/crates/$folder/Cargo.lock" "$project/crates/$folder/Cargo.toml.orig" 2>/dev/null || true
-    patches+="$name = { path = \"crates/$folder\" }"$'\n'
+    rm -f "$project/packed/$folder/Cargo.lock" "$project/packed/$folder/Cargo.toml.orig"
+    # The times in a package are of no day: with them, cargo would take an old build for the new one.
+    if ! diff -rq "$project/packed/$folder" "$project/packages/$folder" >/dev/null 2>&1; then
+        rm -rf "$project/packages/$folder"
+        mv "$project/packed/$folder" "$project/packages/"
+    fi
+    patches+="$name = { path = \"packages/$folder\" }"$'\n'
 done
 
 cat >"$project/Cargo.toml" <<END

@@ -22,28 +22,35 @@ synthetic() {
     without_data setup/run_notebook.py "$@" --to target/notebooks/synthetic
 }
 
+# Tests a part of a crate. Beside ror-cli, which depends on all, nothing is compiled with other features.
+part() {
+    local package=$1
+    shift
+    cargo test --locked -p "$package" -p ror-cli "$@"
+}
+
 if [ -n "${ONLY:-}" ]; then
+    crate=${ONLY#crates/} crate=${crate%%/*}
     case $ONLY in
     *.ipynb) synthetic "$ONLY" ;;
     tests/*.rs)
         cargo build --locked --profile test --examples --quiet
         cargo test --locked --test "$(basename "$ONLY" .rs)"
         ;;
-    crates/serve)
-        # With -p, the features of other members would not count, and nearly all would be compiled again.
-        tests=(crates/serve/tests/*.rs) tests=("${tests[@]##*/}")
-        cargo test --locked --workspace --bin ror-serve $(printf -- '--test %s ' "${tests[@]%.rs}")
-        ;;
-    crates/*/tests/*.rs)
-        cargo test --locked --workspace --test "$(basename "$ONLY" .rs)"
-        ;;
+    crates/*/tests/*.rs) part "ror-$crate" --test "$(basename "$ONLY" .rs)" ;;
     crates/*)
-        crate=${ONLY#crates/} crate=${crate%%/*}
-        cargo test --locked -p "ror-$crate"
+        targets=()
+        [ ! -e "crates/$crate/src/lib.rs" ] || targets+=(--lib)
+        [ ! -e "crates/$crate/src/main.rs" ] || targets+=(--bins)
+        for file in "crates/$crate"/tests/*.rs; do
+            [ ! -e "$file" ] || targets+=(--test "$(basename "$file" .rs)")
+        done
+        part "ror-$crate" "${targets[@]}"
         ;;
     *) # a file or folder of src/ is a module
         module=${ONLY#src/} module=${module%/} module=${module%.rs} module=${module%/mod}
-        cargo test --locked --lib -- "${module//\//::}" ;;
+        part ror --lib -- "${module//\//::}"
+        ;;
     esac
     exit
 fi

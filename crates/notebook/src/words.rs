@@ -27,8 +27,10 @@ pub(super) fn of_panic(message: &str) -> Option<String> {
 
 fn whole(debug: &str) -> Option<String> {
     let (words, rest) = error(debug)?;
-    let said = words.split(PLAN).next()?.trim_end();
-    rest.is_empty().then(|| said.to_owned())
+    rest.is_empty().then(|| match words.split_once(PLAN) {
+        Some((said, _)) => said.trim_end().to_owned(),
+        None => words,
+    })
 }
 
 /// Reads an error of polars. Returns its words and what comes after it.
