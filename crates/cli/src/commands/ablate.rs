@@ -14,7 +14,7 @@ pub struct Args {
     /// Train on synthetic faces, which say nothing about people.
     #[arg(long)]
     synthetic: bool,
-    /// Number of CPU threads. [default: all cores]
+    /// CPU threads, at most: training uses fewer if other processes are busy. [default: all cores]
     #[arg(long, value_parser = clap::value_parser!(i32).range(1..=1024))]
     threads: Option<i32>,
 }

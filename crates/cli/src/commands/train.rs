@@ -86,7 +86,7 @@ pub struct Args {
     /// several machines.
     #[arg(long, default_value_t = 1)]
     workers: usize,
-    /// Number of CPU threads. [default: all cores]
+    /// CPU threads, at most: training uses fewer if other processes are busy. [default: all cores]
     #[arg(long, value_parser = clap::value_parser!(i32).range(1..=1024))]
     threads: Option<i32>,
     /// Train again even if this network exists already.
