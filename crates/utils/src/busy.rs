@@ -19,9 +19,9 @@ const TRIED: usize = 4;
 /// Fewer threads are used if their steps take less than this share of the time.
 const FASTER: f64 = 0.9;
 
-/// Chooses the number of libtorch's threads for steps of the same kind: all, unless other processes
-/// are busy and a few timed steps show that fewer are faster. Where `OMP_NUM_THREADS` or the program
-/// has set another number than one per core, and on a GPU, it stays. Dropping this restores it.
+/// Chooses the number of libtorch's threads for steps of the same kind: the current one, unless other
+/// processes are busy and a few timed steps show that fewer are faster. Where `OMP_NUM_THREADS` is set,
+/// and on a GPU, it stays. Dropping this restores it.
 ///
 /// More or fewer threads sum in another order, which changes the last digits of results.
 ///
@@ -55,8 +55,7 @@ impl ThreadChoice {
     /// Starts with the current number.
     pub fn new(device: Device) -> Self {
         let all = tch::get_num_threads();
-        let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as i32);
-        let is_set = std::env::var_os("OMP_NUM_THREADS").is_some() || all != cores;
+        let is_set = std::env::var_os("OMP_NUM_THREADS").is_some();
         let is_fixed = is_set || all < 2 || device.is_cuda();
         Self { all, is_fixed, state: State::Settled, started: None }
     }
