@@ -9,8 +9,7 @@ use charts::format::counted;
 use charts::small_jpeg;
 use ror::predict::Photo;
 use utils::files;
-use utils::html::{PAGE_STYLE, data_url, escape};
-use utils::outputs::PAGE_MARK;
+use utils::html::{PAGE_STYLE, data_url, escape, page};
 
 use crate::inputs::is_stdin;
 
@@ -95,22 +94,19 @@ impl Gallery {
     /// Returns the page.
     pub fn html(&self) -> String {
         let (faces, photos) = (counted(self.faces(), "face"), counted(self.photos, "photo"));
-        let mut html = format!(
-            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-             {PAGE_MARK}\n<meta name=\"viewport\" content=\"width=device-width\"><title>Faces</title>\n\
-             <style>{PAGE_STYLE}{STYLE}</style></head><body>\n\
-             <h1>Faces</h1>\n<p role=\"status\">{faces} in {photos}</p>\n{CONTROLS}\
+        let mut body = format!(
+            "<h1>Faces</h1>\n<p role=\"status\">{faces} in {photos}</p>\n{CONTROLS}\
              <main>\n{}\n</main>\n",
             self.tiles.join("\n")
         );
         if !self.unread.is_empty() {
-            html += "<h2>Files that could not be read</h2>\n<ul>";
+            body += "<h2>Files that could not be read</h2>\n<ul>";
             for line in &self.unread {
-                html += &format!("<li>{}</li>", escape(line));
+                body += &format!("<li>{}</li>", escape(line));
             }
-            html += "</ul>\n";
+            body += "</ul>\n";
         }
-        html + "<script>" + SCRIPT + "</script></body></html>\n"
+        page(&format!("{PAGE_STYLE}{STYLE}"), &body, SCRIPT)
     }
 
     /// Writes the page atomically.

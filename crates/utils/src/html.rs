@@ -3,8 +3,21 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// The style of the project's pages, which each page adds to.
+/// The style of every page; each adds its own.
 pub const PAGE_STYLE: &str = include_str!("page.css");
+
+/// The line of a page that says that this program made it.
+pub const PAGE_MARK: &str = "<meta name=\"generator\" content=\"ror\">";
+
+/// Returns a page that asks for nothing else, from its CSS, HTML and JavaScript.
+pub fn page(style: &str, body: &str, script: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n{PAGE_MARK}\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>Faces</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>{style}</style>\n\
+         </head>\n<body>\n{body}<script>{script}</script>\n</body>\n</html>\n"
+    )
+}
 
 /// Returns the bytes of an image file as a `data:` URL for HTML and SVG.
 pub fn data_url(mime: &str, bytes: &[u8]) -> String {

@@ -15,6 +15,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::destination::{Destination, Identity};
 use crate::hash::sha256;
+use crate::html::PAGE_MARK;
 use crate::listing::is_picture;
 
 /// Longest file name in bytes on common file systems.
@@ -165,9 +166,6 @@ fn can_be_made(file: &Path) -> Result<()> {
     }
     Ok(())
 }
-
-/// The line of a page that says that this program made it.
-pub const PAGE_MARK: &str = "<meta name=\"generator\" content=\"ror\">";
 
 /// A PNG's text block that says the same, with its length and checksum.
 const PNG_MARK: &[u8] = b"\0\0\0\x0ctEXtSoftware\0ror\x1e\x87\xee\x01";
