@@ -59,7 +59,7 @@ step "format"
 cargo fmt --all --check
 step "lints (clippy), compiling the tests"
 cargo test --locked --workspace --lib --bins --tests --benches --no-run --quiet
-cargo build --locked --profile test --examples --quiet # tests/examples.rs runs them
+cargo build --locked --workspace --profile test --examples --quiet # tests/examples.rs runs them
 step "unit and integration tests"
 cargo test --locked --quiet --workspace --lib --bins --tests --no-fail-fast
 step "the C++ shim under AddressSanitizer"
@@ -71,7 +71,7 @@ case $status in
 *) exit $status ;;
 esac
 step "documentation and its examples"
-cargo test --locked --doc --quiet
+cargo test --locked --workspace --doc --quiet
 
 step "a project that depends on the library"
 setup/dependent.sh
