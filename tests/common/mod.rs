@@ -47,7 +47,8 @@ pub fn faces_folder(n: usize) -> TempDir {
     folder
 }
 
-/// The program, with a cache and models in `place`, on the data set at `data`.
+/// The program on one thread, with a cache and models in `place`, on the data set at `data`. Tests
+/// compare results bit by bit, and on a busy machine a training would choose its number of threads.
 pub fn program(place: &Path, data: &Path) -> Command {
     let Some(program) = option_env!("CARGO_BIN_EXE_ror") else {
         panic!("the program is for tests of crates/cli");
@@ -57,7 +58,8 @@ pub fn program(place: &Path, data: &Path) -> Command {
         .current_dir(ROOT)
         .env("ROR_CACHE", place.join("cache"))
         .env("ROR_MODELS", place.join("models"))
-        .env("ROR_DATA", data);
+        .env("ROR_DATA", data)
+        .env("OMP_NUM_THREADS", "1");
     command
 }
 

@@ -41,7 +41,7 @@ impl Place {
     fn ror(&self, words: &[&str]) -> Command {
         let mut command = program(&self.at(".ror"), Path::new("/no/data"));
         command.env("ROR_MODELS", Path::new(common::ROOT).join("models"));
-        command.env("OMP_NUM_THREADS", "1").current_dir(self.0.path()).args(words);
+        command.current_dir(self.0.path()).args(words);
         command
     }
 
@@ -293,7 +293,7 @@ fn a_saved_network_is_replaced_by_the_same_training_alone() {
     let (place, data) = (Place::new(&[]), faces_folder(120));
     let train = |more: &[&str]| {
         let mut train = program(place.0.path(), data.path());
-        train.env("OMP_NUM_THREADS", "1").current_dir(place.0.path());
+        train.current_dir(place.0.path());
         let config = "protocol = 'random-80-10-10'\ntask = 'gender'\n[net]\nwidths = [8, 8, 8, 8]\n\
                       blocks = [1, 1, 1, 1]\ninput = 16\n[recipe]\nepochs = 1\nbatch = 32\n";
         fs::write(place.at("tiny.toml"), config).unwrap();

@@ -43,10 +43,9 @@ fn experiment(place: &Path, more: &str) -> PathBuf {
     path
 }
 
-/// The program on one thread, without torchrun's variables, which these tests may have inherited.
+/// The program without torchrun's variables, which these tests may have inherited.
 fn train(place: &Path, data: &Path, config: &Path) -> Command {
     let mut command = program(place, data);
-    command.env("OMP_NUM_THREADS", "1");
     for name in ["RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"] {
         command.env_remove(name);
     }

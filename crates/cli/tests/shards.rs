@@ -24,7 +24,7 @@ fn project() -> &'static Path {
 /// `ror predict` with the shipped models, on one core.
 fn predict(place: &Path) -> Command {
     let mut command = program(place, Path::new("/no/data"));
-    command.env("ROR_MODELS", project().join("models")).env("OMP_NUM_THREADS", "1");
+    command.env("ROR_MODELS", project().join("models"));
     for name in ["RANK", "WORLD_SIZE", "SLURM_ARRAY_TASK_ID", "SLURM_PROCID", "SLURM_JOB_ID"] {
         command.env_remove(name);
     }
