@@ -21,9 +21,9 @@ pub(crate) enum Mark {
 
 /// A chart of the rows of a table: see [`chart`].
 ///
-/// Every method returns the chart, so a finished one, can be changed
-/// further. A cell that ends in a chart displays it, [`Chart::save`] writes it, and
-/// [`Chart::figure`] draws it. A wrong column is an error only there.
+/// Every method returns the chart, so a finished one can be changed further. A cell that ends in a
+/// chart displays it, [`Chart::save`] writes it, and [`Chart::figure`] draws it. A wrong column is an
+/// error only there.
 #[derive(Clone, Default)]
 pub struct Chart {
     pub(crate) data: DataFrame,
@@ -118,7 +118,8 @@ impl Chart {
         density() mark = Some(Mark::Density);
         /// Share of the rows up to each value.
         cumulative() mark = Some(Mark::Cumulative);
-        /// A bar per category: the mean of the other axis, or the number of rows without one.
+        /// A bar per category: the number of rows, or the mean of the other axis. From ten rows on, a line
+        /// shows the 95 % interval of the mean, 1.96 standard errors to either side.
         bars() mark = Some(Mark::Bars);
         /// Quartiles and median, whiskers to the last value within 1.5 box lengths, dots beyond.
         boxes() mark = Some(Mark::Boxes);

@@ -9,7 +9,7 @@ use crate::column::Values;
 use crate::encoded::Encoded;
 use crate::format::{decimals, number, percent, short};
 use crate::shapes::{Kind, Place, Points, Shape};
-use crate::stats::{Bins, box_of, density};
+use crate::stats::{Bins, box_of, density, mean};
 use crate::style::{FAINT, INK, SOFT_INK, ink_on};
 
 /// A cell of a heat map: its edges, the mean of its colors or the number of its rows, and a row.
@@ -122,8 +122,10 @@ fn by_category(layer: &Encoded, rows: &[usize]) -> Vec<Shape> {
                 if value.is_some() && sorted.is_empty() {
                     continue;
                 }
+                let mut reach = 0.0;
                 let (top, words) = if value.is_some() {
-                    let mean = sorted.iter().sum::<f64>() / sorted.len() as f64;
+                    let (mean, error) = mean(&sorted);
+                    reach = 1.96 * error.unwrap_or(0.0);
                     (mean, short(mean))
                 } else if layer.shares {
                     (100.0 * share, percent(share))
@@ -134,11 +136,14 @@ fn by_category(layer: &Encoded, rows: &[usize]) -> Vec<Shape> {
                 };
                 let points = vec![(x - 0.9 * half, 0.0), (x + 0.9 * half, top)];
                 shapes.push(Shape { kind: Kind::Rect(1.0), color, points });
+                if reach > 0.0 {
+                    shapes.push(line(vec![(x, top - reach), (x, top + reach)], 2));
+                }
                 let own = layer.text.as_ref().map(|texts| texts[members[0]].clone());
                 if few || own.is_some() {
                     let place = Place::Above(if dodged { 2.0 * half } else { 1.0 });
                     let kind = Kind::Text(own.unwrap_or(words), place);
-                    shapes.push(Shape { kind, color: INK, points: vec![(x, top)] });
+                    shapes.push(Shape { kind, color: INK, points: vec![(x, top + reach)] });
                 }
             }
             _ if sorted.is_empty() => {}

@@ -92,12 +92,20 @@ pub(crate) fn box_of(sorted: &[f64]) -> [f64; 5] {
     [*first.unwrap_or(&lower), lower, median, upper, *last.unwrap_or(&upper)]
 }
 
+/// The mean of values, and from ten values on, its standard error.
+pub(crate) fn mean(values: &[f64]) -> (f64, Option<f64>) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    (mean, (n >= 10.0).then(|| (variance / n).sqrt()))
+}
+
 /// Density of sorted values at `points` places from the lowest to the highest: Gaussian kernels of
 /// Silverman's width.
 pub(crate) fn density(sorted: &[f64], points: usize) -> Vec<(f64, f64)> {
     let n = sorted.len() as f64;
     let (Some(low), Some(high)) = (sorted.first(), sorted.last()) else { return vec![] };
-    let mean = sorted.iter().sum::<f64>() / n;
+    let (mean, _) = mean(sorted);
     let deviation = (sorted.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt();
     let [_, lower, _, upper, _] = box_of(sorted);
     let spread = if upper > lower { deviation.min((upper - lower) / 1.34) } else { deviation };
@@ -142,6 +150,15 @@ mod tests {
         let [from, lower, median, upper, to] = box_of(&[1.0, 2.0, 3.0, 4.0, 5.0, 30.0]);
         assert_eq!([from, lower, median, upper, to], [1.0, 2.25, 3.5, 4.75, 5.0]);
         assert_eq!(quantile(&[1.0, 2.0], 0.5), 1.5);
+    }
+
+    #[test]
+    fn a_mean_of_ten_values_has_an_error() {
+        let values: Vec<f64> = (1..=10).map(f64::from).collect();
+        let (middle, error) = mean(&values);
+        assert_eq!(middle, 5.5);
+        assert!((error.unwrap() - 0.957_427).abs() < 1e-6, "{error:?}");
+        assert_eq!(mean(&values[..9]), (5.0, None));
     }
 
     #[test]
