@@ -64,6 +64,17 @@ impl Chip {
         (quarters.round() as i64).rem_euclid(4) as u32 * 90
     }
 
+    /// How far a face's five landmarks are from their positions in UTKFace's images: the root of the
+    /// mean squared distance, by the distance between the eyes.
+    pub(super) fn misfit(&self, points: &[[f64; 2]; 5]) -> f64 {
+        let squares = TEMPLATE.iter().zip(points).map(|(chip, photo)| {
+            let [x, y] = self.point(*chip);
+            (x - photo[0]).powi(2) + (y - photo[1]).powi(2)
+        });
+        let eyes = self.scale() * (TEMPLATE[1][0] - TEMPLATE[0][0]);
+        (squares.sum::<f64>() / 5.0).sqrt() / eyes.max(1e-6)
+    }
+
     /// Maps a point of the crop to the photo.
     pub fn point(&self, [x, y]: [f64; 2]) -> [f64; 2] {
         [self.a * x - self.b * y + self.left, self.b * x + self.a * y + self.top]
@@ -135,6 +146,17 @@ mod tests {
         let [upper_left, upper_right, lower_right, _] = chip.corners();
         let again = Chip::from_corners(upper_left, upper_right).corners()[2];
         assert!((again[0] - lower_right[0]).hypot(again[1] - lower_right[1]) < 1e-9);
+    }
+
+    #[test]
+    fn landmarks_fit_where_a_face_has_them() {
+        let chip = Chip { a: 0.9, b: 0.5, left: 40.0, top: -7.0 };
+        let points = TEMPLATE.map(|point| chip.point(point));
+        assert!(Chip::new(&points).misfit(&points) < 1e-9);
+        // Eyes and mouth swapped: nothing fits but the nose.
+        let [left, right, nose, low_left, low_right] = points;
+        let points = [low_left, low_right, nose, left, right];
+        assert!(Chip::new(&points).misfit(&points) > 0.1);
     }
 
     #[test]

@@ -112,7 +112,7 @@ impl Detector {
         let weights = std::fs::read(&self.weights)
             .with_context(|| format!("cannot read {}", self.weights.display()))?;
         let (weights, smallest) = (&sha256(&weights)[..16], self.smallest);
-        Ok(format!("mtcnn {weights}, faces from {smallest} pixels on, in four orientations"))
+        Ok(format!("mtcnn {weights}, {smallest} pixels, orientation by landmarks"))
     }
 
     /// Detects the faces in a photo that are about upright.
