@@ -13,7 +13,7 @@ use super::{Record, Source, parse_name};
 use crate::task::Label;
 use utils::escape;
 use utils::hash::Lines;
-use utils::progress::thousands;
+use utils::progress::{counted, thousands};
 
 /// A data set of faces: UTKFace, a custom folder, synthetic faces, or any [`Source`].
 ///
@@ -56,7 +56,7 @@ pub(super) struct LeftOut {
 
 impl LeftOut {
     fn unparsed(&self) -> Option<String> {
-        left_out(&self.unparsed, "have no label")
+        left_out(&self.unparsed, "no label")
     }
 
     pub(super) fn unreadable(&self) -> Option<String> {
@@ -64,13 +64,13 @@ impl LeftOut {
     }
 }
 
-/// Says how many files are left out and why, with the first of them; `None` without any.
+/// Says how many files were left out and why, with the first of them; `None` without any.
 fn left_out(files: &[String], why: &str) -> Option<String> {
     let first = files[..files.len().min(5)].iter().map(|file| escape::line(file));
     let first = first.collect::<Vec<_>>().join(", ");
     let more = if files.len() > 5 { ", ..." } else { "" };
-    let n = thousands(files.len());
-    (!files.is_empty()).then(|| format!("{n} files are left out because they {why}: {first}{more}"))
+    let n = counted(files.len(), "file");
+    (!files.is_empty()).then(|| format!("{n} left out ({why}): {first}{more}"))
 }
 
 impl Faces {
@@ -257,7 +257,7 @@ impl fmt::Display for Faces {
                  UTKFace.tar.gz into data/ (or set ROR_DATA to it) and start again; see data/README.md."
             )?;
         } else {
-            write!(f, "{n} images ({contents} distinct) from {from}")?;
+            write!(f, "{} ({contents} distinct) from {from}", counted(self.len(), "image"))?;
         }
         match self.0.left_out.unparsed() {
             Some(left_out) => write!(f, "\n{left_out}"),

@@ -231,7 +231,7 @@ mod tests {
         assert_eq!((labels[0].age, labels[0].gender), (8, Gender::Male));
         assert_eq!((labels[1].age, labels[1].gender), (31, Gender::Female));
         assert_eq!(faces.bytes(1).unwrap(), three.bytes(1).unwrap());
-        assert!(faces.to_string().contains("\n1 files are left out"));
+        assert!(faces.to_string().contains("\n1 file left out"));
         let none = Faces::labelled(folder.path(), |_| None).unwrap_err();
         assert!(none.to_string().contains("no labeled image"));
     }

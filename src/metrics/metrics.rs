@@ -8,7 +8,7 @@ use super::calibration::{Bin, calibration};
 use super::slices::slices;
 use super::{Interval, LabelledPredictions, Slice};
 use crate::Task;
-use utils::progress::thousands;
+use utils::progress::counted;
 
 /// A published metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -217,7 +217,7 @@ impl Metrics {
 
 impl fmt::Display for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "on {} images, with 95 % confidence intervals:", thousands(self.pictures))?;
+        write!(f, "on {}, with 95 % confidence intervals:", counted(self.pictures, "image"))?;
         for (metric, value, baseline) in self.values() {
             write!(f, "\n{:<18}{}", metric.name(), metric.format_interval(&value))?;
             if let Some(baseline) = baseline {

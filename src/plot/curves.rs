@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use charts::format::{counted, number};
+use charts::format::number;
 use charts::{Chart, chart};
 use indicatif::HumanDuration;
 use polars::prelude::df;
+use utils::progress::counted;
 
 use crate::train::{Epoch, History};
 

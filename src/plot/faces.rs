@@ -1,7 +1,6 @@
 //! Faces of the data set with their labels, or with their predictions.
 
 use anyhow::Result;
-use charts::format::counted;
 use charts::{Captioned, Figure, captioned, picture_grid};
 use polars::prelude::DataFrame;
 
@@ -9,6 +8,7 @@ use crate::data::Faces;
 use crate::predict::LabelledPrediction;
 use crate::task::Gender;
 use utils::hash::rank;
+use utils::progress::counted;
 
 /// What the notebook's HTML and a figure's SVG contain if they show photographs of a data set, whose
 /// licence may forbid to publish them. Synthetic faces are not marked.

@@ -1,8 +1,8 @@
 //! A photograph with boxes around its faces.
 
 use anyhow::{Context, Result};
-use charts::format::counted;
 use charts::{Boxed, Figure, boxes};
+use utils::progress::counted;
 
 use crate::predict::Photo;
 use crate::task::Gender;

@@ -1,10 +1,11 @@
 //! Charts of ages, genders and other values that the project draws often.
 
 use anyhow::{Context, Result, ensure};
-use charts::format::{counted, number, percent, summary};
+use charts::format::{number, percent, summary};
 use charts::{Chart, chart, intervals};
 use frames::Values;
 use polars::prelude::{Column, DataFrame, df};
+use utils::progress::counted;
 
 use crate::Task;
 use crate::metrics::{Interval, Metric, Metrics};

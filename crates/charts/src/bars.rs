@@ -2,9 +2,10 @@
 
 use anyhow::{Result, ensure};
 use polars::prelude::df;
+use utils::progress::counted;
 
 use crate::chart::{Chart, chart};
-use crate::format::{counted, decimals, number, percent};
+use crate::format::{decimals, number, percent};
 use crate::stats::ticks;
 
 /// Probabilities of the classes, each with its label; those that are below 1 % of all are added up.

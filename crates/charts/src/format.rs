@@ -1,5 +1,7 @@
 //! How figures write numbers.
 
+use utils::progress::counted;
+
 use crate::stats::quantile;
 
 /// Digits after the decimal point that distinguish values `step` apart.
@@ -42,12 +44,6 @@ pub fn percent(share: f64) -> String {
     format!("{} %", number(100.0 * share, 1))
 }
 
-/// "1 image", "23,708 images".
-pub fn counted(count: usize, what: &str) -> String {
-    let s = if count == 1 { "" } else { "s" };
-    format!("{} {what}{s}", number(count as f64, 0))
-}
-
 /// "23,708 images, 1 to 116 years, median 29".
 pub fn summary(values: &[f64], what: &str, unit: &str) -> String {
     let mut sorted = values.to_vec();
@@ -80,8 +76,6 @@ mod tests {
 
     #[test]
     fn one_format_for_percent_and_thousands() {
-        assert_eq!(counted(1, "image"), "1 image");
-        assert_eq!(counted(23_708, "image"), "23,708 images");
         assert_eq!(percent(0.523), "52.3 %");
         assert_eq!(percent(0.3), "30.0 %");
         assert_eq!([number(-0.0001, 2), number(-1234.5, 1)], ["0.00", "-1,234.5"]);

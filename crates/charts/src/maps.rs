@@ -2,9 +2,10 @@
 
 use anyhow::{Context, Result, ensure};
 use polars::prelude::df;
+use utils::progress::counted;
 
 use crate::chart::{Chart, chart};
-use crate::format::{counted, decimals, number, percent};
+use crate::format::{decimals, number, percent};
 
 /// Confusion matrix: rows are true classes, columns predicted ones.
 ///

@@ -7,9 +7,9 @@ use imaging::{encode_jpeg, encode_png};
 use plotters::style::text_anchor::HPos;
 
 use crate::figure::{Figure, header, page};
-use crate::format::counted;
 use crate::style::{INK, MARGIN, TEXT, WRONG, lines, shrunk, text};
 use utils::html::data_url;
+use utils::progress::counted;
 
 /// Side of the square that an image is fitted into, in pixels.
 const EDGE: i32 = 124;

@@ -5,12 +5,13 @@ use std::path::Path;
 
 use anyhow::{Error, Result, ensure};
 use plotters::prelude::RGBColor;
+use utils::progress::counted;
 
 use crate::chart::{Chart, Mark};
 use crate::column::{MISSING, Values, read};
 use crate::encoded::Encoded;
 use crate::figure::Figure;
-use crate::format::{counted, short};
+use crate::format::short;
 use crate::layout::{Layout, Panel};
 use crate::marks::{cells, shapes};
 use crate::style::{FAINT, FEMALE, MALE, blend, palette};

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf, absolute};
 
 use anyhow::Result;
 
-use charts::format::counted;
 use charts::small_jpeg;
 use ror::predict::Photo;
 use utils::files;
 use utils::html::{PAGE_STYLE, data_url, escape, page};
+use utils::progress::counted;
 
 use crate::inputs::is_stdin;
 
@@ -95,16 +95,17 @@ impl Gallery {
     pub fn html(&self) -> String {
         let (faces, photos) = (counted(self.faces(), "face"), counted(self.photos, "photo"));
         let mut body = format!(
-            "<h1>Faces</h1>\n<p role=\"status\">{faces} in {photos}</p>\n{CONTROLS}\
-             <main>\n{}\n</main>\n",
+            "<header>\n<h1>Faces</h1>\n<p role=\"status\">{faces} in {photos}</p>\n{CONTROLS}\
+             </header>\n<main>\n{}\n</main>\n",
             self.tiles.join("\n")
         );
         if !self.unread.is_empty() {
-            body += "<h2>Files that could not be read</h2>\n<ul>";
+            body += "<section aria-labelledby=\"unread\">\n\
+                     <h2 id=\"unread\">Files that could not be read</h2>\n<ul>";
             for line in &self.unread {
                 body += &format!("<li>{}</li>", escape(line));
             }
-            body += "</ul>\n";
+            body += "</ul>\n</section>\n";
         }
         page(&format!("{PAGE_STYLE}{STYLE}"), &body, SCRIPT)
     }

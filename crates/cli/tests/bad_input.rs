@@ -116,7 +116,7 @@ fn names_that_do_not_parse_are_listed() {
     fs::write(folder.path().join("holiday.jpg"), b"x").unwrap();
     let faces = Faces::open_at(folder.path()).unwrap();
     assert_eq!((faces.len(), faces.unparsed()), (5, &["holiday.jpg".to_owned()][..]));
-    assert_says(&faces.to_string(), &["1 files are left out", "holiday.jpg"]);
+    assert_says(&faces.to_string(), &["1 file left out", "holiday.jpg"]);
 }
 
 #[test]

@@ -315,7 +315,7 @@ fn a_picture_of_an_archive_that_is_too_large_is_left_out_by_name() {
     zeros(&path, b'0', name, 300 << 20, &files("", &pictures(3)));
     let run = || {
         let said = data(place.path(), &path);
-        assert!(said.contains("3 images") && said.contains("1 files are left out"), "{said}");
+        assert!(said.contains("3 images") && said.contains("1 file left out"), "{said}");
         assert!(
             said.contains(&format!("{name} (the file has 314572800 bytes: at most 256 MiB")),
             "{said}"
@@ -499,7 +499,7 @@ fn names_folders_and_headers_of_an_archive_have_limits() {
         run("")
     };
     let (done, said) = in_folders(32);
-    assert!(done && said.contains("1 images"), "{said}");
+    assert!(done && said.contains("1 image "), "{said}");
     let (done, said) = in_folders(33);
     assert!(!done && said.contains("more than 32 folders") && said.contains("d/d/d"), "{said}");
     // 256 bytes a member.
@@ -519,7 +519,7 @@ fn names_folders_and_headers_of_an_archive_have_limits() {
     assert!(!done && said.contains("more than 16 MiB of headers"), "{said}");
     zeros(&path, b'0', "readme.txt", 17 << 20, &files("all/", &pictures(1)));
     let (done, said) = run("");
-    assert!(done && said.contains("1 images"), "{said}");
+    assert!(done && said.contains("1 image "), "{said}");
 }
 
 /// Pipes and devices, as the data set or in it, are not read, because they may never end.
@@ -558,7 +558,7 @@ fn pipes_and_devices_are_refused_or_left_out() {
     assert!(done && said.contains("12 images"), "{said}");
     for name in ["30_1_0_2017", "31_1_0_2017"] {
         let line = said.lines().find(|line| line.contains(name)).unwrap();
-        assert!(line.contains("2 files are left out") && line.contains("not a file"), "{said}");
+        assert!(line.contains("2 files left out") && line.contains("not a file"), "{said}");
     }
     // If labels.csv is a pipe, the labels are read from the file names.
     fifo(&at("labels.csv"));
@@ -622,7 +622,7 @@ fn data_says_what_a_small_set_is_too_small_for() {
     for n in [1, 10] {
         let (place, folder) = (TempDir::new().unwrap(), faces_folder(n));
         let said = data(place.path(), folder.path());
-        assert!(said.contains(&format!("{n} images")) && said.contains("rows after"), "{said}");
+        assert!(said.contains(&format!("{n} image")) && said.contains("rows after"), "{said}");
     }
 }
 

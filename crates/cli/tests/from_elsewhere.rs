@@ -257,7 +257,7 @@ fn one_bad_image_does_not_cost_an_evaluation_or_a_training() {
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(report["heads"][0]["pictures"], 2);
         let said = words(&output);
-        assert!(said.contains("1 files are left out") && said.contains(name), "{said}");
+        assert!(said.contains("1 file left out") && said.contains(name), "{said}");
     }
     let (place, data) = (TempDir::new().unwrap(), faces_folder(120));
     let mut names: Vec<PathBuf> =
@@ -275,7 +275,7 @@ fn one_bad_image_does_not_cost_an_evaluation_or_a_training() {
         let said = words(&output);
         assert!(output.status.success(), "{said}");
         let name = |at: usize| names[at].file_name().unwrap().to_string_lossy().into_owned();
-        assert!(said.contains("2 files are left out"), "{said}");
+        assert!(said.contains("2 files left out"), "{said}");
         assert!(said.contains(&name(7)) && said.contains(&name(50)), "{said}");
     }
 }

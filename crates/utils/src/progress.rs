@@ -72,6 +72,12 @@ pub fn thousands(n: usize) -> String {
     HumanCount(n as u64).to_string()
 }
 
+/// Counts things: `1 image`, `23,708 images`.
+pub fn counted(n: usize, what: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{} {what}{s}", thousands(n))
+}
+
 /// Formats the remaining time, such as `, about 12 s left`. Empty below one second.
 pub fn left(seconds: f64) -> String {
     match seconds {
@@ -313,6 +319,12 @@ impl Drop for Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_thing_has_no_plural() {
+        assert_eq!(counted(1, "image"), "1 image");
+        assert_eq!(counted(23_708, "image"), "23,708 images");
+    }
 
     /// Guards against "1 of 2,000 (0 %), about 8111 s left" when 2,000 finished items are counted
     /// at once.

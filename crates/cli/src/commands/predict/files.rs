@@ -4,14 +4,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Error, Result};
-use charts::format::counted;
 use polars::prelude::DataFrame;
 use ror::data::Frame;
 use ror::plot;
 use ror::predict::Predictor;
 use shards::{Answers, WriteParquet, crop_table, photo_table};
 use utils::escape;
-use utils::progress::Progress;
+use utils::progress::{Progress, counted};
 
 use super::super::printed;
 use super::args::Args;
