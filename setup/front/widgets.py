@@ -95,10 +95,13 @@ class Widgets:
             return data, [*gone, message["interact"]]
         made = lambda kind, **state: f"IPY_MODEL_{self.create(parent, model(kind, **state))}"
         before = set(self.models)
-        wide, controls, keys, values = made("Layout", width="520px"), [], [], []
+        # Labels have room for ten letters if nothing else is said.
+        label = max([10, *map(len, names)])
+        own = {"description_width": f"{label}ch"} if label > 10 else {}
+        wide, controls, keys, values = made("Layout", width=f"{440 + 8 * label}px"), [], [], []
         for control, name in zip(message["controls"], names):
             kind = control.pop("is")
-            style = made("SliderStyle" if kind.endswith("Slider") else "DescriptionStyle")
+            style = made("SliderStyle" if kind.endswith("Slider") else "DescriptionStyle", **own)
             layout = wide if kind.endswith("Slider") else made("Layout")
             controls.append(made(kind, layout=layout, style=style, description=name, **control))
             keys.append("index" if "index" in control else "value")

@@ -129,16 +129,18 @@ class Interact(unittest.TestCase):
 
     def test_every_control_and_a_plot(self):
         code = """let all = faces.clone();
-interact((18..=60, ["all", "female", "male"], true, 0.5, "title"), move |(from, gender, bars, _share, title): (i32, &str, bool, f64, String)| {
-    show(&title); if bars { plot::ages(all.records()) } else { Err(ror::anyhow::anyhow!("{from} {gender}")) }
+interact((18..=60, ["all", "female", "male"], true, 0.5), move |(from, gender, bars, share_of_images)| {
+    println!("{share_of_images}");
+    if bars { plot::ages(all.records()) } else { Err(ror::anyhow::anyhow!("{from} {gender}")) }
 });"""
-        code = code.replace(", 0.5, \"title\"", ", 0.5").replace(", _share, title): (i32, &str, bool, f64, String)", ", share)").replace("show(&title);", "println!(\"{share}\");")
         _, (start, gender, bars, share, shown) = self.page.run(code)
         models = self.page.models
         self.assertIn("<img", models[shown]["value"])
         names = [models[id]["_model_name"] for id in [start, gender, bars, share]]
         self.assertEqual(names, ["IntSliderModel", "DropdownModel", "CheckboxModel", "FloatTextModel"])
-        self.assertEqual([models[id]["description"] for id in [start, gender, bars, share]], ["from", "gender", "bars", "share"])
+        self.assertEqual([models[id]["description"] for id in [start, gender, bars, share]], ["from", "gender", "bars", "share_of_images"])
+        styles = [models[models[id]["style"].removeprefix("IPY_MODEL_")] for id in [start, share]]
+        self.assertEqual([style["description_width"] for style in styles], ["15ch", "15ch"], "the longest name is seen whole")
         self.page.move(gender, index=2)
         self.page.move(start, value=30)
         self.page.move(bars, value=False)

@@ -110,6 +110,12 @@ impl Encoded {
         }
     }
 
+    /// Whether a category can have several marks, one for each color.
+    pub(crate) fn may_dodge(&self) -> bool {
+        let by_category = matches!(self.mark, Mark::Bars | Mark::Boxes | Mark::Violins);
+        by_category && self.color.is_some() && !self.same
+    }
+
     /// The title of an axis: its column, or what is counted.
     pub(crate) fn title(&self, axis: usize) -> String {
         let counted = match self.mark {

@@ -163,11 +163,14 @@ impl Layout {
             layout.axes.push((Axis { title, ..x.clone() }, y));
         }
         let lines = layout.axes[0].1.label_lines().iter().map(Vec::len).max().unwrap_or(1) as i32;
+        // Bars of different colors have room beside each other.
+        let dodged = encoded.iter().filter(|layer| layer.may_dodge());
+        let beside = dodged.map(|layer| layer.colors.len() as i32).max().unwrap_or(1);
         let around: i32 = (0..rows).map(|row| layout.height(row * columns)).sum();
         layout.plot.1 = match names[1].len() as i32 {
             _ if high > 0 => (high - around).max(40 * rows as i32) / rows as i32,
             n if heat => n * if look.tall_cells { cell(&names[1]) } else { 40 },
-            n if n > 0 => n * (16 * lines + 8).max(30),
+            n if n > 0 => n * (16 * lines + 8).max(30).max(17 * beside + 8),
             _ if panels.len() == 1 => HEIGHT - around,
             _ => 150,
         };

@@ -7,7 +7,7 @@ use plotters::prelude::RGBColor;
 use crate::chart::Mark;
 use crate::column::Values;
 use crate::encoded::Encoded;
-use crate::format::{decimals, number, percent, short};
+use crate::format::{decimals, number, percent};
 use crate::shapes::{Kind, Place, Points, Shape};
 use crate::stats::{Bins, box_of, density, mean};
 use crate::style::{FAINT, INK, SOFT_INK, ink_on};
@@ -110,11 +110,16 @@ fn by_category(layer: &Encoded, rows: &[usize]) -> Vec<Shape> {
     let half = 0.36 / all as f64;
     let apart = dodged || (layer.shares && layer.color.is_some() && !layer.same);
     let few = places.len() <= 32;
+    let values = |members: &[usize]| value.as_ref().map_or(vec![], |of| sorted(of, members));
+    let means: Vec<f64> = places.values().map(|members| mean(&values(members)).0).collect();
+    let most = means.iter().fold(0.0, |most: f64, mean| most.max(mean.abs()));
+    let whole = means.iter().all(|mean| mean.is_nan() || mean.fract() == 0.0);
+    let digits = if whole { 0 } else { decimals(most / 100.0) };
     let mut shapes = vec![];
     for ((at, code), members) in places {
         let shift = if dodged { (2 * code + 1) as f64 - all as f64 } else { 0.0 };
         let (x, color) = (at as f64 + shift * half, layer.color(code));
-        let sorted = value.as_ref().map_or(vec![], |value| sorted(value, &members));
+        let sorted = values(&members);
         match layer.mark {
             Mark::Bars => {
                 let n = members.len() as f64;
@@ -126,7 +131,7 @@ fn by_category(layer: &Encoded, rows: &[usize]) -> Vec<Shape> {
                 let (top, words) = if value.is_some() {
                     let (mean, error) = mean(&sorted);
                     reach = 1.96 * error.unwrap_or(0.0);
-                    (mean, short(mean))
+                    (mean, number(mean, digits))
                 } else if layer.shares {
                     (100.0 * share, percent(share))
                 } else if dodged {

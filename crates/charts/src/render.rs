@@ -232,7 +232,7 @@ mod tests {
         let none = df!["n" => ["a", "b"], "v" => [Some(4.0), None]].unwrap();
         let none = svg(chart(&none).x("n").y("v").bars());
         assert!(none.contains(">\n4\n<") && none.matches("fill=\"#2C847A\"").count() == 1);
-        assert!(mean.contains(">\n13.5\n<") && mean.contains(">\n53\n<"), "{mean}");
+        assert!(mean.contains(">\n13.5\n<") && mean.contains(">\n53.0\n<"), "{mean}");
         let lines = |svg: &str| svg.matches("stroke-width=\"2\"").count();
         assert_eq!(lines(&mean), 0, "two and three rows");
         let ten = df!["n" => vec!["a"; 10], "v" => (1..=10).collect::<Vec<_>>()].unwrap();
