@@ -1,7 +1,7 @@
 """Photographs answered by facenet-pytorch's MTCNN and our net in PyTorch.
 
 As ours: faces from 40 pixels on, the chip by a similarity onto the same template and bilinear, the
-picture and its mirror image through the net in bf16, the mean of their probabilities.
+picture and its mirror image through the net in bf16 (see precision.py), the mean of their probabilities.
 """
 
 import numpy as np
@@ -10,6 +10,7 @@ from facenet_pytorch import MTCNN
 from PIL import Image, ImageOps
 from torchvision.transforms.functional import pil_to_tensor
 
+from precision import has_bf16
 from ror import Ror
 
 TEMPLATE = np.array([[60.21, 58.36], [138.79, 58.36], [99.50, 105.16], [64.39, 138.82], [134.61, 138.82]])
@@ -42,7 +43,7 @@ class Photographs:
         side = (self.net.side, self.net.side)
         chips = [chip(photo, face).resize(side, Image.LANCZOS) for face in points]
         chips = torch.stack([pil_to_tensor(face).permute(1, 2, 0) for face in chips])
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16()):
             logits = self.net.mirrored_logits(chips)
         read = self.net.read(logits.float())
         return list(zip(read["female"].tolist(), read["age"].tolist()))

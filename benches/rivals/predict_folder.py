@@ -1,7 +1,7 @@
 """Answers for all pictures of a folder by PyTorch: python predict_folder.py CARD FOLDER
 
 As ours: decoded, resized, the picture and its mirror image through the net, the mean of their probabilities.
-A DataLoader with a worker a core decodes; the net runs in bf16, channels last, batches of 128.
+A DataLoader with a worker a core decodes; the net runs in bf16 (see precision.py), channels last, batches of 128.
 """
 
 import os
@@ -13,6 +13,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms.functional import pil_to_tensor
 
+from precision import has_bf16
 from report import report
 from ror import Ror
 
@@ -41,7 +42,7 @@ if __name__ == "__main__":
     females, years = [], []
     with torch.inference_mode():
         for pictures in loader:
-            with torch.autocast(device, torch.bfloat16):
+            with torch.autocast(device, torch.bfloat16, enabled=device == "cuda" or has_bf16()):
                 logits = net.mirrored_logits(pictures.to(device))
             read = net.read(logits.float())
             females.append(read["female"])

@@ -1,6 +1,6 @@
 """Answers for single pictures by PyTorch, file to answer: python predict_one.py CARD TIMES FILE...
 
-As ours: decoded, resized, the picture and its mirror image through the net in bf16, the mean of
+As ours: decoded, resized, the picture and its mirror image through the net in bf16 (see precision.py), the mean of
 their probabilities. Prints the median seconds of TIMES answers behind 20 that warm up.
 """
 
@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torchvision.transforms.functional import pil_to_tensor
 
+from precision import has_bf16
 from report import report
 from ror import Ror
 
@@ -24,7 +25,7 @@ with torch.inference_mode():
         with Image.open(files[i % len(files)]) as picture:
             small = picture.convert("RGB").resize((net.side, net.side), Image.LANCZOS)
         picture = pil_to_tensor(small).permute(1, 2, 0)[None]
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16()):
             logits = net.mirrored_logits(picture)
         read = net.read(logits.float())
         female, _ = read["female"].item(), read["age"].item()

@@ -1,6 +1,6 @@
 """Times training steps of the same net in PyTorch: python train.py CARD SIZE BATCH STEPS MODE
 
-MODE is `eager` or `compile`. A step is what ours is: logits in bf16 (autocast), loss in f32, gradients, AdamW.
+MODE is `eager` or `compile`. A step is what ours is: logits in bf16 (autocast, see precision.py), loss in f32, gradients, AdamW.
 """
 
 import json
@@ -11,6 +11,7 @@ import time
 import torch
 from torch.nn import functional as F
 
+from precision import has_bf16
 from report import report
 from ror import Ror
 
@@ -34,7 +35,7 @@ def wait():
 
 def step(i: int) -> float:
     at = (i % 4) * batch
-    with torch.autocast(device, torch.bfloat16):
+    with torch.autocast(device, torch.bfloat16, enabled=device == "cuda" or has_bf16()):
         logits = run(pictures[at : at + batch])
     loss = F.binary_cross_entropy_with_logits(logits.float(), targets[at : at + batch])
     optimiser.zero_grad(set_to_none=True)

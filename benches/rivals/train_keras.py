@@ -13,12 +13,13 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import keras
 import numpy as np
 from keras import layers
+from precision import has_bf16
 from report import report
 
 card, size, batch, steps = sys.argv[1], *map(int, sys.argv[2:5])
 config = json.load(open(card))["net"]
 keras.utils.set_random_seed(0)
-keras.mixed_precision.set_global_policy("mixed_bfloat16")
+keras.mixed_precision.set_global_policy("mixed_bfloat16" if has_bf16() else "float32")
 
 
 def conv(x, outputs: int, kernel: int, stride: int = 1):

@@ -174,21 +174,32 @@ const END: &str = "<!-- end of waits -->";
 /// The lines of the CSV as a table to read.
 fn markdown(lines: &[String]) -> Result<String> {
     let mut text = String::from(
-        "| wait | this | rival | ratio (lowest to highest) | memory, MB: this, rival |\n|---|---|---|---|---|\n",
+        "| wait | this | rival | ratio (lowest to highest) | memory, MB: this, rival | on |\n|---|---|---|---|---|---|\n",
     );
     for line in lines {
         let fields = fields(line);
-        let [wait, ours, rival, name, ratio, low, high, mine, theirs, ..] = &fields[..] else {
+        let [wait, ours, rival, name, ratio, low, high, mine, theirs, hardware, _] = &fields[..]
+        else {
             bail!("a line of benches/results.csv has too few fields: {line}");
         };
         let (ours, mut other, mut ratios) = (time(ours.parse()?), String::new(), String::new());
         if !name.is_empty() {
-            other = format!("{}, {name}", time(rival.parse()?));
+            // "torch 2.11.0, eager": the versions are in the CSV file.
+            let names = name.split(", ").map(|part| match part.split_once(' ') {
+                Some((name, version)) if version.starts_with(char::is_numeric) => name,
+                _ => part,
+            });
+            let names = names.collect::<Vec<_>>().join(", ");
+            other = format!("{}, {names}", time(rival.parse()?));
             ratios = format!("**{ratio}x** ({low} to {high})");
         }
         let memory = [mine, theirs].map(|mb| mb.as_str()).join(", ");
         let memory = memory.trim_matches([',', ' ']);
-        text += &format!("| {wait} | {ours} | {other} | {ratios} | {memory} |\n");
+        // "Intel(R) Xeon(R) Processor, 2 cores"
+        let processor = hardware.split(',').next().unwrap_or_default();
+        let processor = processor.replace("(R)", "").replace(" Processor", "");
+        let processor = processor.rsplit(' ').next().unwrap_or_default();
+        text += &format!("| {wait} | {ours} | {other} | {ratios} | {memory} | {processor} |\n");
     }
     Ok(text)
 }

@@ -3,7 +3,9 @@
 use std::process::Command;
 
 use anyhow::{Result, bail, ensure};
+use ror::Precision;
 use ror::store::DEFAULT_MODEL;
+use ror::tch::{Device, Kind};
 
 use crate::bench::Bench;
 use crate::processes::{
@@ -11,6 +13,14 @@ use crate::processes::{
 };
 use crate::project;
 use crate::table::{Measured, Row, close};
+
+/// What this processor trains in, and so the rivals: see benches/rivals/precision.py.
+fn precision() -> &'static str {
+    match Precision::Auto.training(Device::Cpu) {
+        Kind::BFloat16 => "bf16",
+        _ => "f32",
+    }
+}
 
 /// Measures a wait: a row for each rival.
 pub fn wait(bench: &Bench, name: &str) -> Result<Vec<Row>> {
@@ -63,7 +73,7 @@ pub fn wait(bench: &Bench, name: &str) -> Result<Vec<Row>> {
                 let rival = |mode: &str| words(&[&card, size, "128", "20", mode]);
                 let (eager, compile) = (rival("eager"), rival("compile"));
                 rows.extend(in_turn(
-                    &format!("training step, {size} px, batch 128, bf16"),
+                    &format!("training step, {size} px, batch 128, {}", precision()),
                     || bench.ours(None, "train", &own),
                     &[
                         &|| bench.rival("train.py", &eager),
@@ -176,7 +186,10 @@ pub fn wait(bench: &Bench, name: &str) -> Result<Vec<Row>> {
                 Ok(threads)
             };
             let mut rows = in_turn(
-                "training step of two ranks of a thread, 32 px, batch 128, bf16",
+                &format!(
+                    "training step of two ranks of a thread, 32 px, batch 128, {}",
+                    precision()
+                ),
                 ours,
                 &[&ddp, &one],
             )?;
