@@ -1,6 +1,6 @@
 """Times training steps of the same net in Keras: python train_keras.py CARD SIZE BATCH STEPS
 
-Mixed precision in bf16 and a compiled `train_on_batch`, with TensorFlow behind it.
+Mixed precision in bf16 (see precision.py) and a compiled `train_on_batch`, with TensorFlow behind it.
 """
 
 import json
