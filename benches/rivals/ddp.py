@@ -13,7 +13,7 @@ import torch.distributed as dist
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
-from precision import has_bf16
+from precision import autocast
 from report import report
 from ror import Ror
 
@@ -34,7 +34,7 @@ seconds = []
 for i in range(steps + 3):
     at = (i % 4) * batch
     start = time.perf_counter()
-    with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16()):
+    with autocast():
         logits = run(pictures[at : at + batch])
     loss = F.binary_cross_entropy_with_logits(logits.float(), targets[at : at + batch])
     optimiser.zero_grad(set_to_none=True)

@@ -10,7 +10,7 @@ from facenet_pytorch import MTCNN
 from PIL import Image, ImageOps
 from torchvision.transforms.functional import pil_to_tensor
 
-from precision import has_bf16
+from precision import autocast
 from ror import Ror
 
 TEMPLATE = np.array([[60.21, 58.36], [138.79, 58.36], [99.50, 105.16], [64.39, 138.82], [134.61, 138.82]])
@@ -43,7 +43,7 @@ class Photographs:
         side = (self.net.side, self.net.side)
         chips = [chip(photo, face).resize(side, Image.LANCZOS) for face in points]
         chips = torch.stack([pil_to_tensor(face).permute(1, 2, 0) for face in chips])
-        with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16()):
+        with autocast():
             logits = self.net.mirrored_logits(chips)
         read = self.net.read(logits.float())
         return list(zip(read["female"].tolist(), read["age"].tolist()))

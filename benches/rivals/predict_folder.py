@@ -13,7 +13,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms.functional import pil_to_tensor
 
-from precision import has_bf16
+from precision import autocast
 from report import report
 from ror import Ror
 
@@ -42,7 +42,7 @@ if __name__ == "__main__":
     females, years = [], []
     with torch.inference_mode():
         for pictures in loader:
-            with torch.autocast(device, torch.bfloat16, enabled=device == "cuda" or has_bf16()):
+            with autocast(device):
                 logits = net.mirrored_logits(pictures.to(device))
             read = net.read(logits.float())
             females.append(read["female"])

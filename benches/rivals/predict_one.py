@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torchvision.transforms.functional import pil_to_tensor
 
-from precision import has_bf16
+from precision import autocast
 from report import report
 from ror import Ror
 
@@ -25,7 +25,7 @@ with torch.inference_mode():
         with Image.open(files[i % len(files)]) as picture:
             small = picture.convert("RGB").resize((net.side, net.side), Image.LANCZOS)
         picture = pil_to_tensor(small).permute(1, 2, 0)[None]
-        with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16()):
+        with autocast():
             logits = net.mirrored_logits(picture)
         read = net.read(logits.float())
         female, _ = read["female"].item(), read["age"].item()

@@ -11,7 +11,7 @@ import time
 import torch
 from torch.nn import functional as F
 
-from precision import has_bf16
+from precision import autocast
 from report import report
 from ror import Ror
 
@@ -35,7 +35,7 @@ def wait():
 
 def step(i: int) -> float:
     at = (i % 4) * batch
-    with torch.autocast(device, torch.bfloat16, enabled=device == "cuda" or has_bf16()):
+    with autocast(device):
         logits = run(pictures[at : at + batch])
     loss = F.binary_cross_entropy_with_logits(logits.float(), targets[at : at + batch])
     optimiser.zero_grad(set_to_none=True)

@@ -108,18 +108,18 @@ fn by_category(layer: &Encoded, rows: &[usize]) -> Vec<Shape> {
     let dodged = places.keys().zip(places.keys().skip(1)).any(|(a, b)| a.0 == b.0);
     let all = if dodged { layer.colors.len() } else { 1 };
     let half = 0.36 / all as f64;
-    let apart = dodged || (layer.shares && layer.color.is_some() && !layer.same);
+    let apart = dodged || (layer.shares && layer.may_dodge());
     let few = places.len() <= 32;
-    let values = |members: &[usize]| value.as_ref().map_or(vec![], |of| sorted(of, members));
-    let means: Vec<f64> = places.values().map(|members| mean(&values(members)).0).collect();
-    let most = means.iter().fold(0.0, |most: f64, mean| most.max(mean.abs()));
-    let whole = means.iter().all(|mean| mean.is_nan() || mean.fract() == 0.0);
+    let values = |members: &Vec<usize>| value.as_ref().map_or(vec![], |of| sorted(of, members));
+    let values: Vec<Vec<f64>> = places.values().map(values).collect();
+    let means = || values.iter().map(|values| mean(values).0);
+    let most = means().fold(0.0, |most: f64, mean| most.max(mean.abs()));
+    let whole = means().all(|mean| mean.is_nan() || mean.fract() == 0.0);
     let digits = if whole { 0 } else { decimals(most / 100.0) };
     let mut shapes = vec![];
-    for ((at, code), members) in places {
+    for (((at, code), members), sorted) in places.into_iter().zip(&values) {
         let shift = if dodged { (2 * code + 1) as f64 - all as f64 } else { 0.0 };
         let (x, color) = (at as f64 + shift * half, layer.color(code));
-        let sorted = values(&members);
         match layer.mark {
             Mark::Bars => {
                 let n = members.len() as f64;
@@ -129,7 +129,7 @@ fn by_category(layer: &Encoded, rows: &[usize]) -> Vec<Shape> {
                 }
                 let mut reach = 0.0;
                 let (top, words) = if value.is_some() {
-                    let (mean, error) = mean(&sorted);
+                    let (mean, error) = mean(sorted);
                     reach = 1.96 * error.unwrap_or(0.0);
                     (mean, number(mean, digits))
                 } else if layer.shares {
@@ -152,8 +152,8 @@ fn by_category(layer: &Encoded, rows: &[usize]) -> Vec<Shape> {
                 }
             }
             _ if sorted.is_empty() => {}
-            Mark::Boxes => shapes.extend(a_box(x, 0.6 * half, &sorted, color)),
-            _ => shapes.extend(violin(x, half, &sorted, color)),
+            Mark::Boxes => shapes.extend(a_box(x, 0.6 * half, sorted, color)),
+            _ => shapes.extend(violin(x, half, sorted, color)),
         }
     }
     shapes

@@ -48,8 +48,9 @@ impl Detector {
             let mut least = doubt(&found).min(BELIEVED);
             for quarters in 1..4 {
                 let others = self.upright(&turned(photo, quarters))?;
-                if doubt(&others) < least {
-                    least = doubt(&others);
+                let doubt = doubt(&others);
+                if doubt < least {
+                    least = doubt;
                     found = others.iter().map(|face| turned_back(face, quarters, photo)).collect();
                 }
             }
