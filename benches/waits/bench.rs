@@ -44,6 +44,16 @@ impl Bench {
         self.folder.to_string_lossy().into_owned()
     }
 
+    /// A folder of every tenth picture.
+    pub fn tenth(&self) -> Result<String> {
+        let folder = self.temporary.path().join("tenth");
+        std::fs::create_dir(&folder)?;
+        for file in project::files_in(&self.folder)?.into_iter().step_by(10) {
+            std::fs::copy(&file, folder.join(file.file_name().context("a picture has a name")?))?;
+        }
+        Ok(folder.to_string_lossy().into_owned())
+    }
+
     /// A folder for what ours caches, empty.
     pub fn cache(&self) -> Result<PathBuf> {
         let cache = self.temporary.path().join("cache");
