@@ -21,7 +21,7 @@ Marked lines: the front reads lines that consist of `EVCXR_FRONT `, a word and a
     EVCXR_FRONT WORD {"failed": "why"}
         the cell ends with an error; evcxr itself reports "ok" after a panic and after a `?`
     EVCXR_FRONT WORD {"kept": [NAME, ...]}
-        the cell ends with an error, but has stored these variables, see keep.py
+        the cell ends with an error, and had defined these variables, which it has stored if it could, see keep.py
     EVCXR_FRONT WORD {"capture": true}
         what is printed from now on belongs to the controls that follow
     EVCXR_FRONT WORD {"interact": NUMBER, "controls": [...], "data": {...}}

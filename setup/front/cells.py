@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 
 from . import hints, rewrite
-from .keep import keeping
+from .keep import defined, keeping, moved
 from .process import END, ERROR, compilers
 from .widgets import labels, picture
 from .wire import Message
@@ -29,6 +29,7 @@ class Cell:
         self.interrupted, self.killed, self.deadline = False, False, math.inf
         self.reply, self.idle, self.end = None, None, math.inf  # evcxr's last messages, and when to send them
         self.rewritten, self.ran, self.erred, self.kept = False, False, False, None  # see keep.py
+        self.without = set()  # variables that it can't keep
         self.errors, self.said = [], ""  # of its compilation; the end of its standard error
         self.captured, self.interacts, self.heard = None, 0, ""  # output held back; number of `interact`s; a result
         self.began, self.parts, self.follower = time.monotonic(), {}, None  # live displays, see `follow`
@@ -48,7 +49,7 @@ class Cells:
     def start(self, cell: Cell, plain: bool = False) -> None:
         """Sends a client's code to evcxr, if possible so that it keeps its variables if it fails."""
         code = rewrite.without_stdin(str(cell.request.content.get("code", "")))
-        kept = None if plain or not self.process.commands else keeping(code)
+        kept = None if plain or not self.process.commands else keeping(code, cell.without)
         self.cell, cell.rewritten = cell, kept is not None
         cell.reply, cell.idle, cell.end, cell.errors = None, None, math.inf, []
         self.behind["shell"].send_multipart(self.wire.changed(cell.request, cell.request.content | {"code": kept or code}))
@@ -259,7 +260,9 @@ class Cells:
         cell, self.cell = self.cell, None
         failed = cell.reply.content["status"] == "error"
         if failed and cell.rewritten and not cell.ran and not cell.interrupted:
-            self.start(cell, plain=True)
+            lost = moved(cell.errors) - cell.without
+            cell.without |= lost
+            self.start(cell, plain=not lost)
             return
         for content in cell.errors:
             self.publish("error", cell.parent, content)
@@ -297,7 +300,7 @@ class Cells:
         if columns:
             self.publish("stream", cell.parent, {"name": "stderr", "text": f"Hint: {columns}\n"})
         if self.process.commands and not cell.interrupted:
-            gone = (rewrite.defined(code) if cell.kept is None else cell.kept) - variables.keys() if failed else set()
+            gone = (defined(code) if cell.kept is None else cell.kept) - variables.keys() if failed else set()
             lost = self.known.keys() - variables.keys() - gone
             for names, name, say in [(gone, "stderr", rewrite.not_kept), (lost, "stdout", rewrite.moved)]:
                 if names:

@@ -10,7 +10,6 @@ NO_CODE = re.compile(
     r"""//[^\n]*|/\*.*?\*/|\bb?r(\#*)".*?"\1|"(?:\\.|[^"\\])*"|'(?:\\[^']+|[^'\\])'""", re.DOTALL
 )
 STDIN = re.compile(r"(?<![\w.:])(?:(?:::\s*)?(?:std\s*::\s*)?io\s*::\s*stdin\b|stdin(?=\s*\(\s*\)))")
-LET = re.compile(r"^let\s+(?:mut\s+)?([a-z_]\w*)", re.MULTILINE)
 # What every value has; nobody looks for it.
 COMMON = "borrow borrow_mut clone clone_from clone_into from into into_drawing_area output output_of_all to_owned try_from try_into type_id"
 
@@ -34,11 +33,6 @@ def without_stdin(code: str) -> str:
     for found in reversed([*STDIN.finditer(masked(code))]):
         code = f"{code[: found.start()]}ror::stdin{code[found.end() :]}"
     return code
-
-
-def defined(code: str) -> set[str]:
-    """Returns the names that the statements of a cell define."""
-    return set(LET.findall(code))
 
 
 def listed(names) -> str:

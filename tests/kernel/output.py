@@ -2,7 +2,7 @@
 
     python tests/kernel/output.py [TEST...]
 
-tests/front.rs runs it. Needs Linux.
+tests/kernel.rs runs it. Needs Linux.
 """
 
 import os
@@ -179,6 +179,10 @@ inner::stdin().read_line(&mut line)?; println!("got {line:?}");"""
             ("let small = faces.records().head(Some(3)); // a table\nsmall.column(\"agee\")?", {"small.height()": "3"}, []),
             ('fn f() -> Result<()> { "x".parse::<u8>()?; Ok(()) } let q = 7;\nf()?', {"q": "7"}, []),
             (f"let shadow = 1; let shadow = shadow + 1; {fail}", {"shadow": "2"}, []),
+            ("let four = vec![4];\nlet none: Option<u8> = None; none.unwrap(); let five = 5;", {"four": "[4]"}, ["five"]),
+            ("let (six, list) = (6, vec![1]);\nlet past = list[six];", {"six": "6", "list": "[1]"}, ["past"]),
+            ("use ror::tch::{Device, Kind, Tensor};\nlet ones = Tensor::ones([2, 3], (Kind::Float, Device::Cpu));\nones.matmul(&ones)", {"ones.numel()": "6"}, []),
+            ('let text = String::from("a");\nif text.len() == 1 { println!("{text}"); panic!("no") }', {"text": '"a"'}, []),
         ]:
             messages, reply = self.run_cell(code)
             self.assertEqual(reply["status"], "error", code)
@@ -193,12 +197,13 @@ inner::stdin().read_line(&mut line)?; println!("got {line:?}");"""
         self.assertEqual((reply["status"], self.value("five")), ("ok", "5"))
 
     def test_a_failing_cell_says_what_it_did_not_keep(self):
-        code = 'let one = vec![1];\ndrop(one);\nlet two = 2; Err::<(), &str>("no")?;'
+        code = 'let one = vec![1];\nlet two = 2; Err::<(), &str>("no")?;\ndrop(one);'
         messages, reply = self.run_cell(code)
         self.assertEqual(reply["status"], "error")
-        self.assertIn("Not kept, because the cell failed: `one`, `two`", text(messages, "stderr"))
-        messages, _ = self.run_cell('let zero = 0; panic!("short")')
-        self.assertIn("Not kept, because the cell failed: `zero`", text(messages, "stderr"))
+        self.assertIn("Not kept, because the cell failed: `one`.", text(messages, "stderr"))
+        self.assertEqual((self.value("two"), self.value("one")), ("2", "cannot find"))
+        messages, _ = self.run_cell('let zero = vec![0]; let moved = zero; panic!("short")')
+        self.assertIn("Not kept, because the cell failed: `moved`, `zero`", text(messages, "stderr"))
 
     def test_errors_of_cells_that_could_keep_variables(self):
         """Such a cell is compiled a second time, as it was typed."""

@@ -1,6 +1,7 @@
 //! What a cell says to evcxr: blocks of content, and errors and panics.
 
 use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::words::of_panic;
 use serde_json::json;
@@ -17,11 +18,17 @@ pub fn failed() {
     tell_failed("the cell ended with an error");
 }
 
+/// Runs a statement of a cell. Returns `None` after an error or a panic, which have been reported.
+#[doc(hidden)]
+pub fn ran<T, E>(statement: impl FnOnce() -> Result<T, E>) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(statement)).ok()?.ok()
+}
+
 /// What the front puts in place of the variables that a failed cell did not define.
 #[doc(hidden)]
 pub struct NotKept;
 
-/// Tells the front which variables a failed cell has stored.
+/// Tells the front which variables a failed cell had defined, and has stored if it could.
 #[doc(hidden)]
 pub fn kept(names: &[&str]) {
     tell(&json!({ "kept": names }));

@@ -21,7 +21,7 @@ mod words;
 
 pub use by_index::{pred_gender_age_group, pred_gender_age_group_with};
 #[doc(hidden)]
-pub use cell::{NotKept, failed, kept};
+pub use cell::{NotKept, failed, kept, ran};
 #[doc(hidden)]
 pub use columns::{Columns, columns};
 pub use control::{Control, Number};
