@@ -1,8 +1,8 @@
 """Executes notebooks without a browser and stops at the first cell that fails.
 
-    python setup/run_notebook.py NOTEBOOK... --to FOLDER [--commit]
+    python setup/run_notebook.py NOTEBOOK... --to FOLDER [--jobs N] [--commit]
 
-Writes the executed notebook and an HTML page of it to FOLDER, with `--commit` without the data set's
+Runs N notebooks at a time. Writes the executed notebook and an HTML page of it to FOLDER, with `--commit` without the data set's
 images (see withhold.py), and then also over NOTEBOOK. Without a notebook, only starts and stops the
 kernel, which compiles what it needs.
 """
@@ -73,7 +73,7 @@ async def execute(client: NotebookClient, cell, index: int) -> None:
         pass
 
 
-async def run(path: Path, folder: Path, commit: bool) -> bool:
+async def run(path: Path, folder: Path, commit: bool, alone: bool) -> bool:
     notebook = nbformat.read(path, as_version=4)
     replies = []
     client = NotebookClient(
@@ -90,14 +90,15 @@ async def run(path: Path, folder: Path, commit: bool) -> bool:
     start = time.monotonic()
     failed = ""
     async with client.async_setup_kernel():
-        print(f"  ready   {time.monotonic() - start:6.1f} s", flush=True)
         cells = [(i, c) for i, c in enumerate(notebook.cells) if c.cell_type == "code" and c.source.strip()]
         for number, (index, cell) in enumerate(cells, 1):
-            print(f"  {number:2}/{len(cells):<2} ", end="", flush=True)
+            place = f"{'' if alone else path.stem}  {number:2}/{len(cells):<2}"
+            if alone:
+                print(place, end="", flush=True)
             cell_start = time.monotonic()
             await execute(client, cell, index)
             first_line = cell.source.strip().splitlines()[0]
-            print(f"  {time.monotonic() - cell_start:6.1f} s  {first_line[:70]}", flush=True)
+            print(f"{'' if alone else place}  {time.monotonic() - cell_start:6.1f} s  {first_line[:70]}", flush=True)
             failed = failure(cell)
             if "raises-exception" in cell.metadata.get("tags", []):
                 failed = unsaid(cell, failed, replies[-1]["status"])
@@ -127,10 +128,24 @@ async def start_kernel() -> None:
     await NotebookClient(notebook, kernel_name="ror", startup_timeout=START).async_execute()
 
 
+async def run_all(paths: list[Path], folder: Path, commit: bool, jobs: int) -> bool:
+    """Runs notebooks, `jobs` at a time. After one that fails, no other is started."""
+    free, ran = asyncio.Semaphore(jobs), []
+
+    async def one(path: Path) -> None:
+        async with free:
+            if all(ran):
+                ran.append(await run(path.resolve(), folder, commit, alone=jobs == 1))
+
+    await asyncio.gather(*map(one, paths))
+    return all(ran)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebooks", nargs="*", type=Path)
     parser.add_argument("--to", type=Path, metavar="FOLDER")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N")
     parser.add_argument("--commit", action="store_true")
     options = parser.parse_args()
     if not options.notebooks:
@@ -138,8 +153,8 @@ def main() -> int:
         return 0
     if not options.to:
         parser.error("--to FOLDER is required")
-    runs = (asyncio.run(run(path.resolve(), options.to, options.commit)) for path in options.notebooks)
-    return 0 if all(runs) else 1
+    ran = asyncio.run(run_all(options.notebooks, options.to, options.commit, options.jobs))
+    return 0 if ran else 1
 
 
 if __name__ == "__main__":

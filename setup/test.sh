@@ -61,7 +61,14 @@ step "lints (clippy), compiling the tests"
 cargo test --locked --workspace --lib --bins --tests --benches --no-run --quiet
 cargo build --locked --workspace --profile test --examples --quiet # tests/examples.rs runs them
 step "unit and integration tests"
-cargo test --locked --quiet --workspace --lib --bins --tests --no-fail-fast
+# Those of the kernel mostly wait, so the others run meanwhile.
+mkdir -p target/notebooks
+cargo test --locked --quiet --workspace --test kernel >target/notebooks/second.log 2>&1 &
+second=$!
+status=0
+cargo test --locked --quiet --workspace --lib --bins --tests --no-fail-fast -- --skip kernel:: || status=$?
+wait "$second" || { cat target/notebooks/second.log; exit 1; }
+[ $status = 0 ] || exit $status
 step "the C++ shim under AddressSanitizer"
 status=0
 crates/c10d/sanitize/run.sh "$root/.libtorch" target/shim-sanitized || status=$?
@@ -86,13 +93,8 @@ setup/install.sh "$own"
     grep " years (80 %" || fail "the installed program found no face."
 
 # The kernels use the same build.
-step "notebooks on synthetic data, two kernels at once"
-mkdir -p target/notebooks
-synthetic tests/notebooks/*.ipynb >target/notebooks/second.log 2>&1 &
-second=$!
-synthetic notebooks/*.ipynb
-wait "$second" || { cat target/notebooks/second.log; exit 1; }
-cat target/notebooks/second.log
+step "notebooks on synthetic data, two at once"
+synthetic notebooks/*.ipynb tests/notebooks/*.ipynb --jobs 2
 
 # With the models just installed, so that it has to train: a loaded model shows no progress.
 step "a training watched and stopped in JupyterLab"
@@ -118,7 +120,7 @@ cat target/notebooks/second.log
 
 if [ -n "${ROR_DATA:-}" ]; then
     step "the notebooks on $ROR_DATA"
-    "$python" setup/run_notebook.py notebooks/*.ipynb --to target/notebooks
+    "$python" setup/run_notebook.py notebooks/*.ipynb --to target/notebooks --jobs 2
 else
     skipped+="tests that need UTKFace (parts of tests/utkface.rs, tests/shipped.rs and tests/protocols.rs, the notebooks on it): ROR_DATA is not set, see data/README.md"
 fi

@@ -2,7 +2,7 @@
 
     python tests/kernel/front.py [TEST...]    # all, or such as Life or Cells.test_streams
 
-tests/front.rs runs it. Processes are found by /proc, so it needs Linux.
+tests/kernel.rs runs it. Processes are found by /proc, so it needs Linux.
 """
 
 import os

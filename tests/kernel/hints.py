@@ -3,7 +3,7 @@ that runs. tests/notebooks/habits.ipynb has more of them.
 
     python tests/kernel/hints.py
 
-tests/front.rs runs it.
+tests/kernel.rs runs it.
 """
 
 import tomllib

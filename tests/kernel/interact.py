@@ -2,7 +2,7 @@
 
     python tests/kernel/interact.py [TEST...]
 
-tests/front.rs runs it. With `--moves N` it prints the latency of N moves and the growth of memory instead.
+tests/kernel.rs runs it. With `--moves N` it prints the latency of N moves and the growth of memory instead.
 """
 
 import re
