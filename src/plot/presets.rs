@@ -43,15 +43,12 @@ fn by_year(records: &DataFrame) -> Chart {
 /// # Errors
 /// Those of [`ages`], for either table.
 pub fn ages_before_after(before: &DataFrame, after: &DataFrame) -> Result<Chart> {
-    let (mut ages, mut steps) = (vec![], vec![]);
-    let both = [("Before", age_column(before)?), ("After", age_column(after)?)];
-    let kept = percent(both[1].1.len() as f64 / both[0].1.len() as f64);
-    for (step, values) in both {
-        let step = format!("{step}: {}", summary(&values, "image", " years"));
-        steps.extend(vec![step; values.len()]);
-        ages.extend(values);
-    }
-    let table = df!["age" => ages, "step" => &steps]?;
+    let (before, after) = (age_column(before)?, age_column(after)?);
+    let kept = percent(after.len() as f64 / before.len() as f64);
+    let named = |step: &str, ages| format!("{step}: {}", summary(ages, "image", " years"));
+    let names = [named("Before", &before), named("After", &after)];
+    let steps = [vec![names[0].as_str(); before.len()], vec![&names[1]; after.len()]].concat();
+    let table = df!["age" => [before, after].concat(), "step" => steps]?;
     let chart = by_year(&table).facet("step").color("step").columns(1).in_order();
     Ok(chart
         .palette("#A0ABB6, #2C847A")

@@ -1,10 +1,10 @@
 //! Columns as numbers or names.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::hash::Hash;
 
 use anyhow::{Context, Result};
-use polars::prelude::{DataFrame, DataType};
+use polars::prelude::{DataFrame, DataType, PlHashMap};
 
 use crate::format::short;
 
@@ -37,18 +37,25 @@ pub(crate) fn read(data: &DataFrame, name: &str, in_order: bool) -> Result<Value
     let texts = column
         .cast(&DataType::String)
         .with_context(|| format!("column `{name}` holds {dtype}, which can't be plotted"))?;
-    let name = |text: Option<&str>| text.filter(|text| !text.is_empty()).unwrap_or(MISSING).into();
-    Ok(named(texts.str()?.iter().map(name), in_order))
+    let texts = texts.str()?.iter();
+    let texts = texts.map(|text| text.filter(|text| !text.is_empty()).unwrap_or(MISSING));
+    Ok(named(texts, str::to_owned, in_order))
 }
 
-fn named(texts: impl Iterator<Item = String>, in_order: bool) -> Values {
-    let mut index = HashMap::new();
-    let codes = texts.map(|text| {
+/// Values as names. Each different one is named once, since most columns repeat a few.
+fn named<T: Hash + Eq>(
+    values: impl Iterator<Item = T>,
+    name: impl Fn(T) -> String,
+    in_order: bool,
+) -> Values {
+    let mut index = PlHashMap::default();
+    let codes = values.map(|value| {
         let next = index.len();
-        *index.entry(text).or_insert(next)
+        *index.entry(value).or_insert(next)
     });
     let codes: Vec<usize> = codes.collect();
-    let mut names: Vec<(String, usize)> = index.into_iter().collect();
+    let mut names: Vec<(String, usize)> =
+        index.into_iter().map(|(value, code)| (name(value), code)).collect();
     names.sort_by_key(|name| name.1);
     if !in_order && names.len() < codes.len() {
         names.sort_by(|a, b| natural(&a.0, &b.0));
@@ -91,8 +98,12 @@ impl Values {
     /// Numbers as names, in their order.
     pub(crate) fn into_names(self) -> Self {
         let Self::Numbers { values, .. } = self else { return self };
-        let text = |value: &f64| if value.is_nan() { MISSING.into() } else { short(*value) };
-        named(values.iter().map(text), false)
+        let name = |value: f64| if value.is_nan() { MISSING.into() } else { short(value) };
+        named(
+            values.iter().map(|value| (value + 0.0).to_bits()),
+            |bits| name(f64::from_bits(bits)),
+            false,
+        )
     }
 
     /// Makes names indices into `all`, which gets those that it lacks.

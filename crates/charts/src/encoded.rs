@@ -1,7 +1,5 @@
 //! A layer of a chart with the values of its columns.
 
-use std::collections::BTreeMap;
-
 use anyhow::{Context, Result, bail, ensure};
 use plotters::prelude::RGBColor;
 
@@ -45,6 +43,11 @@ impl Encoded {
             name.as_ref().map(|name| read(&layer.data, name, layer.in_order)).transpose()
         };
         let (mut x, mut y) = (find(&layer.x)?, find(&layer.y)?);
+        let color = match &layer.color {
+            name if name.is_some() && *name == layer.x => x.clone(),
+            name if name.is_some() && *name == layer.y => y.clone(),
+            name => find(name)?,
+        };
         ensure!(x.is_some() || y.is_some(), "the chart has no columns: add .x(\"...\")");
         if mark == Mark::Histogram && !are_numbers(&x) && !are_numbers(&y) {
             mark = Mark::Bars;
@@ -87,7 +90,7 @@ impl Encoded {
             bins: [bins(&x), bins(&y)],
             axes: [x, y],
             titles: [layer.x.clone(), layer.y.clone()],
-            color: find(&layer.color)?,
+            color,
             colors: vec![],
             scale: (0.0, 1.0),
             text,
@@ -154,15 +157,12 @@ impl Encoded {
 
     /// The rows of each color.
     pub(crate) fn groups(&self, rows: &[usize]) -> Vec<(usize, Vec<usize>)> {
-        let mut groups = BTreeMap::<usize, Vec<usize>>::new();
-        for row in rows {
-            let code = match &self.color {
-                Some(Values::Names { codes, .. }) => codes[*row],
-                _ => 0,
-            };
-            groups.entry(code).or_default().push(*row);
-        }
-        groups.into_iter().collect()
+        let Some(Values::Names { codes, .. }) = &self.color else {
+            return if rows.is_empty() { vec![] } else { vec![(0, rows.to_vec())] };
+        };
+        let mut groups = vec![vec![]; self.colors.len()];
+        rows.iter().for_each(|row| groups[codes[*row]].push(*row));
+        groups.into_iter().enumerate().filter(|group| !group.1.is_empty()).collect()
     }
 
     /// The color of a name.

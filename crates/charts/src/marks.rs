@@ -42,7 +42,7 @@ pub(crate) fn shapes(layer: &Encoded, rows: &[usize]) -> Vec<Shape> {
 fn sorted(values: &Values, rows: &[usize]) -> Vec<f64> {
     let mut sorted: Vec<f64> = rows.iter().map(|row| values.at(*row)).collect();
     sorted.retain(|value| value.is_finite());
-    sorted.sort_by(f64::total_cmp);
+    sorted.sort_unstable_by(f64::total_cmp);
     sorted
 }
 
@@ -96,13 +96,18 @@ fn distribution(layer: &Encoded, rows: &[usize]) -> Vec<Shape> {
 fn by_category(layer: &Encoded, rows: &[usize]) -> Vec<Shape> {
     let axis = usize::from(layer.lies());
     let (category, value) = (&layer.axes[axis], &layer.axes[1 - axis]);
-    let mut places = BTreeMap::<(usize, usize), Vec<usize>>::new();
     let groups: BTreeMap<usize, Vec<usize>> = layer.groups(rows).into_iter().collect();
+    let at = |row: &usize| category.as_ref().map_or(0, |values| values.at(*row) as usize);
+    let mut places = BTreeMap::<(usize, usize), Vec<usize>>::new();
     for (code, rows) in &groups {
+        let mut of: Vec<Vec<usize>> = vec![];
         for row in rows {
-            let at = category.as_ref().map_or(0, |values| values.at(*row) as usize);
-            places.entry((at, *code)).or_default().push(*row);
+            let at = at(row);
+            of.resize(of.len().max(at + 1), vec![]);
+            of[at].push(*row);
         }
+        let of = of.into_iter().enumerate().filter(|of| !of.1.is_empty());
+        places.extend(of.map(|(at, rows)| ((at, *code), rows)));
     }
     // Colors share a place side by side, if any place has several.
     let dodged = places.keys().zip(places.keys().skip(1)).any(|(a, b)| a.0 == b.0);

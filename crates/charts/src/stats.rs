@@ -25,7 +25,7 @@ impl Bins {
     /// range over the cube root of the count, or of Sturges (1926) if that is finer.
     pub(crate) fn new(values: &[f64], whole: bool, wanted: Option<(f64, usize)>) -> Self {
         let mut sorted: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
-        sorted.sort_by(f64::total_cmp);
+        sorted.sort_unstable_by(f64::total_cmp);
         let (low, n) = (sorted.first().copied().unwrap_or(0.0), (sorted.len() as f64).max(1.0));
         let span = sorted.last().map_or(0.0, |last| last - low).min(f64::MAX);
         if let Some((_, count @ 1..)) = wanted {
