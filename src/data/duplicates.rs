@@ -82,7 +82,7 @@ impl fmt::Display for Duplicates {
         }
         write!(
             f,
-            "{} images have several files ({} in all); {} of them disagree on age, by up to {} years ({:.1} years on average over all); {} disagree on gender",
+            "{} images have several files ({} in all)\n{} of them disagree on age, by up to {} years ({:.1} years on average over all)\n{} disagree on gender",
             thousands(groups.len()),
             thousands(groups.iter().map(|g| g.ages.len()).sum()),
             thousands(groups.iter().filter(|g| g.spread() > 0).count()),
@@ -109,7 +109,7 @@ mod tests {
         // Pairs of the first: 10, 30, 20.
         assert!((two.mean_difference() - 10.0).abs() < 1e-12);
         let words = two.to_string();
-        assert!(words.starts_with("2 images have several files (5 in all); 1 of them"), "{words}");
+        assert!(words.starts_with("2 images have several files (5 in all)\n1 of them"), "{words}");
         assert!(
             words.contains("up to 30 years") && words.ends_with("1 disagree on gender"),
             "{words}"

@@ -1,13 +1,14 @@
 //! Explains which regions of a face determined a prediction.
 
 use anyhow::{Context, Result, ensure};
-use image::{Rgb, RgbImage};
+use image::{GrayImage, RgbImage, imageops};
 use imaging::encode_png;
 use tch::{Kind, Tensor, no_grad};
 
 use super::layer::tapped;
 use ror::Task;
 use ror::data::resize;
+use ror::metrics::Predictions;
 use ror::model::Net;
 use ror::plot::{self, Figure};
 use ror::store::Trained;
@@ -23,6 +24,8 @@ const STEPS: i64 = 12;
 pub struct Explanation {
     /// The image, resized to `SIDE`.
     picture: RgbImage,
+    /// What the network predicts for it.
+    predicted: String,
     /// The title and values (0 to 1, shape `[SIDE, SIDE]`) of each map.
     maps: Vec<(String, Tensor)>,
 }
@@ -55,7 +58,23 @@ impl Explain for Trained {
             maps.push((format!("{name}: Grad-CAM"), grad_cam(net, &x, &answer)?));
             maps.push((format!("{name}: occlusion"), occlusion(net, &x, &answer)?));
         }
-        Ok(Explanation { picture: resize(picture, SIDE)?, maps })
+        let mirrored = net.logits(&pixels.f_flip([2])?)?;
+        let logits = Tensor::f_stack(&[net.logits(&pixels)?, mirrored], 0)?;
+        let heads = Predictions::from_logits(self.card.task, &self.card.temperatures, &logits)?;
+        let predicted = heads.iter().map(in_words).collect::<Vec<_>>().join(", ");
+        Ok(Explanation { picture: resize(picture, SIDE)?, predicted, maps })
+    }
+}
+
+/// The first image's prediction: "female (96 %)", or "85 years".
+fn in_words(head: &Predictions) -> String {
+    match head.years.first() {
+        Some(years) => format!("{years:.0} years"),
+        None => {
+            let probabilities = head.task.classes().into_iter().zip(&head.probabilities[0]);
+            let most = probabilities.max_by(|a, b| a.1.total_cmp(b.1));
+            most.map_or_else(String::new, |(class, p)| format!("{class} ({:.0} %)", 100.0 * p))
+        }
     }
 }
 
@@ -134,25 +153,47 @@ fn scaled(map: &Tensor) -> Result<Tensor> {
 }
 
 impl Explanation {
-    /// Draws the image, and the image under each map. Regions that determined the prediction are
-    /// bright.
+    /// Draws the image with its prediction, and each map over the image in gray. Regions that
+    /// determined the prediction are red.
     ///
     /// # Errors
     /// The figure can't be drawn.
     pub fn figure(&self) -> Result<Figure> {
         ensure!(!self.maps.is_empty(), "there are no maps to draw");
-        let mut shown = vec![("The face".to_owned(), encode_png(&self.picture)?)];
+        let mut shown =
+            vec![(format!("Predicted: {}", self.predicted), encode_png(&self.picture)?)];
+        let gray = even_gray(&self.picture);
         for (title, map) in &self.maps {
             let values: Vec<f32> = Vec::try_from(map.f_contiguous()?.f_view([-1])?)?;
-            let mut lit = self.picture.clone();
-            for (pixel, value) in lit.pixels_mut().zip(&values) {
-                let share = 0.3 + 0.7 * f64::from(*value).clamp(0.0, 1.0);
-                *pixel = Rgb(pixel.0.map(|level| (f64::from(level) * share).round() as u8));
-            }
-            shown.push((title.clone(), encode_png(&lit)?));
+            let over = gray.pixels().zip(values).flat_map(|(level, value)| heat(level.0[0], value));
+            let over = RgbImage::from_raw(SIDE, SIDE, over.collect()).context("a map's size")?;
+            shown.push((title.clone(), encode_png(&over)?));
         }
         plot::picture_grid("What determined the prediction", &shown, shown.len())
     }
+}
+
+/// The image in gray. Its darkest percent is black and its brightest white, so that faces in the dark
+/// can be seen.
+fn even_gray(picture: &RgbImage) -> GrayImage {
+    let mut gray = imageops::grayscale(picture);
+    let mut levels: Vec<u8> = gray.pixels().map(|pixel| pixel.0[0]).collect();
+    levels.sort_unstable();
+    let last = levels.len().saturating_sub(1);
+    let [low, high] = [last / 100, last - last / 100].map(|at| f32::from(levels[at]));
+    for pixel in gray.pixels_mut() {
+        let share = (f32::from(pixel.0[0]) - low) / (high - low).max(1.0);
+        pixel.0[0] = (255.0 * share.clamp(0.0, 1.0)) as u8;
+    }
+    gray
+}
+
+/// A gray level under a color from none over yellow to red, for values of 0 to 1.
+fn heat(level: u8, value: f32) -> [u8; 3] {
+    let value = value.clamp(0.0, 1.0);
+    let over = [255.0, 225.0 * (1.0 - value), 0.0];
+    let cover = 0.75 * value;
+    over.map(|color| ((1.0 - cover) * f32::from(level) + cover * color) as u8)
 }
 
 #[cfg(test)]
@@ -183,6 +224,17 @@ mod tests {
         let map = grad_cam(&net, &x, answer).unwrap();
         assert!(map.min().double_value(&[]) >= 0.0 && map.max().double_value(&[]) <= 1.0 + 1e-6);
         assert!(map.max().double_value(&[]) > 0.99);
+    }
+
+    #[test]
+    fn a_map_is_seen_on_a_dark_face() {
+        let dark = RgbImage::from_fn(SIDE, SIDE, |x, _| image::Rgb([(x / 20) as u8; 3]));
+        let gray = even_gray(&dark);
+        assert_eq!((gray.get_pixel(0, 0).0[0], gray.get_pixel(199, 0).0[0]), (0, 255));
+        assert_eq!(heat(90, 0.0), [90; 3]);
+        let [red, green, blue] = heat(0, 1.0);
+        assert!(red > 180 && green < 10 && blue < 10);
+        even_gray(&RgbImage::new(2, 2)); // one level
     }
 
     #[test]
