@@ -45,8 +45,7 @@ impl FacePrediction {
             .zip(&age.years)
             .map(|((gender, groups), &age)| {
                 // From the same number as the years, so that the two agree; the most likely group
-                // differs
-                // for a quarter of faces.
+                // differs for a quarter of faces.
                 let whole = age.round_ties_even().max(0.0) as u32;
                 let group = task.group_of(whole).min(names.len() - 1);
                 Self {

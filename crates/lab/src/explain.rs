@@ -12,6 +12,7 @@ use ror::metrics::Predictions;
 use ror::model::Net;
 use ror::plot::{self, Figure};
 use ror::store::Trained;
+use utils::progress::counted;
 
 /// Side of a map in pixels.
 const SIDE: u32 = 200;
@@ -69,7 +70,7 @@ impl Explain for Trained {
 /// The first image's prediction: "female (96 %)", or "85 years".
 fn in_words(head: &Predictions) -> String {
     match head.years.first() {
-        Some(years) => format!("{years:.0} years"),
+        Some(years) => counted(years.round() as usize, "year"),
         None => {
             let probabilities = head.task.classes().into_iter().zip(&head.probabilities[0]);
             let most = probabilities.max_by(|a, b| a.1.total_cmp(b.1));
