@@ -37,8 +37,10 @@ fi
 python=$env/bin/python
 export PATH=$env/bin:$PATH
 
-# Only .cargo/config.toml counts, so that cargo and the kernel use the same settings.
+# Only .cargo/config.toml counts, so that cargo and the kernel use the same settings, and what the tests
+# start uses the build of `make setup`.
 unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET CARGO_TARGET_DIR CARGO_BUILD_TARGET_DIR LIBTORCH
+unset RUSTC_WORKSPACE_WRAPPER
 
 # As ./ror does, where it is explained.
 [ -n "${OMP_WAIT_POLICY:-}" ] || export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-10000}

@@ -119,9 +119,11 @@ def other_home() -> str:
 
 def compile(report, group: int) -> list[dict]:
     """Compiles the crate, and returns cargo's messages. The processes belong to a process group."""
-    command = ["cargo", "build", "--locked", "--package=ror-notebook", "--message-format=json-render-diagnostics"]
+    # Beside ror-cli, as in setup/build.sh: alone, the dependencies have other features and compile again.
+    command = ["cargo", "build", "--locked", "--package=ror-notebook", "--package=ror-cli", "--message-format=json-render-diagnostics"]
     # Only .cargo/config.toml counts, as in setup/env.sh.
     unset = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "LIBTORCH"]
+    unset.append("RUSTC_WORKSPACE_WRAPPER")  # the tests' clippy, whose build would be another one
     environment = {name: value for name, value in os.environ.items() if name not in unset}
     messages, said, why = [], tempfile.TemporaryFile("w+"), other_home()
     report(f"{why}the crate is compiled if it has changed")

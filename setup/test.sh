@@ -57,6 +57,10 @@ fi
 
 step "format"
 cargo fmt --all --check
+step "a kernel starts without compiling what the program's build has compiled"
+setup/build.sh
+again=$("$python" setup/run_notebook.py 2>&1 | grep Compiling || true)
+[ -z "$again" ] || fail "it compiles:" "$again"
 step "lints (clippy), compiling the tests"
 cargo test --locked --workspace --lib --bins --tests --benches --no-run --quiet
 cargo build --locked --workspace --profile test --examples --quiet # tests/examples.rs runs them
