@@ -121,9 +121,9 @@ def compile(report, group: int) -> list[dict]:
     """Compiles the crate, and returns cargo's messages. The processes belong to a process group."""
     # Beside ror-cli, as in setup/build.sh: alone, the dependencies have other features and compile again.
     command = ["cargo", "build", "--locked", "--package=ror-notebook", "--package=ror-cli", "--message-format=json-render-diagnostics"]
-    # Only .cargo/config.toml counts, as in setup/env.sh.
-    unset = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "LIBTORCH"]
-    unset.append("RUSTC_WORKSPACE_WRAPPER")  # the tests' clippy, whose build would be another one
+    # Only .cargo/config.toml counts, and not the tests' clippy, as in setup/env.sh.
+    unset = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR"]
+    unset += ["LIBTORCH", "RUSTC_WORKSPACE_WRAPPER"]
     environment = {name: value for name, value in os.environ.items() if name not in unset}
     messages, said, why = [], tempfile.TemporaryFile("w+"), other_home()
     report(f"{why}the crate is compiled if it has changed")

@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 
 from . import hints, rewrite
-from .keep import defined, keeping, moved
+from .keep import defined, keeping, used_after_move
 from .process import END, ERROR, compilers
 from .widgets import labels, picture
 from .wire import Message
@@ -260,7 +260,7 @@ class Cells:
         cell, self.cell = self.cell, None
         failed = cell.reply.content["status"] == "error"
         if failed and cell.rewritten and not cell.ran and not cell.interrupted:
-            lost = moved(cell.errors) - cell.without
+            lost = used_after_move(cell.errors) - cell.without
             cell.without |= lost
             self.start(cell, plain=not lost)
             return

@@ -56,7 +56,7 @@ def defined(code: str) -> set[str]:
     return {name for begin, end in statements(plain) for name in names_of(plain[begin:end])}
 
 
-def moved(errors: list[dict]) -> set[str]:
+def used_after_move(errors: list[dict]) -> set[str]:
     """Returns the variables that a cell moved and then used, by the errors of its compilation."""
     return {name for content in errors for name in re.findall(r"of moved value: `(\w+)`", content["evalue"])}
 

@@ -197,11 +197,14 @@ inner::stdin().read_line(&mut line)?; println!("got {line:?}");"""
         self.assertEqual((reply["status"], self.value("five")), ("ok", "5"))
 
     def test_a_failing_cell_says_what_it_did_not_keep(self):
-        code = 'let one = vec![1];\nlet two = 2; Err::<(), &str>("no")?;\ndrop(one);'
-        messages, reply = self.run_cell(code)
-        self.assertEqual(reply["status"], "error")
-        self.assertIn("Not kept, because the cell failed: `one`.", text(messages, "stderr"))
-        self.assertEqual((self.value("two"), self.value("one")), ("2", "cannot find"))
+        for code in [
+            'let one = vec![1];\ndrop(one);\nlet two = 2; Err::<(), &str>("no")?;',
+            'let one = vec![1];\nlet two = 2; Err::<(), &str>("no")?;\ndrop(one);',
+        ]:
+            messages, reply = self.run_cell(code)
+            self.assertEqual(reply["status"], "error")
+            self.assertIn("Not kept, because the cell failed: `one`", text(messages, "stderr"))
+            self.assertEqual((self.value("two"), self.value("one")), ("2", "cannot find"))
         messages, _ = self.run_cell('let zero = vec![0]; let moved = zero; panic!("short")')
         self.assertIn("Not kept, because the cell failed: `moved`, `zero`", text(messages, "stderr"))
 

@@ -31,6 +31,17 @@ pub(crate) struct Encoded {
     pub(crate) per_bin: Option<f64>,
 }
 
+/// The rows of each code that has any, by code.
+pub(crate) fn by_code(rows: &[usize], code: impl Fn(usize) -> usize) -> Vec<(usize, Vec<usize>)> {
+    let mut found: Vec<Vec<usize>> = vec![];
+    for row in rows {
+        let code = code(*row);
+        found.resize(found.len().max(code + 1), vec![]);
+        found[code].push(*row);
+    }
+    found.into_iter().enumerate().filter(|(_, rows)| !rows.is_empty()).collect()
+}
+
 fn are_numbers(values: &Option<Values>) -> bool {
     matches!(values, Some(Values::Numbers { .. }))
 }
@@ -160,9 +171,7 @@ impl Encoded {
         let Some(Values::Names { codes, .. }) = &self.color else {
             return if rows.is_empty() { vec![] } else { vec![(0, rows.to_vec())] };
         };
-        let mut groups = vec![vec![]; self.colors.len()];
-        rows.iter().for_each(|row| groups[codes[*row]].push(*row));
-        groups.into_iter().enumerate().filter(|group| !group.1.is_empty()).collect()
+        by_code(rows, |row| codes[row])
     }
 
     /// The color of a name.

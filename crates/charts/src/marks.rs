@@ -6,7 +6,7 @@ use plotters::prelude::RGBColor;
 
 use crate::chart::Mark;
 use crate::column::Values;
-use crate::encoded::Encoded;
+use crate::encoded::{Encoded, by_code};
 use crate::format::{decimals, number, percent};
 use crate::shapes::{Kind, Place, Points, Shape};
 use crate::stats::{Bins, box_of, density, mean};
@@ -97,17 +97,10 @@ fn by_category(layer: &Encoded, rows: &[usize]) -> Vec<Shape> {
     let axis = usize::from(layer.lies());
     let (category, value) = (&layer.axes[axis], &layer.axes[1 - axis]);
     let groups: BTreeMap<usize, Vec<usize>> = layer.groups(rows).into_iter().collect();
-    let at = |row: &usize| category.as_ref().map_or(0, |values| values.at(*row) as usize);
+    let at = |row| category.as_ref().map_or(0, |values| values.at(row) as usize);
     let mut places = BTreeMap::<(usize, usize), Vec<usize>>::new();
     for (code, rows) in &groups {
-        let mut of: Vec<Vec<usize>> = vec![];
-        for row in rows {
-            let at = at(row);
-            of.resize(of.len().max(at + 1), vec![]);
-            of[at].push(*row);
-        }
-        let of = of.into_iter().enumerate().filter(|of| !of.1.is_empty());
-        places.extend(of.map(|(at, rows)| ((at, *code), rows)));
+        places.extend(by_code(rows, at).into_iter().map(|(at, rows)| ((at, *code), rows)));
     }
     // Colors share a place side by side, if any place has several.
     let dodged = places.keys().zip(places.keys().skip(1)).any(|(a, b)| a.0 == b.0);
