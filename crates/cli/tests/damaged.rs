@@ -165,10 +165,12 @@ fn aligned_crops_are_upright_by_their_exif_too() {
 
     let answers = answers(&["--aligned"], folder.path());
     let age = |name: &str| answers[name]["age"].as_f64().unwrap();
+    let apart = |one: &str, other: &str| (age(one) - age(other)).abs();
     for name in ["exif3.jpg", "exif6.jpg", "exif8.jpg"] {
-        assert!((age(name) - age("plain.jpg")).abs() < 0.5, "{answers:?}");
+        assert!(apart(name, "plain.jpg") < 0.5, "{answers:?}");
     }
-    assert_eq!(age("transparent.png"), age("white.png"));
+    // Where they stand in the batch may change the last digit.
+    assert!(apart("transparent.png", "white.png") < 1e-9, "{answers:?}");
 }
 
 /// `python/ror.py` reads and refuses the same files: Pillow alone would read all of them.
