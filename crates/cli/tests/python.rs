@@ -7,6 +7,7 @@ mod common;
 use std::fs;
 use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use common::{CHOSEN_PYTHON, faces_folder, program, run_python, words};
 use lab::export::{Format, export};
@@ -52,53 +53,79 @@ fn say(line: &str) {
     stderr().write_all(line.as_bytes()).unwrap();
 }
 
-/// Returns files of UTKFace if it is available, otherwise synthetic faces.
-fn jpegs(test: &str, n: usize) -> Vec<Vec<u8>> {
-    let faces = match common::utkface(&format!("{test}, in part")) {
+/// Files of UTKFace if it is available, otherwise synthetic faces.
+static JPEGS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+    let faces = match common::utkface("tests/python.rs, in part") {
         Some(path) => Faces::open_at(path).unwrap(),
-        None => Faces::synthetic(n, 0).unwrap(),
+        None => Faces::synthetic(PICTURES, 0).unwrap(),
     };
-    let step = faces.len() / n;
-    (0..n).map(|i| faces.bytes(i * step).unwrap()).collect()
+    let step = faces.len() / PICTURES;
+    (0..PICTURES).map(|i| faces.bytes(i * step).unwrap()).collect()
+});
+const PICTURES: usize = 200;
+
+fn pictures(n: usize) -> Vec<RgbImage> {
+    JPEGS[..n].iter().map(|jpeg| decode(jpeg).unwrap()).collect()
 }
 
-fn pictures(test: &str, n: usize) -> Vec<RgbImage> {
-    jpegs(test, n).iter().map(|jpeg| decode(jpeg).unwrap()).collect()
+/// Images in the network's input size, and the crate's predictions for them in f32.
+struct Given {
+    pictures: Vec<u8>,
+    logits: Vec<u8>,
+    said: String,
 }
 
-/// Writes images in the network's input size, and the crate's predictions for them in f32.
-fn give(place: &Path, name: &str, pictures: &[RgbImage]) {
-    let (trained, folder) = (open(name), place.join(name));
-    let side = trained.net.config().input();
-    let mut bytes = vec![];
-    for picture in pictures {
-        bytes.extend_from_slice(resize(picture, side).unwrap().as_raw());
+impl Given {
+    fn of(name: &str, n: usize) -> Self {
+        let trained = open(name);
+        let side = trained.net.config().input();
+        let mut bytes = vec![];
+        for picture in pictures(n) {
+            bytes.extend_from_slice(resize(&picture, side).unwrap().as_raw());
+        }
+        let shape = [n as i64, i64::from(side), i64::from(side), 3];
+        let tensor = Tensor::from_data_size(&bytes, &shape, Kind::Uint8);
+        let logits = |pictures: &Tensor| {
+            let parts = pictures.split(100, 0);
+            let parts: Vec<Tensor> =
+                parts.iter().map(|some| trained.net.logits(some).unwrap()).collect();
+            Tensor::cat(&parts, 0)
+        };
+        let (plain, mirrored) = (logits(&tensor), logits(&tensor.flip([2])));
+        let ways = Tensor::stack(&[&plain, &mirrored], 0);
+        let card = &trained.card;
+        let heads = Predictions::from_logits(card.task, &card.temperatures, &ways).unwrap();
+        let heads: serde_json::Map<String, Value> = heads
+            .into_iter()
+            .map(|head| {
+                let said = json!({ "probabilities": head.probabilities, "years": head.years });
+                (head.task.name(), said)
+            })
+            .collect();
+        let plain: Vec<f32> = plain.flatten(0, -1).try_into().unwrap();
+        Self {
+            pictures: bytes,
+            logits: plain.iter().flat_map(|logit| logit.to_le_bytes()).collect(),
+            said: json!({ "side": side, "heads": heads }).to_string(),
+        }
     }
-    let shape = [pictures.len() as i64, i64::from(side), i64::from(side), 3];
-    let tensor = Tensor::from_data_size(&bytes, &shape, Kind::Uint8);
-    let logits = |pictures: &Tensor| {
-        let parts: Vec<Tensor> =
-            pictures.split(100, 0).iter().map(|some| trained.net.logits(some).unwrap()).collect();
-        Tensor::cat(&parts, 0)
-    };
-    let (plain, mirrored) = (logits(&tensor), logits(&tensor.flip([2])));
-    let ways = Tensor::stack(&[&plain, &mirrored], 0);
-    let card = &trained.card;
-    let heads = Predictions::from_logits(card.task, &card.temperatures, &ways).unwrap();
-    let heads: serde_json::Map<String, Value> = heads
-        .into_iter()
-        .map(|head| {
-            let said = json!({ "probabilities": head.probabilities, "years": head.years });
-            (head.task.name(), said)
-        })
-        .collect();
-    let plain: Vec<f32> = plain.flatten(0, -1).try_into().unwrap();
-    let plain: Vec<u8> = plain.iter().flat_map(|logit| logit.to_le_bytes()).collect();
-    fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join("pictures"), &bytes).unwrap();
-    fs::write(folder.join("logits"), plain).unwrap();
-    fs::write(folder.join("said.json"), json!({ "side": side, "heads": heads }).to_string())
-        .unwrap();
+
+    fn write(&self, folder: &Path) {
+        fs::create_dir_all(folder).unwrap();
+        fs::write(folder.join("pictures"), &self.pictures).unwrap();
+        fs::write(folder.join("logits"), &self.logits).unwrap();
+        fs::write(folder.join("said.json"), &self.said).unwrap();
+    }
+}
+
+/// Writes the first `n` images and the predictions of a network where the scripts in
+/// `tests/python/` read them.
+fn give(place: &Path, name: &str, n: usize) {
+    static OF_DEFAULT: LazyLock<Given> = LazyLock::new(|| Given::of(DEFAULT_MODEL, PICTURES));
+    match (name, n) {
+        (DEFAULT_MODEL, PICTURES) => OF_DEFAULT.write(&place.join(name)),
+        _ => Given::of(name, n).write(&place.join(name)),
+    }
 }
 
 /// Runs `ror export` with the tests' Python. Returns `None` if it lacks packages for ONNX.
@@ -125,11 +152,10 @@ fn exported(name: &str, to: &Path, format: &str) -> Option<()> {
 #[test]
 fn ror_py_has_the_logits_and_predictions_of_every_net() {
     let given = TempDir::new().unwrap();
-    let all = pictures("ror_py_has_the_logits_and_predictions_of_every_net", 500);
     let mut names = vec![];
     for model in store().pretrained() {
-        let n = if model.name == DEFAULT_MODEL { all.len() } else { 20 };
-        give(given.path(), &model.name, &all[..n]);
+        let n = if model.name == DEFAULT_MODEL { PICTURES } else { 20 };
+        give(given.path(), &model.name, n);
         names.push(PathBuf::from(model.name));
     }
     assert!(names.len() >= 4);
@@ -137,7 +163,7 @@ fn ror_py_has_the_logits_and_predictions_of_every_net() {
     let said = script("logits.py", &args).expect("it needs torch and numpy alone");
     assert_eq!(said.lines().count(), names.len(), "{said}");
     let of_default = said.lines().find(|line| line.starts_with(DEFAULT_MODEL)).unwrap();
-    assert!(of_default.contains("500 pictures"), "{said}");
+    assert!(of_default.contains(&format!("{PICTURES} pictures")), "{said}");
     say(&format!("{of_default}\n"));
 }
 
@@ -145,14 +171,11 @@ fn ror_py_has_the_logits_and_predictions_of_every_net() {
 fn ror_py_reads_predictions_as_predict_aligned_does() {
     let given = TempDir::new().unwrap();
     // PNG files in the network's input size, so that decoding and resizing make no difference.
-    let (pictures, folder) = (
-        pictures("ror_py_reads_predictions_as_predict_aligned_does", 30),
-        given.path().join("both"),
-    );
+    let folder = given.path().join("both");
     fs::create_dir(&folder).unwrap();
-    give(given.path(), DEFAULT_MODEL, &pictures);
+    give(given.path(), DEFAULT_MODEL, 30);
     let side = store().open(DEFAULT_MODEL).unwrap().card.net.input();
-    for (i, picture) in pictures.iter().enumerate() {
+    for (i, picture) in pictures(30).iter().enumerate() {
         resize(picture, side).unwrap().save(folder.join(format!("{i:02}.png"))).unwrap();
     }
     let output = program(given.path(), Path::new("/none"))
@@ -171,16 +194,14 @@ fn ror_py_reads_predictions_as_predict_aligned_does() {
 #[test]
 fn files_read_by_pillow_are_predicted_alike() {
     let given = TempDir::new().unwrap();
-    let jpegs = jpegs("files_read_by_pillow_are_predicted_alike", 500);
-    let decoded: Vec<RgbImage> = jpegs.iter().map(|jpeg| decode(jpeg).unwrap()).collect();
-    give(given.path(), DEFAULT_MODEL, &decoded);
+    give(given.path(), DEFAULT_MODEL, PICTURES);
     let folder = given.path().join("files");
     fs::create_dir(&folder).unwrap();
-    for (i, jpeg) in jpegs.iter().enumerate() {
+    for (i, jpeg) in JPEGS.iter().enumerate() {
         fs::write(folder.join(format!("{i:03}.jpg")), jpeg).unwrap();
     }
     if let Some(said) = script("files.py", &[given.path().to_owned(), DEFAULT_MODEL.into()]) {
-        assert!(said.contains("500 files"), "{said}");
+        assert!(said.contains(&format!("{PICTURES} files")), "{said}");
         say(&said);
     }
 }
@@ -188,16 +209,15 @@ fn files_read_by_pillow_are_predicted_alike() {
 #[test]
 fn onnxruntime_has_the_logits_and_both_heads() {
     let given = TempDir::new().unwrap();
-    let all = pictures("onnxruntime_has_the_logits_and_both_heads", 500);
     // A network with both heads, and one with one.
-    for (name, n) in [(DEFAULT_MODEL, 500), ("groups-32px", 50)] {
+    for (name, n) in [(DEFAULT_MODEL, PICTURES), ("groups-32px", 50)] {
         let to = given.path().join(format!("{name}-onnx"));
         if exported(name, &to, "onnx").is_none() {
             return;
         }
         let expected = ["README.md", "config.json", "model.onnx"].map(|name| to.join(name));
         assert_eq!(files(&to), expected);
-        give(given.path(), name, &all[..n]);
+        give(given.path(), name, n);
         let args = [given.path().to_owned(), name.into(), to.clone()];
         let Some(said) = script("runtime.py", &args) else { return };
         assert!(said.contains(&format!("{n} pictures")), "{said}");
