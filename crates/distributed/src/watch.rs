@@ -45,9 +45,21 @@ struct Watcher {
 impl Watcher {
     fn run(mut self, ended: &Receiver<()>) {
         let period = self.meeting.silent / 10;
-        while ended.recv_timeout(period) == Err(RecvTimeoutError::Timeout) {
-            self.look(period);
+        let (step, mut passed) = (period / 20, Duration::ZERO);
+        while ended.recv_timeout(step) == Err(RecvTimeoutError::Timeout) {
+            passed += step;
+            if passed >= period || self.is_over() {
+                self.look(period);
+                passed = Duration::ZERO;
+            }
         }
+    }
+
+    /// Whether a call has ended that users were told about: the group may end soon after it.
+    fn is_over(&self) -> bool {
+        self.waits
+            .as_ref()
+            .is_some_and(|waits| waits.spoke && self.calls.running() != Some(waits.call))
     }
 
     fn look(&mut self, period: Duration) {
