@@ -16,7 +16,7 @@ from browser import Browser, Wrong, main
 
 # What is seen of the camera's boxes: a number that stays with an element, its middle, its words.
 TRACKS = """[...document.querySelectorAll("#tracks .box")].map((box) => {
-  box.seen ??= (window.count = (window.count ?? 0) + 1);
+  box.seen ??= (window.seen = (window.seen ?? 0) + 1);
   const {left, width, top, height} = box.getBoundingClientRect();
   return {id: box.seen, x: left + width / 2, y: top + height / 2, words: box.innerText};
 })"""
@@ -149,6 +149,19 @@ def check_average(page: Browser) -> None:
     check(all(abs(age - 70) < 1 for age in old), f"the mean of 60 and 80 is {old}")
 
 
+def check_missing(page: Browser) -> None:
+    """A box stays while its face is missing for three frames, or for 0.6 s where frames are fast."""
+    lasts = """(step) => {
+      let tracks = follow([], [{box: [0, 0, 9, 9], age: 30, age_range: [20, 40], female: 1}], 0);
+      let n = 0;
+      while (tracks.length) tracks = follow(tracks, [], step * (n += 1));
+      return n;
+    }"""
+    for step, frames in [(50, 13), (300, 4), (1000, 4)]:
+        lasted = page.evaluate(f"({lasts})({step})")
+        check(lasted == frames, f"a box goes at missing frame {lasted}, not {frames}, of {step} ms")
+
+
 def check_keyboard(page: Browser) -> None:
     page.evaluate("at('files').onclick = (event) => { event.preventDefault(); window.asked = true; }")
     tab_to(page, "choose")
@@ -197,6 +210,7 @@ def run() -> None:
         look(page, options.screenshots)
         check_other_ways(page, [file.resolve() for file in options.photos])
         check_average(page)
+        check_missing(page)
         rate = check_camera(page, options.screenshots)
         page.click("#clear")
         check(page.evaluate("photos.length + rows.length + document.images.length") == 0, "Clear removes all")

@@ -3,7 +3,8 @@ const LONGEST = 640; // pixels of a frame's longer side
 const IN_FLIGHT = 2; // one frame is on its way while another is predicted
 const REMEMBERED = 20; // frames that an average is over
 const MOST_AHEAD = 400; // milliseconds that a box moves on without an answer
-const MISSED = 3; // frames without a face before its box goes
+const MISSED = 3; // frames without a face, and
+const MISSING = 600; // milliseconds, before its box goes
 let camera = null;
 
 /** Intersection over union of two boxes. */
@@ -25,7 +26,8 @@ function follow(tracks, faces, time) {
     average(track, face, time);
   }
   const fresh = faces.filter((face) => !used.has(face));
-  return [...tracks.filter((track) => track.missed <= MISSED), ...fresh.map((face) => average({ frames: 0, speed: [0, 0] }, face, time))];
+  const goesOn = (track) => track.missed <= MISSED || time - track.time <= MISSING;
+  return [...tracks.filter(goesOn), ...fresh.map((face) => average({ frames: 0, speed: [0, 0] }, face, time))];
 }
 
 /** Adds a face of a frame to a track: its numbers are averaged, its box and speed follow quickly. */
