@@ -1,7 +1,7 @@
 .PHONY: help setup run test lab bench fuzz install pretrained clean
 
 help:
-	@echo "make setup   prepare everything (once; 15 to 30 minutes on 2 cores)"
+	@echo "make setup   prepare everything (once; 12 to 30 minutes on 2 cores)"
 	@echo "make run     execute notebooks/project.ipynb; the result is target/notebooks/project.html"
 	@echo "./ror        the program, once set up: ./ror predict PICTURE"
 	@echo "make lab     open JupyterLab with notebooks/project.ipynb"
