@@ -2,8 +2,10 @@
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use tch::Kind;
 
 use super::Training;
@@ -18,7 +20,7 @@ use layers::Ranks;
 use utils::device::hardware;
 use utils::escape;
 use utils::files::{open_lock, remove_half_written};
-use utils::live::Live;
+use utils::live::{Live, keep_going};
 use utils::progress::{say, thousands};
 
 /// What to do with a training that was done before, and with the result.
@@ -32,7 +34,8 @@ enum Mode {
 
 impl Training {
     /// Loads the network if the same training was done before, pretrained or made here; trains it
-    /// otherwise, as [`Training::train`] does.
+    /// otherwise, as [`Training::train`] does. If it is running in another notebook or program, waits
+    /// for its end.
     ///
     /// # Errors
     /// As [`Training::train`].
@@ -85,11 +88,12 @@ impl Training {
             "rank {} would train another network than rank 0: all ranks need the same command, data and version",
             ranks.number()
         );
-        let found = match mode == Mode::Load && ranks.is_first() {
-            true => store.find(|card| card.key == key),
-            false => None,
+        let folder = store.runs().join(format!("{}-{key}", task.name()));
+        // The first rank alone reads and writes.
+        let (found, _lock) = match ranks.is_first() {
+            true => self.found_or_locked(mode, &store, &folder, &key)?,
+            false => (None, None),
         };
-        let found = found.map(|found| Trained::open(&found.path, self.device)).transpose()?;
         if let Some(found) = self.shared(&ranks, found)? {
             if !self.quiet && !Live::is_open() {
                 say(&format!(
@@ -100,9 +104,6 @@ impl Training {
             }
             return Ok(found);
         }
-        let folder = store.runs().join(format!("{}-{key}", task.name()));
-        // The first rank alone writes.
-        let _lock = ranks.is_first().then(|| self.take(&folder)).transpose()?;
         let net = Net::new(self.net.clone(), self.device, self.recipe.seed as i64)?;
         if let Some(start) = self.start()? {
             net.copy_from(&start.net)?;
@@ -212,27 +213,45 @@ impl Training {
         }
     }
 
-    /// The folder of this training, locked for as long as what is returned lives.
-    fn take(&self, folder: &Path) -> Result<File> {
-        std::fs::create_dir_all(folder).with_context(|| {
-            format!("cannot create {}: set ROR_MODELS to a writable folder", folder.display())
-        })?;
-        let lock = open_lock(&folder.join("lock"))
-            .with_context(|| format!("cannot open the lock in {}", folder.display()))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => bail!(
+    /// The network if it is to be loaded and is there, otherwise the lock of its folder. Waits for
+    /// another process that is training it.
+    fn found_or_locked(
+        &self,
+        mode: Mode,
+        store: &ModelStore,
+        folder: &Path,
+        key: &str,
+    ) -> Result<(Option<Trained>, Option<File>)> {
+        let load = || match mode {
+            Mode::Load => self.find(store, key),
+            _ => Ok(None),
+        };
+        let mut told = false;
+        loop {
+            if let Some(found) = load()? {
+                return Ok((Some(found), None));
+            }
+            if let Some(lock) = take(folder)? {
+                // It may have ended in between.
+                return Ok((load()?, Some(lock)));
+            }
+            let running = format!(
                 "the same training is running in another notebook or program: {}",
-                folder.display()
-            ),
-            Err(TryLockError::Error(error)) => say(&format!(
-                "note: {} is on a file system without locks ({error}): don't run the same training \
-                 twice at the same time, or set ROR_MODELS to a folder on a local disk",
                 escape::path(folder)
-            )),
+            );
+            ensure!(mode == Mode::Load, running);
+            if !told {
+                say(&format!("{running}; waiting for its end"));
+                told = true;
+            }
+            keep_going()?;
+            sleep(Duration::from_millis(200));
         }
-        remove_half_written(folder);
-        Ok(lock)
+    }
+
+    fn find(&self, store: &ModelStore, key: &str) -> Result<Option<Trained>> {
+        let found = store.find(|card| card.key == key);
+        found.map(|found| Trained::open(&found.path, self.device)).transpose()
     }
 
     /// The network that the first rank has found, on all.
@@ -266,4 +285,25 @@ impl Training {
         let ranks = self.own_ranks();
         time_steps(&net, self.job(&standard, &teachers, &ranks), steps)
     }
+}
+
+/// Locks the folder of a training for as long as what is returned lives. `None` if another process
+/// has the lock.
+fn take(folder: &Path) -> Result<Option<File>> {
+    std::fs::create_dir_all(folder).with_context(|| {
+        format!("cannot create {}: set ROR_MODELS to a writable folder", folder.display())
+    })?;
+    let lock = open_lock(&folder.join("lock"))
+        .with_context(|| format!("cannot open the lock in {}", folder.display()))?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(None),
+        Err(TryLockError::Error(error)) => say(&format!(
+            "note: {} is on a file system without locks ({error}): don't run the same training \
+             twice at the same time, or set ROR_MODELS to a folder on a local disk",
+            escape::path(folder)
+        )),
+    }
+    remove_half_written(folder);
+    Ok(Some(lock))
 }

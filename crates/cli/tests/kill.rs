@@ -8,6 +8,7 @@
 mod common;
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -433,7 +434,7 @@ fn two_programs_share_one_cache() {
 }
 
 /// Two different trainings can write to one store. If two programs start the same training, one
-/// trains, and the other fails with an error or loads the result.
+/// trains, and the other loads the result.
 #[test]
 fn two_programs_share_one_store_and_not_one_run() {
     let folder = faces_folder(260);
@@ -451,12 +452,10 @@ fn two_programs_share_one_store_and_not_one_run() {
         }
         let same = format!("{}", 3 * round + 2);
         let outputs = both(&mut with(&same), &mut with(&same));
-        assert!(outputs.iter().any(|output| output.status.success()), "round {round}");
-        for output in &outputs {
-            let said = words(output);
-            let refused = said.contains("is running in another notebook or program");
-            assert!(output.status.success() != refused, "round {round}: {said}");
-        }
+        let said = outputs.each_ref().map(words);
+        assert!(outputs.iter().all(|output| output.status.success()), "round {round}: {said:?}");
+        let loaded = said.iter().filter(|said| said.contains("loaded the network trained on"));
+        assert_eq!(loaded.count(), 1, "round {round}: {said:?}");
         let store = ModelStore::new(place.path().join("models"));
         let all = store.all();
         assert_eq!(all.len(), 3 * (round + 1));
@@ -465,4 +464,37 @@ fn two_programs_share_one_store_and_not_one_run() {
         }
     }
     assert_no_litter(place.path());
+}
+
+/// A program waits for a training that another runs, and goes on where that stopped. `--retrain`
+/// does not wait.
+#[test]
+fn a_training_that_runs_elsewhere_is_waited_for() {
+    let (folder, place) = (faces_folder(260), TempDir::new().unwrap());
+    let train = [&TRAIN[..5], &["1", "--batch", "16"]].concat();
+    let first = program(place.path(), folder.path()).args(&train).output().unwrap();
+    assert!(first.status.success(), "{}", words(&first));
+    let run = run_folder(place.path()).unwrap();
+    fs::remove_file(run.join("card.json")).unwrap();
+    let lock = fs::File::open(run.join("lock")).unwrap();
+    lock.lock().unwrap();
+
+    let again =
+        program(place.path(), folder.path()).args(&train).arg("--retrain").output().unwrap();
+    let said = words(&again);
+    assert!(!again.status.success() && said.contains("is running in another notebook"), "{said}");
+
+    let mut child = program(place.path(), folder.path())
+        .args(&train)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.ends_with("; waiting for its end")), "it does not wait");
+    assert!(!run.join("card.json").exists());
+    drop(lock);
+    assert_eq!(lines.find(|line| line.contains("error")), None);
+    assert!(child.wait().unwrap().success());
+    Trained::open(&run.join("card.json"), Device::Cpu).unwrap();
 }
