@@ -292,8 +292,7 @@ fn the_same_setting_is_loaded_another_is_trained() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Two trainings of one key would write the same files: the second is refused while the first
-/// runs.
+/// Two trainings of one key would write the same files: `train` is refused while the first runs.
 #[test]
 fn the_same_training_does_not_run_twice_at_once() -> anyhow::Result<()> {
     let _turn = turn();
@@ -304,7 +303,7 @@ fn the_same_training_does_not_run_twice_at_once() -> anyhow::Result<()> {
     fs::create_dir_all(&run)?;
     let lock = fs::File::create(run.join("lock"))?;
     lock.lock()?;
-    let refused = format!("{:#}", training.train_or_load().unwrap_err());
+    let refused = format!("{:#}", training.train().unwrap_err());
     assert!(refused.contains("running in another notebook"), "{refused}");
     drop(lock);
     assert!(!training.train_or_load()?.loaded);
