@@ -2,10 +2,9 @@
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
-use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use tch::Kind;
 
 use super::Training;
@@ -19,8 +18,8 @@ use crate::train::{RecipeLoss, Teacher, VERSION, Watch, checkpoint, show};
 use layers::Ranks;
 use utils::device::hardware;
 use utils::escape;
-use utils::files::{open_lock, remove_half_written};
-use utils::live::{Live, keep_going};
+use utils::files::{open_lock, remove_half_written, wait_for_lock};
+use utils::live::Live;
 use utils::progress::{say, thousands};
 
 /// What to do with a training that was done before, and with the result.
@@ -226,27 +225,12 @@ impl Training {
             Mode::Load => self.find(store, key),
             _ => Ok(None),
         };
-        let mut told = false;
-        loop {
-            if let Some(found) = load()? {
-                return Ok((Some(found), None));
-            }
-            if let Some(lock) = take(folder)? {
-                // It may have ended in between.
-                return Ok((load()?, Some(lock)));
-            }
-            let running = format!(
-                "the same training is running in another notebook or program: {}",
-                escape::path(folder)
-            );
-            ensure!(mode == Mode::Load, running);
-            if !told {
-                say(&format!("{running}; waiting for its end"));
-                told = true;
-            }
-            keep_going()?;
-            sleep(Duration::from_millis(200));
+        if let Some(found) = load()? {
+            return Ok((Some(found), None));
         }
+        let lock = take(folder, mode)?;
+        // Another process may have trained it meanwhile.
+        Ok((load()?, Some(lock)))
     }
 
     fn find(&self, store: &ModelStore, key: &str) -> Result<Option<Trained>> {
@@ -287,23 +271,35 @@ impl Training {
     }
 }
 
-/// Locks the folder of a training for as long as what is returned lives. `None` if another process
-/// has the lock.
-fn take(folder: &Path) -> Result<Option<File>> {
+/// Locks the folder of a training for as long as what is returned lives. If another process has the
+/// lock, waits for it where the result is to be loaded.
+fn take(folder: &Path, mode: Mode) -> Result<File> {
     std::fs::create_dir_all(folder).with_context(|| {
         format!("cannot create {}: set ROR_MODELS to a writable folder", folder.display())
     })?;
     let lock = open_lock(&folder.join("lock"))
         .with_context(|| format!("cannot open the lock in {}", folder.display()))?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Ok(None),
-        Err(TryLockError::Error(error)) => say(&format!(
+    let running = format!(
+        "the same training is running in another notebook or program: {}",
+        escape::path(folder)
+    );
+    let locked = match mode {
+        Mode::Load => {
+            wait_for_lock(&lock, Duration::ZERO, &format!("{running}; waiting for its end"))?
+        }
+        _ => match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => bail!(running),
+            Err(TryLockError::Error(error)) => Err(error),
+            Ok(()) => Ok(()),
+        },
+    };
+    if let Err(error) = locked {
+        say(&format!(
             "note: {} is on a file system without locks ({error}): don't run the same training \
              twice at the same time, or set ROR_MODELS to a folder on a local disk",
             escape::path(folder)
-        )),
+        ));
     }
     remove_half_written(folder);
-    Ok(Some(lock))
+    Ok(lock)
 }

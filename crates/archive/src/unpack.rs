@@ -4,7 +4,6 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
-use std::thread::sleep;
 use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -120,20 +119,10 @@ fn tree(folder: &Path, contents: &Contents) -> Tree {
 fn lock(path: &Path, archive: &Path) -> Result<Option<File>> {
     let file = fs::create_dir_all(cache()).and_then(|()| files::open_lock(path));
     let Ok(file) = file else { return Ok(None) };
-    for waited in 0.. {
-        match file.try_lock() {
-            Ok(()) => return Ok(Some(file)),
-            Err(fs::TryLockError::Error(_)) => return Ok(None),
-            Err(fs::TryLockError::WouldBlock) => {}
-        }
-        // The other process may only be checking the files, which takes less than a second.
-        if waited == 20 {
-            say(&format!("waiting for another process that is unpacking {}", archive.display()));
-        }
-        keep_going()?;
-        sleep(Duration::from_millis(50));
-    }
-    Ok(None)
+    // The other process may only be checking the files, which takes less than a second.
+    let waiting = format!("waiting for another process that is unpacking {}", archive.display());
+    let locked = files::wait_for_lock(&file, Duration::from_secs(1), &waiting)?;
+    Ok(locked.is_ok().then_some(file))
 }
 
 /// Creates a folder in the cache with the default permissions, since it will be renamed.

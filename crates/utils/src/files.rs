@@ -1,16 +1,20 @@
 //! Atomic writes of files and folders, and reading and writing text, JSON and CSV.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::destination::{Destination, open_stream};
+use crate::live::keep_going;
 use crate::names::nearest_file;
 use crate::paths::cache;
+use crate::progress::say;
 use crate::text::without_mark;
 
 /// Prefix of temporary names. It is specific to this crate, because leftovers are deleted.
@@ -42,6 +46,28 @@ pub fn open_lock(path: &Path) -> io::Result<File> {
         libc::O_NOFOLLOW | libc::O_NONBLOCK,
     );
     options.open(path)
+}
+
+/// Locks a file, and waits while another process has it locked; says `waiting` once after `patience`.
+/// The inner error is that of a file system without locks.
+///
+/// # Errors
+/// The user stops the wait.
+pub fn wait_for_lock(file: &File, patience: Duration, waiting: &str) -> Result<io::Result<()>> {
+    let (start, mut told) = (Instant::now(), false);
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Ok(())),
+            Err(TryLockError::Error(error)) => return Ok(Err(error)),
+            Err(TryLockError::WouldBlock) => {}
+        }
+        if !told && start.elapsed() >= patience {
+            say(waiting);
+            told = true;
+        }
+        keep_going()?;
+        sleep(Duration::from_millis(50));
+    }
 }
 
 /// Removes partial files that killed programs left in the cache, unless a program is writing there
