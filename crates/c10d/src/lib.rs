@@ -417,6 +417,24 @@ mod tests {
         assert_eq!(found, [(6.0, 2.0); 3]);
     }
 
+    /// In PyTorch 2.11 the first calls of two groups at the same moment could end the process.
+    #[test]
+    fn groups_of_one_process_start_at_once() {
+        let store = Store::serve("127.0.0.1", 0, WAIT).unwrap();
+        let start = std::sync::Barrier::new(4);
+        let first_calls = &|thread: usize| {
+            for i in 0..50 {
+                let name = format!("{thread}-{i}");
+                let group =
+                    Group::new(&store, &name, 0, 1, Device::Cpu, "127.0.0.1", WAIT).unwrap();
+                let mut sum = Tensor::from_slice(&[1.0]);
+                start.wait();
+                group.sum(&mut sum).unwrap();
+            }
+        };
+        thread::scope(|scope| (0..4).for_each(|i| drop(scope.spawn(move || first_calls(i)))));
+    }
+
     /// Compares with one process that has both ranks' numbers; the loss is (a + b)^2 + (a + b)^3.
     #[test]
     fn gradients_pass_through_a_sum() {

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -140,6 +141,17 @@ struct Call {
   std::atomic<uint64_t>& calls;
 };
 
+// Starts a call of Gloo and waits for its end. Several groups of a process start one after the other:
+// torch's flight recorder adds a group to its map without a lock (pytorch/pytorch#179313).
+template <typename F>
+void started_alone(F&& start) {
+  static std::mutex starting;
+  std::unique_lock<std::mutex> lock(starting);
+  auto work = start();
+  lock.unlock();
+  work->wait();
+}
+
 // A group of processes that use Gloo on CPUs and NCCL on GPUs.
 class Group : public torch::CustomClassHolder {
  public:
@@ -174,7 +186,7 @@ class Group : public torch::CustomClassHolder {
     }
     std::vector<at::Tensor> tensors{tensor.detach()};
     Call call(calls);
-    gloo_->allreduce(tensors)->wait();
+    started_alone([&] { return gloo_->allreduce(tensors); });
   }
 
   void broadcast(at::Tensor tensor, int root) {
@@ -188,7 +200,7 @@ class Group : public torch::CustomClassHolder {
     c10d::BroadcastOptions options;
     options.rootRank = root;
     Call call(calls);
-    gloo_->broadcast(tensors, options)->wait();
+    started_alone([&] { return gloo_->broadcast(tensors, options); });
   }
 
  private:
