@@ -25,7 +25,10 @@ for name in sys.argv[2:]:
         assert line["group"] == net.group_of(round(line["age"]))
         assert line["age_group"] == net.age_groups[line["group"]]
         apart([net.quantile(groups, share) for share in (0.1, 0.9)], line["age_range"], 1e-9, "age_range")
-        # From pictures, within what bf16 costs.
+        # From pictures, within what bf16 costs: in years, much where probabilities are low.
         apart(face["female"], line["female"], 0.05, "female")
-        apart([face["age"], *face["age_range"]], [line["age"], *line["age_range"]], 2.0, "age")
+        apart(face["age"], line["age"], 2.0, "age")
+        for end, share in zip(face["age_range"], (0.1, 0.9)):
+            low, high = (net.quantile(groups, share + off) for off in (-0.05, 0.05))
+            assert low <= end <= high, f"age_range: {end} is not between {low} and {high}"
 print(f"{len(lines)} lines")
