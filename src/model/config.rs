@@ -107,7 +107,18 @@ pub fn register<A: Architecture>() {
     own.insert(A::NAME, read::<A>);
 }
 
+/// How an architecture is read that is built in or registered.
+fn reader(name: &str) -> Option<Read> {
+    let own = || OWN.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied();
+    built_in(name).map(|(_, read)| read).or_else(own)
+}
+
 impl NetConfig {
+    /// Whether an architecture is built in or registered.
+    pub(crate) fn is_known(architecture: &str) -> bool {
+        reader(architecture).is_some()
+    }
+
     /// The architecture's name.
     pub fn architecture(&self) -> &'static str {
         self.name
@@ -187,18 +198,12 @@ impl NetConfig {
             .and_then(|fields| fields.remove("architecture"))
             .context("the network's shape has no field `architecture`")?;
         let name = name.as_str().unwrap_or_default();
-        if let Some((_, read)) = built_in(name) {
-            return read(value);
-        }
-        let own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = own.get(name).copied();
-        drop(own);
-        match found {
-            Some(read) => read(value),
-            None => bail!(
+        let read = reader(name).with_context(|| {
+            format!(
                 "the architecture `{name}` is unknown: call model::register::<ITS TYPE>() first"
-            ),
-        }
+            )
+        })?;
+        read(value)
     }
 }
 

@@ -7,7 +7,9 @@ use tch::Device;
 
 use super::card::name_of;
 use super::{Card, Trained};
+use crate::model::NetConfig;
 use utils::device::device;
+use utils::files;
 use utils::names::did_you_mean;
 use utils::paths;
 use utils::progress::say;
@@ -187,6 +189,7 @@ fn list(folder: &Path) -> Vec<PathBuf> {
 fn models(cards: impl Iterator<Item = PathBuf>) -> Vec<Model> {
     let read = |path: PathBuf| match Card::open(&path) {
         Ok(card) => Some(Model { name: name_of(&path), path, card }),
+        Err(_) if is_of_another_program(&path) => None,
         // Hours of training may depend on it: never skipped silently.
         Err(error) => {
             say(&format!("note: skipping a network whose card can't be read: {error:#}"));
@@ -194,4 +197,10 @@ fn models(cards: impl Iterator<Item = PathBuf>) -> Vec<Model> {
         }
     };
     cards.filter_map(read).collect()
+}
+
+/// Whether a card is of a custom architecture that this process has not registered.
+fn is_of_another_program(card: &Path) -> bool {
+    let card = files::read_json::<serde_json::Value>(card).unwrap_or_default();
+    card["net"]["architecture"].as_str().is_some_and(|name| !NetConfig::is_known(name))
 }

@@ -358,12 +358,15 @@ fn weights_and_cards_that_are_pipes_or_devices() {
     let models = folder.path().join("models");
     fs::create_dir(&models).unwrap();
     fifo(&models.join("pipe.json"));
+    // Nothing is wrong with the network of a program that has an architecture of its own.
+    let (own, _) = changed_card(|card| card["net"]["architecture"] = "two convolutions".into());
+    fs::create_dir_all(models.join("runs/own")).unwrap();
+    fs::copy(own.path().join("both-64px.json"), models.join("runs/own/card.json")).unwrap();
     let mut limited = Command::new("timeout");
     limited.arg("60").arg(env!("CARGO_BIN_EXE_ror")).arg("lineage").env("ROR_MODELS", &models);
-    assert_says(
-        &words(&limited.output().unwrap()),
-        &["skipping a network", "pipe.json", "not a file"],
-    );
+    let said = words(&limited.output().unwrap());
+    assert_says(&said, &["skipping a network", "pipe.json", "not a file"]);
+    assert!(!said.contains("two convolutions"), "{said}");
 }
 
 #[test]
