@@ -23,7 +23,6 @@ mod results;
 
 pub use charts::{
     Chart, Figure, chart, confusion, draw, grid, intervals, picture, picture_grid, probabilities,
-    score_map,
 };
 pub use curves::{compare, curves};
 pub use faces::{PHOTOGRAPHS, captioned_faces, faces, predictions};

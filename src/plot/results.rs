@@ -1,6 +1,8 @@
 //! Charts of evaluations, trainings and searches.
 
 use anyhow::{Context, Result};
+use charts::format::percent;
+use polars::prelude::df;
 
 use crate::experiment::{Search, SearchTrial};
 use crate::metrics::{Evaluation, HeadEvaluation};
@@ -94,21 +96,50 @@ impl SearchTrial {
     /// # Errors
     /// No setting that was tried.
     pub fn plot(trials: &[Self]) -> Result<Chart> {
-        let mut batches: Vec<usize> = trials.iter().map(|t| t.batch).collect();
-        let mut rates: Vec<f64> = trials.iter().map(|t| t.learning_rate).collect();
-        batches.sort_unstable();
-        batches.dedup();
-        rates.sort_by(f64::total_cmp);
-        rates.dedup();
-        let accuracy = |batch: usize, rate: f64| {
-            let found = trials.iter().find(|t| t.batch == batch && t.learning_rate == rate);
-            found.map(|trial| trial.accuracy)
+        let tried = || trials.iter().filter(|trial| trial.accuracy.is_finite());
+        let best = tried().max_by(|a, b| a.accuracy.total_cmp(&b.accuracy));
+        let best = best.context("there is nothing to plot: no setting was tried")?;
+        let note = format!(
+            "{} of {} settings tried; best: {} with batches of {} and a learning rate of {:e}",
+            tried().count(),
+            trials.len(),
+            percent(best.accuracy),
+            best.batch,
+            best.learning_rate
+        );
+        let table = df![
+            "Learning rate" => trials.iter().map(|t| format!("{:e}", t.learning_rate)).collect::<Vec<_>>(),
+            "Batch size" => trials.iter().map(|t| t.batch.to_string()).collect::<Vec<_>>(),
+            "accuracy" => trials.iter().map(|t| t.accuracy).collect::<Vec<_>>(),
+        ]?;
+        let chart = plot::chart(&table).x("Learning rate").y("Batch size").color("accuracy");
+        let chart = chart.heat_map().outline_highest();
+        Ok(chart.title("Validation accuracy").note(&note))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_setting_is_outlined_and_missing_ones_are_gray() {
+        let trial = |batch, learning_rate, accuracy| SearchTrial {
+            batch,
+            learning_rate,
+            epochs: 3,
+            loss: 0.5,
+            accuracy,
+            minutes: 1.0,
         };
-        let row = |batch: &usize| rates.iter().map(|rate| accuracy(*batch, *rate)).collect();
-        let values: Vec<Vec<Option<f64>>> = batches.iter().map(row).collect();
-        let rates: Vec<String> = rates.iter().map(|rate| format!("{rate:e}")).collect();
-        let batches: Vec<String> = batches.iter().map(usize::to_string).collect();
-        let (x, y) = (("Learning rate", &rates[..]), ("Batch size", &batches[..]));
-        plot::score_map("Validation accuracy", x, y, &values)
+        let untried = trial(32, 0.01, f64::NAN);
+        let trials =
+            [trial(64, 0.1, 0.5), trial(32, 0.1, 0.75), untried.clone(), trial(64, 0.01, 0.6)];
+        let figure = SearchTrial::plot(&trials).unwrap().figure().unwrap();
+        let svg = figure.svg();
+        assert!(svg.contains("3 of 4 settings tried; best: 75.0 % with batches of 32"), "{svg}");
+        assert_eq!(svg.matches("stroke-width=\"4\"").count(), 1);
+        assert_eq!(svg.matches(">\n-\n<").count(), 1, "the missing cell");
+        assert!(SearchTrial::plot(&[untried]).is_err());
     }
 }

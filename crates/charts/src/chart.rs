@@ -53,7 +53,7 @@ pub struct Chart {
     pub(crate) no_legend: bool,
     pub(crate) diagonal: bool,
     pub(crate) vertical: Option<f64>,
-    pub(crate) outlined: Option<(usize, usize)>,
+    pub(crate) outline_highest: bool,
     pub(crate) tall_cells: bool,
 }
 
@@ -172,8 +172,8 @@ impl Chart {
         vertical(x: f64) vertical = Some(x);
         /// Gives cells of categories room for two lines of text.
         tall_cells() tall_cells = true;
-        /// Outlines a cell of categories.
-        outlined(column: usize, row: usize) outlined = Some((column, row));
+        /// Outlines the cell with the highest value.
+        outline_highest() outline_highest = true;
     }
 
     /// Draws another chart's marks over this one's, on the same axes; its options don't count.

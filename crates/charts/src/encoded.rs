@@ -27,6 +27,7 @@ pub(crate) struct Encoded {
     /// Whether color and category are the same column.
     pub(crate) same: bool,
     pub(crate) shares: bool,
+    pub(crate) outline_highest: bool,
     /// Width of the bins of a histogram that a density lies over.
     pub(crate) per_bin: Option<f64>,
 }
@@ -109,6 +110,7 @@ impl Encoded {
             interval: interval.transpose()?,
             same: layer.color.is_some() && layer.color == *category,
             shares: look.shares,
+            outline_highest: layer.outline_highest,
             per_bin: None,
         })
     }

@@ -15,7 +15,6 @@ use crate::style::{HEIGHT, INK, MARGIN, SOFT_INK, TEXT, WIDTH, bold, text, text_
 const HEADING: i32 = 24;
 /// More dots than this are merged with their neighbors: a figure stays small.
 const DOTS: usize = 5_000;
-const OUTLINE: RGBColor = RGBColor(226, 120, 30);
 
 /// A part of the figure with its own axes.
 pub(crate) struct Panel {
@@ -55,12 +54,6 @@ impl Panel {
             if from.contains(&at) {
                 *more += &rule(plot, (at, to.start), (at, to.end));
             }
-        }
-        if let Some((x, y)) = look.outlined {
-            let corner = |(right, down)| (x as f64 + right - 0.5, y as f64 + down - 0.5);
-            let sides = [(0., 0.), (1., 0.), (1., 1.), (0., 1.), (0., 0.), (1., 0.)];
-            let around = PathElement::new(sides.map(corner), OUTLINE.stroke_width(4));
-            plot.plotting_area().draw(&around)?;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use crate::encoded::{Encoded, by_code};
 use crate::format::{decimals, number, percent};
 use crate::shapes::{Kind, Place, Points, Shape};
 use crate::stats::{Bins, box_of, density, mean};
-use crate::style::{FAINT, INK, SOFT_INK, ink_on};
+use crate::style::{FAINT, INK, OUTLINE, SOFT_INK, ink_on};
 
 /// A cell of a heat map: its edges, the mean of its colors or the number of its rows, and a row.
 pub(crate) struct Cell {
@@ -27,7 +27,7 @@ pub(crate) fn shapes(layer: &Encoded, rows: &[usize]) -> Vec<Shape> {
         Mark::Bars | Mark::Boxes | Mark::Violins => by_category(layer, rows),
         Mark::Line => lines(layer, rows),
         Mark::Points => points(layer, rows),
-        Mark::HeatMap => cells(layer, rows).iter().flat_map(|cell| filled(layer, cell)).collect(),
+        Mark::HeatMap => heat_map(layer, rows),
     };
     for shape in shapes.iter_mut().filter(|_| layer.lies()) {
         shape.points.iter_mut().for_each(|point| *point = (point.1, point.0));
@@ -288,13 +288,27 @@ pub(crate) fn cells(layer: &Encoded, rows: &[usize]) -> Vec<Cell> {
     cells.into_iter().map(cell).collect()
 }
 
+fn heat_map(layer: &Encoded, rows: &[usize]) -> Vec<Shape> {
+    let cells = cells(layer, rows);
+    let mut shapes: Vec<Shape> = cells.iter().flat_map(|cell| filled(layer, cell)).collect();
+    let valued = cells.iter().filter(|cell| layer.outline_highest && !cell.value.is_nan());
+    if let Some(Cell { x, y, .. }) = valued.max_by(|a, b| a.value.total_cmp(&b.value)) {
+        // Past the first corner, so that it is as sharp as the others.
+        let sides = [(0, 0), (1, 0), (1, 1), (0, 1), (0, 0), (1, 0)];
+        let points = sides.map(|(right, up)| (x[right], y[up])).to_vec();
+        shapes.push(Shape { kind: Kind::Path(4), color: OUTLINE, points });
+    }
+    shapes
+}
+
 fn filled(layer: &Encoded, cell: &Cell) -> Vec<Shape> {
     let Cell { x, y, value, row } = *cell;
     let color = layer.scaled(value);
     let points = vec![(x[0], y[0]), (x[1], y[1])];
     let mut shapes = vec![Shape { kind: Kind::Rect(1.0), color, points }];
     if layer.bins == [None, None] || layer.text.is_some() {
-        let digits = decimals((layer.scale.1 - layer.scale.0) / 20.0);
+        let (low, high) = layer.scale;
+        let digits = decimals(if high > low { (high - low) / 20.0 } else { high.abs() / 100.0 });
         let (words, color) = match &layer.text {
             _ if value.is_nan() => ("-".to_string(), SOFT_INK),
             Some(text) => (text[row].clone(), ink_on(color)),

@@ -14,6 +14,7 @@ pub(crate) const MARGIN: i32 = 20;
 pub(crate) const MALE: RGBColor = RGBColor(58, 110, 165);
 pub(crate) const FEMALE: RGBColor = RGBColor(230, 145, 70);
 pub(crate) const WRONG: RGBColor = RGBColor(190, 40, 50);
+pub(crate) const OUTLINE: RGBColor = RGBColor(226, 120, 30);
 pub(crate) const FAINT: RGBColor = RGBColor(160, 171, 182);
 pub(crate) const INK: RGBColor = RGBColor(33, 41, 49);
 pub(crate) const SOFT_INK: RGBColor = RGBColor(92, 103, 114);
