@@ -140,6 +140,8 @@ mod tests {
         assert!(svg.contains("3 of 4 settings tried; best: 75.0 % with batches of 32"), "{svg}");
         assert_eq!(svg.matches("stroke-width=\"4\"").count(), 1);
         assert_eq!(svg.matches(">\n-\n<").count(), 1, "the missing cell");
+        let equal = SearchTrial::plot(&[trial(64, 0.1, 0.5), trial(32, 0.1, 0.5)]).unwrap();
+        assert_eq!(equal.figure().unwrap().svg().matches("stroke-width=\"4\"").count(), 2);
         assert!(SearchTrial::plot(&[untried]).is_err());
     }
 }

@@ -172,7 +172,7 @@ impl Chart {
         vertical(x: f64) vertical = Some(x);
         /// Gives cells of categories room for two lines of text.
         tall_cells() tall_cells = true;
-        /// Outlines the cell with the highest value.
+        /// Outlines the cells with the highest value.
         outline_highest() outline_highest = true;
     }
 

@@ -291,8 +291,9 @@ pub(crate) fn cells(layer: &Encoded, rows: &[usize]) -> Vec<Cell> {
 fn heat_map(layer: &Encoded, rows: &[usize]) -> Vec<Shape> {
     let cells = cells(layer, rows);
     let mut shapes: Vec<Shape> = cells.iter().flat_map(|cell| filled(layer, cell)).collect();
-    let valued = cells.iter().filter(|cell| layer.outline_highest && !cell.value.is_nan());
-    if let Some(Cell { x, y, .. }) = valued.max_by(|a, b| a.value.total_cmp(&b.value)) {
+    let values = cells.iter().map(|cell| cell.value);
+    let highest = values.filter(|value| layer.outline_highest && !value.is_nan()).reduce(f64::max);
+    for Cell { x, y, .. } in cells.iter().filter(|cell| Some(cell.value) == highest) {
         // Past the first corner, so that it is as sharp as the others.
         let sides = [(0, 0), (1, 0), (1, 1), (0, 1), (0, 0), (1, 0)];
         let points = sides.map(|(right, up)| (x[right], y[up])).to_vec();
