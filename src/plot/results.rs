@@ -111,9 +111,10 @@ impl SearchTrial {
             "Learning rate" => trials.iter().map(|t| format!("{:e}", t.learning_rate)).collect::<Vec<_>>(),
             "Batch size" => trials.iter().map(|t| t.batch.to_string()).collect::<Vec<_>>(),
             "accuracy" => trials.iter().map(|t| t.accuracy).collect::<Vec<_>>(),
+            "words" => trials.iter().map(|t| percent(t.accuracy)).collect::<Vec<_>>(),
         ]?;
         let chart = plot::chart(&table).x("Learning rate").y("Batch size").color("accuracy");
-        let chart = chart.heat_map().outline_highest();
+        let chart = chart.text("words").heat_map().outline_highest();
         Ok(chart.title("Validation accuracy").note(&note))
     }
 }
@@ -138,6 +139,7 @@ mod tests {
         let figure = SearchTrial::plot(&trials).unwrap().figure().unwrap();
         let svg = figure.svg();
         assert!(svg.contains("3 of 4 settings tried; best: 75.0 % with batches of 32"), "{svg}");
+        assert!(svg.contains(">\n50.0 %\n<"), "as many digits as the note: {svg}");
         assert_eq!(svg.matches("stroke-width=\"4\"").count(), 1);
         assert_eq!(svg.matches(">\n-\n<").count(), 1, "the missing cell");
         let equal = SearchTrial::plot(&[trial(64, 0.1, 0.5), trial(32, 0.1, 0.5)]).unwrap();
